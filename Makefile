@@ -1,0 +1,97 @@
+# Stave. `make help` lists the targets.
+#
+# Objects and test programs go to $(BUILD); src/stave-server and utils/stave-check are copied beside
+# their sources. Sources are found by folder, so a new file needs no line here.
+
+CONFIG   ?= release
+BUILD    ?= build/$(CONFIG)
+PREFIX   ?= /usr/local
+CC       ?= cc
+SANITIZE ?=
+JEMALLOC ?= $(if $(SANITIZE),no,yes)
+
+FOLDERS  := base io resp storage engine keyspace types session commands server
+VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/server/version.h 2>/dev/null)
+
+pkg      = $(shell pkg-config $(1) 2>/dev/null)
+PACKAGES := liblz4 $(if $(filter yes,$(JEMALLOC)),jemalloc)
+WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
+            -Wcast-align -Wwrite-strings -Wvla -Wno-unused-function -Werror
+CFLAGS   ?= -O2 -g
+ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc \
+            $(if $(filter yes,$(JEMALLOC)),-DSTAVE_JEMALLOC) \
+            $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) \
+            $(call pkg,--cflags $(PACKAGES))
+ALL_LDFLAGS = $(LDFLAGS) -pthread -rdynamic $(if $(SANITIZE),-fsanitize=$(SANITIZE))
+LIBS     = $(call pkg,--libs $(PACKAGES)) -lm
+
+# What each folder's programs and tests link with: what src/LAYERS lets it include, and no more. So
+# a folder that needs what lies above it does not link.
+LINK_base     := base
+LINK_io       := base io
+LINK_resp     := base resp
+LINK_storage  := base io storage
+LINK_engine   := base io storage engine
+LINK_keyspace := $(LINK_engine) keyspace
+LINK_types    := $(LINK_keyspace) types
+LINK_session  := $(LINK_keyspace) resp session
+LINK_commands := $(LINK_keyspace) types resp session commands
+LINK_server   := $(FOLDERS)
+
+sources  = $(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c))
+objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
+archive  = $(BUILD)/lib/$(1).a
+archives = $(foreach f,$(1),$(call archive,$(f)))
+grouped  = -Wl,--start-group $(1) -Wl,--end-group
+
+.PHONY: all
+all: src/stave-server utils
+
+# ---- objects, one archive a folder -------------------------------------------------------------
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(EXTRA_$(word 1,$(subst /, ,$*))) -MMD -MP -c $< -o $@
+
+define folder_rules
+$(call archive,$(1)): $(call objects,$(1))
+	@mkdir -p $$(@D)
+	@rm -f $$@
+	ar rcs $$@ $$^
+endef
+$(foreach f,$(FOLDERS),$(eval $(call folder_rules,$(f))))
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+
+MAIN := $(BUILD)/src/server/main.o
+$(BUILD)/stave-server: $(call archives,$(FOLDERS)) $(MAIN)
+	$(CC) $(ALL_LDFLAGS) -o $@ $(MAIN) $(call grouped,$(call archives,$(FOLDERS))) $(LIBS)
+
+src/stave-server: $(BUILD)/stave-server
+	cp $< $@
+
+# ---- tests ----------------------------------------------------------------------------------------
+# tests/unit/FOLDER/test_NAME.c is one program, linked with what FOLDER may use, tests/support and
+# the simulated disk of tests/sim (but its main).
+
+EXTRA_tests = -Itests $(call pkg,--cflags cmocka)
+UNIT     := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
+
+$(BUILD)/lib/support.a: $(SUPPORT)
+	@mkdir -p $(@D)
+	@rm -f $@
+	ar rcs $@ $^
+
+define unit_rule
+$(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/lib/support.a \
+		$(call archives,$(LINK_$(1)))
+	$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+		$$(call grouped,$$(filter %.a,$$^)) $$(LIBS) $$(call pkg,--libs cmocka)
+endef
+$(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
+
+.PHONY: unit
+unit: $(UNIT_BIN)
+	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done

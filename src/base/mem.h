@@ -1,0 +1,49 @@
+/* mem: allocation that never returns NULL, and the count of what is in use.
+ *
+ * Running out of memory is not an error that callers handle: the process says so and ends, as the
+ * log on disk is whole at any instant. Sizes taken from the network or the disk are checked against
+ * a stated maximum *before* they come here. */
+#ifndef STAVE_BASE_MEM_H
+#define STAVE_BASE_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+void *mem_alloc(size_t n) __attribute__((malloc, returns_nonnull));
+void *mem_zalloc(size_t n) __attribute__((malloc, returns_nonnull));
+void *mem_realloc(void *p, size_t n) __attribute__((returns_nonnull));
+void mem_free(void *p);
+void *mem_dup(const void *p, size_t n) __attribute__((malloc, returns_nonnull));
+char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));
+
+/* Bytes that the allocator really gave for p (>= what was asked). */
+size_t mem_size(const void *p);
+
+/* Bytes in use in the process: the allocator's (from jemalloc's own statistics, so that counting
+ * costs nothing per call) plus the pages of mem_map. */
+uint64_t mem_used(void);
+/* The highest mem_used() that mem_sample() (called from cron) has seen. */
+uint64_t mem_used_peak(void);
+void mem_sample(void);
+/* Resident set of the process in bytes, from /proc/self/statm; 0 if that can't be read. */
+uint64_t mem_rss(void);
+
+/* Allocator totals for INFO: bytes allocated, active, resident, mapped. */
+typedef struct mem_allocator_stats {
+    uint64_t allocated, active, resident, mapped;
+} mem_allocator_stats;
+void mem_allocator(mem_allocator_stats *out);
+/* "jemalloc-5.3.0" or "libc". */
+const char *mem_allocator_name(void);
+/* Give free pages back to the system (jemalloc arena purge). */
+void mem_purge(void);
+
+/* Whole pages straight from the system, zeroed, counted in mem_used(). dontfork: children do not
+ * get them (MADV_DONTFORK): for caches and buffers that no child reads. */
+void *mem_map(size_t bytes, int dontfork) __attribute__((returns_nonnull));
+void mem_unmap(void *p, size_t bytes);
+/* Adjusts the count of mapped bytes, for owners that reserve address space and commit it in parts
+ * (delta may be negative). */
+void mem_count_mapped(int64_t delta);
+
+#endif

@@ -1,0 +1,217 @@
+/* engine: the one small model of data that both storage engines give and every type is written
+ * over.
+ *
+ *   main entries   (db, key) -> type, expire, access state, log position, value, collection
+ *   collections    (collection, map, subkey) -> value, expire; ordered by subkey, counted
+ *   batches        all changes between begin and commit happen together, across a crash too
+ *   positions      how far the log is: what a reply must wait for
+ *
+ * One thread calls an engine. `db` is the logical number a client selected; the engine maps it to a
+ * physical one, so that flush and swap are one small record each.
+ *
+ * Numbered rules:
+ *  E1. Changes are made only inside a batch. A batch that is aborted leaves no trace.
+ *  E2. Any read may answer ENGINE_PENDING: the bytes are on their way. The caller aborts its batch,
+ *      waits for engine_host.ready, and runs the whole command again.
+ *  E3. Slices that a read returns live until the next call on the engine that is not one of:
+ *      engine_set_access, positions. Keys and values passed in are copied or written before return.
+ *  E4. The engine never deletes what has expired by itself: it says what is due (engine_due), the
+ *      keyspace deletes it, in a batch. Reads do not look at the clock.
+ *  E5. Nothing that needs the log may be told to anybody before engine_released() reaches the
+ *      position it depends on. */
+#ifndef STAVE_ENGINE_ENGINE_H
+#define STAVE_ENGINE_ENGINE_H
+
+#include "engine/engine_ops.h"
+
+/* ---- main entries --------------------------------------------------------------------------- */
+
+/* The entry with its value bytes. */
+static inline engine_result engine_get(engine *e, uint32_t db, slice key, entry *out) {
+    return e->ops->get(e, db, key, out);
+}
+/* The entry without its value: never reads a disk in Bitcask mode. */
+static inline engine_result engine_meta(engine *e, uint32_t db, slice key, entry *out) {
+    return e->ops->meta(e, db, key, out);
+}
+/* Inserts or replaces, logging all of it. Uses type, hint, access, expire, coll and value of ent;
+ * the value may be a slice that a read of this same key returned. REQUIRES: a batch. */
+static inline engine_result engine_put(engine *e, uint32_t db, slice key, const entry *ent) {
+    return e->ops->put(e, db, key, ent);
+}
+/* ENGINE_ABSENT if there is no such key. */
+static inline engine_result engine_del(engine *e, uint32_t db, slice key) {
+    return e->ops->del(e, db, key);
+}
+/* Gives the entry, with its collection, another name or database, replacing what is there. Within a
+ * database this costs one record; a collection that changes database is copied. */
+static inline engine_result engine_move(engine *e, uint32_t db, slice key, uint32_t to_db,
+                                        slice to_key) {
+    return e->ops->move(e, db, key, to_db, to_key);
+}
+/* In place, not logged. ent: from a read since the last change. */
+static inline void engine_set_access(engine *e, const entry *ent, uint32_t access) {
+    e->ops->set_access(e, ent, access);
+}
+
+/* ---- collections ---------------------------------------------------------------------------- */
+
+/* A new, empty collection for key: put an entry with coll = out->id in the same batch. */
+static inline engine_result engine_coll_new(engine *e, uint32_t db, slice key, engine_coll *out) {
+    return e->ops->coll_new(e, db, key, out);
+}
+/* The collection of an entry that was just read. */
+static inline engine_result engine_coll_open(engine *e, uint32_t db, slice key, const entry *ent,
+                                             engine_coll *out) {
+    return e->ops->coll_open(e, db, key, ent, out);
+}
+/* One element: out->value, out->expire, out->pos. Not positioned for stepping. */
+static inline engine_result engine_map_get(engine *e, engine_coll *c, unsigned map, slice sub,
+                                           map_iter *out) {
+    return e->ops->map_get(e, c, map, sub, out);
+}
+static inline engine_result engine_map_put(engine *e, engine_coll *c, unsigned map, slice sub,
+                                           slice value, int64_t expire) {
+    return e->ops->map_put(e, c, map, sub, value, expire);
+}
+static inline engine_result engine_map_del(engine *e, engine_coll *c, unsigned map, slice sub) {
+    return e->ops->map_del(e, c, map, sub);
+}
+/* Exact, O(1). */
+static inline uint64_t engine_map_count(engine *e, engine_coll *c, unsigned map) {
+    return e->ops->map_count(e, c, map);
+}
+/* At the first element >= from, or (backward) the last one <= from. An empty `from` backward means
+ * the last element. */
+static inline engine_result engine_map_seek(engine *e, engine_coll *c, unsigned map, slice from,
+                                            bool backward, map_iter *out) {
+    return e->ops->map_seek(e, c, map, from, backward, out);
+}
+static inline engine_result engine_map_step(engine *e, map_iter *it, bool backward) {
+    return e->ops->map_step(e, it, backward);
+}
+/* How many elements are < sub; and the element with that many before it. Logarithmic where the
+ * engine counts (Bitcask), else a walk. */
+static inline engine_result engine_map_rank(engine *e, engine_coll *c, unsigned map, slice sub,
+                                            uint64_t *rank) {
+    return e->ops->map_rank(e, c, map, sub, rank);
+}
+static inline engine_result engine_map_select(engine *e, engine_coll *c, unsigned map,
+                                              uint64_t rank, map_iter *out) {
+    return e->ops->map_select(e, c, map, rank, out);
+}
+
+/* ---- whole databases ------------------------------------------------------------------------ */
+
+/* db -1: all of them. O(1); the space comes back by itself. In a batch like any change. */
+static inline engine_result engine_flush(engine *e, int32_t db) {
+    return e->ops->flush(e, db);
+}
+static inline engine_result engine_swap(engine *e, uint32_t a, uint32_t b) {
+    return e->ops->swap(e, a, b);
+}
+static inline void engine_db_stats_of(engine *e, uint32_t db, engine_db_stats *out) {
+    e->ops->db_stats(e, db, out);
+}
+/* Visits entries in token order from token `from`, until `want` or a few more were visited (all
+ * keys of one token come in one call); *next is the token to go on from, or 0 at the end. each must
+ * not change the engine; meta is as engine_meta gives it. */
+static inline engine_result engine_scan(engine *e, uint32_t db, uint64_t from, size_t want,
+                                        uint64_t *next,
+                                        void (*each)(void *ctx, slice key, const entry *meta),
+                                        void *ctx) {
+    return e->ops->scan(e, db, from, want, next, each, ctx);
+}
+static inline uint64_t engine_token(engine *e, slice key) {
+    return e->ops->token(e, key);
+}
+/* A key picked at random (near enough to uniform for sampling), of those with an expiry time if
+ * with_expire. The key is copied to `key`. meta may be NULL. */
+static inline engine_result engine_random(engine *e, uint32_t db, bool with_expire, buf *key,
+                                          entry *meta) {
+    return e->ops->random(e, db, with_expire, key, meta);
+}
+/* The key with the earliest expire time, over all databases, if that is <= now_ms; else
+ * ENGINE_ABSENT, and *when is the earliest time there is (0: none). */
+static inline engine_result engine_due(engine *e, int64_t now_ms, uint32_t *db, buf *key,
+                                       int64_t *when) {
+    return e->ops->due(e, now_ms, db, key, when);
+}
+
+/* ---- batches and the log --------------------------------------------------------------------- */
+
+static inline void engine_begin(engine *e) {
+    e->ops->begin(e);
+}
+static inline void engine_commit(engine *e) {
+    e->ops->commit(e);
+}
+static inline void engine_abort(engine *e) {
+    e->ops->abort(e);
+}
+/* May a change of about that many bytes be made? ST_NO_SPACE, ST_FAILED, or ok. Asked before a
+ * command that may grow the data; deletes pass bytes = 0 and may use the reserve. */
+static inline status engine_room(engine *e, size_t bytes) {
+    return e->ops->room(e, bytes);
+}
+/* End of a reactor turn: all records of the turn go to the log in one write, and are fsynced as the
+ * policy says. Then engine_released() tells what may be sent. */
+static inline void engine_turn_end(engine *e) {
+    e->ops->turn_end(e);
+}
+/* The log's end, the tail that is not yet written included: what a reply that shows absence, a
+ * count or a range depends on. */
+static inline log_pos engine_log_end(engine *e) {
+    return e->ops->log_end(e);
+}
+/* Replies that depend on positions <= this may go. */
+static inline log_pos engine_released(engine *e) {
+    return e->ops->released(e);
+}
+/* All before this position survives the loss of the machine. */
+static inline log_pos engine_durable(engine *e) {
+    return e->ops->durable(e);
+}
+/* Ok, or why the log takes no more: replies held beyond engine_released() must become errors. */
+static inline status engine_failed(engine *e) {
+    return e->ops->failed(e);
+}
+/* Writes and fsyncs all there is, now, blocking. Not inside a batch. */
+static inline status engine_sync(engine *e) {
+    return e->ops->sync(e);
+}
+
+/* ---- life -------------------------------------------------------------------------------------
+ */
+
+/* Background slices (applying a merge, freeing): about budget_us; true if there is more to do. */
+static inline bool engine_background(engine *e, uint64_t budget_us) {
+    return e->ops->background(e, budget_us);
+}
+/* Ten times a second or so: everysec fsync, starting merges, preparing segments. */
+static inline void engine_cron(engine *e) {
+    e->ops->cron(e);
+}
+/* Start a merge or compaction of all there is now; ST_BUSY if one runs. */
+static inline status engine_compact(engine *e) {
+    return e->ops->compact(e);
+}
+/* Bytes by part: index (grows with the keys), caches (bounded by settings), buffers. */
+static inline void engine_memory(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
+    e->ops->memory(e, index, caches, buffers);
+}
+/* The last ENGINE_ERROR's status. */
+static inline status engine_error(engine *e) {
+    return e->ops->error(e);
+}
+/* Walks everything, compares every count with the contents, appends what is wrong to report. For
+ * tests and DEBUG: slow. */
+static inline status engine_check(engine *e, buf *report) {
+    return e->ops->check(e, report);
+}
+/* Clean shutdown: syncs, writes what makes the next start fast, frees everything. */
+static inline void engine_close(engine *e) {
+    e->ops->close(e);
+}
+
+#endif

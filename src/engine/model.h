@@ -1,0 +1,94 @@
+/* model: the nouns of engine.h: results, positions, entries, collections, options. */
+#ifndef STAVE_ENGINE_MODEL_H
+#define STAVE_ENGINE_MODEL_H
+
+#include "base/buf.h"
+#include "base/metric.h"
+#include "base/setting.h"
+#include "io/env.h"
+
+/* A place in the log: file number << 32 | offset. Later is greater. */
+typedef uint64_t log_pos;
+
+#define ENGINE_DBS_MAX    65536
+#define ENGINE_KEY_MAX    (1u << 20) /* bytes of a key, and of a subkey: BTREE limits apply there */
+#define ENGINE_SUBKEY_MAX 65000u
+#define ENGINE_VALUE_MAX  (1u << 20) /* bytes of one value; longer strings are chunks */
+#define ENGINE_NO_EXPIRE  0          /* expire times are ms since the epoch, > 0 */
+#define ENGINE_MAPS       8          /* map numbers are 0 .. 7 */
+#define ENGINE_TYPES      16         /* type numbers are 0 .. 15, given by types/ */
+
+typedef enum engine_result {
+    ENGINE_OK = 0,
+    ENGINE_ABSENT,  /* no such key, or past the end */
+    ENGINE_PENDING, /* see E2 */
+    ENGINE_ERROR,   /* engine_error() has the status; the batch must be aborted */
+} engine_result;
+
+typedef struct engine engine;
+
+/* What a main entry holds. `coll` is 0 or the id of the collection that the entry owns: putting an
+ * entry with another coll, or deleting it, drops the old collection (O(1) for the caller). */
+typedef struct entry {
+    uint8_t type;    /* 0 .. ENGINE_TYPES-1 */
+    uint8_t hint;    /* 4 bits that the type keeps for itself (a string's "was appended to") */
+    uint32_t access; /* 24 bits of LRU/LFU state, RAM only */
+    int64_t expire;  /* ENGINE_NO_EXPIRE or ms since the epoch */
+    uint64_t coll;
+    slice value;  /* engine_get: bytes (E3). engine_meta: empty */
+    log_pos pos;  /* what a reply that shows this entry depends on */
+    uint64_t ref; /* the engine's own, for engine_set_access until the next change */
+} entry;
+
+typedef enum engine_fsync {
+    ENGINE_FSYNC_NO,
+    ENGINE_FSYNC_EVERYSEC,
+    ENGINE_FSYNC_ALWAYS
+} engine_fsync;
+
+/* What the engine asks of its owner. All may be NULL. */
+typedef struct engine_host {
+    void (*ready)(void *ctx);    /* a PENDING read can be tried again */
+    void (*released)(void *ctx); /* engine_released() moved, or the log failed: look again */
+    void (*event)(void *ctx, const char *name, uint64_t us); /* a slow thing: "fork", "merge-apply",
+                                                                 "fsync-wait": for LATENCY */
+    void (*loading)(void *ctx, uint64_t done_bytes, uint64_t total_bytes); /* during open, often */
+    void *ctx;
+} engine_host;
+
+typedef struct engine_options {
+    const char *dir;
+    const io_env *env;
+    engine_host host;
+    int databases;                  /* logical databases: 1 .. ENGINE_DBS_MAX */
+    bool cluster;                   /* tokens begin with the key's slot */
+    uint16_t (*slot_of)(slice key); /* with cluster */
+} engine_options;
+
+/* Totals of one logical database. Exact. */
+typedef struct engine_db_stats {
+    uint64_t keys, expires;
+    int64_t avg_ttl_sample; /* 0 unless the engine knows better */
+} engine_db_stats;
+
+/* State of one collection's use, made by engine_coll_open / engine_coll_new and passed to the map
+ * calls; the caller owns the struct, and `key` must live as long as it is used. A change of the
+ * main entry by other calls makes it invalid. Where the collection really is (packed in its main
+ * entry, or apart) is the engine's affair. */
+typedef struct engine_coll {
+    uint32_t db;
+    slice key;
+    uint64_t id;
+    uint64_t priv;
+} engine_coll;
+
+/* An iterator over one map: invalid after any change of that map; seek again. It holds no memory.
+ */
+typedef struct map_iter {
+    slice subkey, value; /* E3 */
+    int64_t expire;
+    log_pos pos;
+    uint64_t priv[6];
+} map_iter;
+
+#endif

@@ -1,0 +1,51 @@
+/* net: sockets: listening, accepting, and connections.
+ *
+ * A conn is what a client talks over; TLS will be another table of the same functions. All
+ * descriptors are non-blocking and close-on-exec. */
+#ifndef STAVE_IO_NET_H
+#define STAVE_IO_NET_H
+
+#include "base/buf.h"
+#include "base/status.h"
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define NET_ADDR_MAX 128 /* "[v6 address]:port" or a unix path, cut, with NUL */
+
+/* One listening TCP socket on addr ("127.0.0.1", "::1", "*", "::*"); port 0 picks one. A port in
+ * use is ST_BUSY: "Could not create server TCP listening socket ADDR:PORT: bind: Address already in
+ * use". */
+status net_listen_tcp(const char *addr, int port, int backlog, int *fd);
+/* perm 0: as umask says. A stale socket file is replaced. */
+status net_listen_unix(const char *path, unsigned perm, int backlog, int *fd);
+/* *fd = -1 and ok when nobody waits (EAGAIN); ST_LIMIT when descriptors ran out. peer_is_local: the
+ * other end is loopback or a unix socket. */
+status net_accept(int listener, int *fd, char peer[NET_ADDR_MAX], bool *peer_is_local);
+status net_set_nodelay(int fd);
+status net_set_keepalive(int fd, int seconds); /* 0: off */
+/* "IP:port" of the own end; "path:0" for unix sockets. */
+void net_local_addr(int fd, char out[NET_ADDR_MAX]);
+int net_local_port(int fd);
+
+typedef struct conn conn;
+typedef struct conn_ops {
+    /* > 0 bytes; 0: closed by the other end; -1: would block; -2: error (see conn_error). */
+    ssize_t (*read)(conn *c, void *p, size_t n);
+    /* >= 0 bytes taken; -1: would block; -2: error. */
+    ssize_t (*writev)(conn *c, const struct iovec *iov, int n);
+    /* shutdown first, as children may hold the descriptor; then close. Frees c. */
+    void (*close)(conn *c);
+} conn_ops;
+struct conn {
+    const conn_ops *ops;
+    int fd;
+    int last_errno;
+    bool is_unix;
+};
+
+/* Takes ownership of fd. */
+conn *conn_socket(int fd, bool is_unix);
+const char *conn_error(const conn *c);
+
+#endif

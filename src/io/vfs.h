@@ -1,0 +1,93 @@
+/* vfs: the only way to the disk.
+ *
+ * A vfs is a table of functions: the system's (vfs_posix) or, in tests, a model of what a disk may
+ * do. Paths are as given (usually DIR/NAME). Every call may fail; after a failed write, fsync or
+ * close nothing is known of the file's unsynced bytes, and callers must not try that call again on
+ * that file. Calls block; on the reactor thread only those that the page cache answers. Any thread
+ * or child may use a vfs; a vfs_file is used by one at a time unless said otherwise (pread by all).
+ */
+#ifndef STAVE_IO_VFS_H
+#define STAVE_IO_VFS_H
+
+#include "base/slice.h"
+#include "base/status.h"
+
+#include <sys/uio.h>
+
+typedef struct vfs vfs;
+typedef struct vfs_file vfs_file;
+
+enum vfs_open_flags {
+    VFS_READ = 1 << 0,
+    VFS_WRITE = 1 << 1,
+    VFS_CREATE = 1 << 2, /* with VFS_EXCL: fail if it exists; else open or create */
+    VFS_EXCL = 1 << 3,
+    VFS_TRUNC = 1 << 4,
+};
+
+typedef struct vfs_ops {
+    status (*open)(vfs *v, const char *path, unsigned flags, vfs_file **out);
+    /* Reads up to n bytes at offset; *got < n only at the end of the file. */
+    status (*pread)(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got);
+    /* Writes all of it at offset, or fails (some bytes may then be there). */
+    status (*pwritev)(vfs_file *f, const struct iovec *iov, int n, uint64_t offset);
+    status (*fdatasync)(vfs_file *f); /* data, and the size if it grew */
+    status (*fsync)(vfs_file *f);
+    /* Room for bytes [offset, offset+len), the size growing to cover it, contents zero: fallocate,
+     * or plain writes of zeros where the file system does not have it. */
+    status (*allocate)(vfs_file *f, uint64_t offset, uint64_t len);
+    status (*truncate)(vfs_file *f, uint64_t size);
+    status (*size)(vfs_file *f, uint64_t *out);
+    /* Hint: start writing back [offset, offset+len) now, without waiting (sync_file_range). */
+    void (*writeback)(vfs_file *f, uint64_t offset, uint64_t len);
+    /* Hint: the range will not be read again soon (POSIX_FADV_DONTNEED), or will be read in order
+     * (sequential). */
+    void (*advise)(vfs_file *f, uint64_t offset, uint64_t len, bool sequential);
+    status (*close)(vfs_file *f);
+
+    status (*rename)(vfs *v, const char *from, const char *to);
+    status (*unlink)(vfs *v, const char *path);
+    status (*mkdir)(vfs *v, const char *path); /* one level; fine if it is there */
+    status (*rmdir)(vfs *v, const char *path);
+    status (*sync_dir)(vfs *v, const char *path);
+    /* Calls each(ctx, name) for every entry but . and .., in no order. */
+    status (*list)(vfs *v, const char *path, void (*each)(void *ctx, const char *name), void *ctx);
+    /* Bytes free for this process on path's file system. */
+    status (*free_space)(vfs *v, const char *path, uint64_t *out);
+    /* An exclusive lock on a file (created if missing), held until unlock or the end of the last
+     * process that inherited it; ST_BUSY, with the holder's pid in the message, if another has it.
+     */
+    status (*lock)(vfs *v, const char *path, vfs_file **out);
+    void (*unlock)(vfs_file *f);
+} vfs_ops;
+
+struct vfs {
+    const vfs_ops *ops;
+};
+struct vfs_file {
+    const vfs_ops *ops;
+};
+
+/* The system's file system; one static object. */
+vfs *vfs_posix(void);
+/* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
+int vfs_posix_fd(const vfs_file *f);
+
+static inline status vfs_open(vfs *v, const char *path, unsigned flags, vfs_file **out) {
+    return v->ops->open(v, path, flags, out);
+}
+static inline status vfs_pread(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got) {
+    return f->ops->pread(f, p, n, offset, got);
+}
+static inline status vfs_pwritev(vfs_file *f, const struct iovec *iov, int n, uint64_t offset) {
+    return f->ops->pwritev(f, iov, n, offset);
+}
+static inline status vfs_pwrite(vfs_file *f, const void *p, size_t n, uint64_t offset) {
+    struct iovec one = {(void *)(uintptr_t)p, n};
+    return f->ops->pwritev(f, &one, 1, offset);
+}
+
+/* Reads exactly n bytes or fails with ST_CORRUPT ("PATH: wanted N bytes at OFFSET"). */
+status vfs_pread_all(vfs_file *f, const char *path, void *p, size_t n, uint64_t offset);
+
+#endif

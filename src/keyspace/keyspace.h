@@ -1,0 +1,113 @@
+/* keyspace: databases of keys over an engine: lookup with expiry, access state, events, statistics.
+ *
+ * Everything a type or a command does to a key goes through here. Whatever a batch causes besides
+ * its changes (events, counters) is held until ks_commit and forgotten by ks_abort. */
+#ifndef STAVE_KEYSPACE_KEYSPACE_H
+#define STAVE_KEYSPACE_KEYSPACE_H
+
+#include "engine/engine.h"
+
+/* Type numbers as they are on disk: never renumber. */
+enum key_type {
+    KEY_STRING = 0,
+    KEY_LIST = 1,
+    KEY_SET = 2,
+    KEY_ZSET = 3,
+    KEY_HASH = 4,
+    KEY_STREAM = 5,
+};
+const char *key_type_name(unsigned type); /* "string", ... */
+
+/* Classes of keyspace events (notify-keyspace-events). */
+enum ks_event_class {
+    KS_GENERIC = 1 << 0, /* g */
+    KS_STRING = 1 << 1,  /* $ */
+    KS_LIST = 1 << 2,
+    KS_SET = 1 << 3,
+    KS_HASH = 1 << 4,
+    KS_ZSET = 1 << 5,
+    KS_STREAM = 1 << 6,
+    KS_EXPIRED = 1 << 7, /* x */
+    KS_EVICTED = 1 << 8, /* e */
+    KS_NEW = 1 << 9,     /* n */
+    KS_MISS = 1 << 10,   /* m */
+};
+
+/* Told after the batch that caused it has committed. Any may be NULL. */
+typedef struct ks_hooks {
+    void (*changed)(void *ctx, uint32_t db, slice key);
+    void (*event)(void *ctx, unsigned klass, const char *name, uint32_t db, slice key);
+    void (*flushed)(void *ctx, int32_t db); /* -1: all */
+    void (*swapped)(void *ctx, uint32_t a, uint32_t b);
+    void *ctx;
+} ks_hooks;
+
+typedef struct ks_stats {
+    uint64_t hits, misses;
+    uint64_t expired, evicted;
+    uint64_t expire_cycle_us;
+    uint64_t dirty; /* changes, as rdb_changes_since_last_save and SET's reply logic count them */
+} ks_stats;
+
+typedef struct keyspace keyspace;
+
+status ks_new(engine *e, stave_clock *clock, rng *rng, int databases, keyspace **out);
+void ks_free(keyspace *ks); /* does not close the engine */
+/* Another engine under the same keyspace (DEBUG RELOAD). */
+void ks_set_engine(keyspace *ks, engine *e);
+engine *ks_engine(keyspace *ks);
+int ks_databases(const keyspace *ks);
+const ks_stats *ks_statistics(const keyspace *ks);
+void ks_reset_statistics(keyspace *ks);
+void ks_hook_add(keyspace *ks, const ks_hooks *hooks);
+int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
+
+/* Every command runs between these. They nest (EXEC, scripts): only the outermost counts. */
+void ks_begin(keyspace *ks);
+void ks_commit(keyspace *ks);
+void ks_abort(keyspace *ks);
+
+enum ks_lookup_flags {
+    KS_META = 1 << 0,     /* no value bytes wanted */
+    KS_NO_TOUCH = 1 << 1, /* leave access state alone */
+    KS_NO_STATS = 1 << 2, /* neither hit nor miss */
+    KS_WRITE = 1 << 3,    /* for a command that changes the key: no hit, no miss */
+};
+/* The live entry. What is due has expired: it is deleted in this batch (event "expired") if writes
+ * are allowed, and is ENGINE_ABSENT either way. */
+engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out);
+
+/* Inserts or replaces. If the key is new, its access state is set and the "new" event is due. */
+engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent);
+engine_result ks_del(keyspace *ks, uint32_t db, slice key);
+engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slice to_key);
+/* Changes the expire time alone (ENGINE_NO_EXPIRE: persists). ent: just read, with its value. */
+engine_result ks_set_expire(keyspace *ks, uint32_t db, slice key, entry *ent, int64_t when);
+engine_result ks_flush(keyspace *ks, int32_t db);
+engine_result ks_swap(keyspace *ks, uint32_t a, uint32_t b);
+
+/* What a command says of its change: counts it as dirty, and tells the hooks at commit. */
+void ks_changed(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
+/* An event alone. */
+void ks_notify(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
+void ks_dirty(keyspace *ks, int64_t n);
+
+/* Deletes what is due, in batches of its own, for about budget_us; true if more is due now. */
+bool ks_expire_cycle(keyspace *ks, uint64_t budget_us);
+/* SET-ACTIVE-EXPIRE 0; CLIENT PAUSE: what is due reads as absent, nothing is deleted. */
+void ks_set_active_expire(keyspace *ks, bool on);
+void ks_set_expiry_frozen(keyspace *ks, bool frozen);
+
+/* Access state of an entry, by the eviction policy in force. */
+uint32_t ks_idle_seconds(keyspace *ks, const entry *ent);
+uint32_t ks_frequency(keyspace *ks, const entry *ent);
+bool ks_policy_is_lfu(const keyspace *ks);
+
+/* Memory: frees by the policy until used <= maxmemory, in bounded time. False: still above, and a
+ * command that may grow must get -OOM. */
+bool ks_make_room(keyspace *ks);
+/* maxmemory, maxmemory-policy, maxmemory-samples, lfu-*, ...; ended by {0}. */
+extern const setting keyspace_settings[];
+const metric_section *keyspace_metrics(keyspace *ks);
+
+#endif

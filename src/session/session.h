@@ -1,0 +1,94 @@
+/* session: all clients, the dispatcher and its gates; what the server makes one of. */
+#ifndef STAVE_SESSION_SESSION_H
+#define STAVE_SESSION_SESSION_H
+
+#include "base/metric.h"
+#include "base/setting.h"
+#include "io/reactor.h"
+#include "session/client.h"
+
+typedef enum gate_result {
+    GATE_PASS,
+    GATE_REFUSE, /* the gate has replied (reply_error): the command is not run */
+    GATE_HOLD,   /* not now: the client is held (its input waits) until session_resume */
+} gate_result;
+
+/* A gate sees each command before it runs; gates are asked in order of `rank`. It is visible in one
+ * list which there are: unknown command, arity, authentication, loading, memory, disk, pause, ...
+ */
+typedef struct gate {
+    const char *name;
+    int rank;
+    gate_result (*pass)(client *c, void *ctx);
+    void *ctx;
+} gate;
+
+enum gate_rank {
+    GATE_RANK_AUTH = 100,
+    GATE_RANK_ACL = 200,
+    GATE_RANK_MULTI = 250,
+    GATE_RANK_CLUSTER = 300,
+    GATE_RANK_MEMORY = 400,
+    GATE_RANK_DISK = 500,
+    GATE_RANK_READONLY = 600,
+    GATE_RANK_LOADING = 700,
+    GATE_RANK_BUSY = 750,
+    GATE_RANK_PUBSUB = 800,
+    GATE_RANK_PAUSE = 900,
+};
+
+/* Called around every command that runs: after it (reply still in c->out from out_from on), with
+ * its time in microseconds. SLOWLOG, LATENCY, commandstats, MONITOR, propagation. */
+typedef struct command_watch {
+    void (*before)(client *c, void *ctx);
+    void (*after)(client *c, command_result r, uint64_t us, void *ctx);
+    void *ctx;
+} command_watch;
+
+/* Counters that INFO shows; owned by the session. */
+typedef struct session_stats {
+    uint64_t connections, rejected_connections, commands;
+    uint64_t net_in_bytes, net_out_bytes;
+    uint64_t reads, writes; /* system calls */
+    uint64_t error_replies;
+    uint64_t output_limit_disconnections, query_limit_disconnections;
+    uint64_t parked, held_turns;
+} session_stats;
+
+status session_new(reactor *r, keyspace *ks, session **out);
+void session_free(session *s);
+/* The server's listening sockets (owned by the caller): accepts from then on. */
+status session_listen(session *s, int fd);
+void session_unlisten(session *s, int fd);
+void session_gate_add(session *s, const gate *g);
+void session_watch_add(session *s, const command_watch *w);
+/* Clients whose command a gate held, or whose read was pending, try again in this turn. */
+void session_resume(session *s);
+/* The last hook of a turn: engine_turn_end, then sends what is released. Registered with the
+ * reactor by session_new. */
+void session_flush(session *s);
+/* In a forked child: closes every socket. */
+void session_close_in_child(session *s);
+/* Ten times a second: timeouts, output limits, shrinking buffers. */
+void session_cron(session *s);
+size_t session_client_count(const session *s);
+size_t session_client_memory(const session *s);
+/* All clients in order of id: NULL to begin. */
+client *session_next_client(session *s, client *after);
+session_stats *session_statistics(session *s);
+keyspace *session_keyspace(session *s);
+reactor *session_reactor(session *s);
+
+/* Pauses (CLIENT PAUSE): until wall-clock ms; all or only writes. */
+void session_pause(session *s, int64_t until_ms, bool all);
+void session_unpause(session *s);
+bool session_paused(const session *s, bool *all);
+
+/* Queues bytes to a client outside its own command (MONITOR, push): held like any output. depends:
+ * what they show. */
+void session_push(client *c, slice bytes, log_pos depends);
+
+extern const setting session_settings[]; /* timeout, maxclients, client-output-buffer-limit, ... */
+const metric_section *session_metrics(session *s);
+
+#endif
