@@ -95,3 +95,6 @@ $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 .PHONY: unit
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+
+.PHONY: objects
+objects: $(foreach f,$(FOLDERS),$(call objects,$(f)))
