@@ -1,0 +1,97 @@
+/* crc32c: the cyclic redundancy check of iSCSI (RFC 3720, appendix B.4), polynomial 0x1EDC6F41,
+ * bits reflected: the checksum of every record, block and file of the store.
+ *
+ * Three versions of one function: tables ("slicing by 8": eight tables, eight bytes a step, after
+ * Kounavis and Berry), the crc32 instruction of SSE4.2, and that of ARMv8. The version is chosen
+ * once, before main. */
+#include "base/hash.h"
+
+#include "base/codec.h"
+
+#define POLYNOMIAL 0x82f63b78u /* 0x1EDC6F41, its bits reversed */
+
+/* tables[k][b]: the CRC of byte b followed by k zero bytes. Filled before main. */
+static uint32_t tables[8][256];
+
+static void make_tables(void) {
+    for (uint32_t b = 0; b < 256; b++) {
+        uint32_t c = b;
+        for (int bit = 0; bit < 8; bit++)
+            c = (c >> 1) ^ (c & 1 ? POLYNOMIAL : 0);
+        tables[0][b] = c;
+    }
+    for (int k = 1; k < 8; k++)
+        for (int b = 0; b < 256; b++)
+            tables[k][b] = (tables[k - 1][b] >> 8) ^ tables[0][tables[k - 1][b] & 0xff];
+}
+
+/* Eight bytes a step: each selects from the table of its distance to the end of the step. */
+uint32_t crc32c_portable(uint32_t crc, const void *p, size_t n) {
+    const char *at = p;
+    crc = ~crc;
+    for (; n >= 8; at += 8, n -= 8) {
+        uint64_t w = load_u64(at) ^ crc;
+        crc = 0;
+        for (int k = 0; k < 8; k++)
+            crc ^= tables[7 - k][(w >> (8 * k)) & 0xff];
+    }
+    for (; n; n--)
+        crc = (crc >> 8) ^ tables[0][(crc ^ (unsigned char)*at++) & 0xff];
+    return ~crc;
+}
+
+#if defined(__x86_64__)
+#include <nmmintrin.h>
+#define CRC_TARGET __attribute__((target("sse4.2")))
+#define CRC_8      _mm_crc32_u64
+#define CRC_4      _mm_crc32_u32
+#define CRC_1      _mm_crc32_u8
+
+static bool have_instruction(void) {
+    __builtin_cpu_init();
+    return __builtin_cpu_supports("sse4.2");
+}
+#elif defined(__aarch64__)
+#include <arm_acle.h>
+#include <sys/auxv.h>
+#define CRC_TARGET __attribute__((target("+crc")))
+#define CRC_8      __crc32cd
+#define CRC_4      __crc32cw
+#define CRC_1      __crc32cb
+
+static bool have_instruction(void) {
+    return getauxval(AT_HWCAP) & (1 << 7); /* HWCAP_CRC32 */
+}
+#endif
+
+#ifdef CRC_TARGET
+/* Eight bytes an instruction, each waiting for the one before. */
+CRC_TARGET static uint32_t crc32c_instruction(uint32_t crc, const void *p, size_t n) {
+    const char *at = p;
+    uint64_t c = (uint32_t)~crc;
+    for (; n >= 8; at += 8, n -= 8)
+        c = CRC_8(c, load_u64(at));
+    uint32_t c32 = (uint32_t)c;
+    if (n & 4) {
+        c32 = CRC_4(c32, load_u32(at));
+        at += 4;
+    }
+    for (n &= 3; n; n--)
+        c32 = CRC_1(c32, (unsigned char)*at++);
+    return ~c32;
+}
+#endif
+
+static uint32_t (*chosen)(uint32_t crc, const void *p, size_t n) = crc32c_portable;
+
+/* Before main, so that no thread can see the choice half made. */
+__attribute__((constructor)) static void choose(void) {
+    make_tables();
+#ifdef CRC_TARGET
+    if (have_instruction()) chosen = crc32c_instruction;
+#endif
+}
+
+uint32_t crc32c(uint32_t crc, const void *p, size_t n) {
+    return chosen(crc, p, n);
+}

@@ -1,0 +1,59 @@
+/* hash: SipHash-1-3, after "SipHash: a fast short-input PRF" by Jean-Philippe Aumasson and Daniel
+ * J. Bernstein: one round a word, three at the end. Keyed, so that a client that picks key names
+ * can't pile them onto one place of the token order. crc32c is in crc32c.c. */
+#include "base/hash.h"
+
+#include "base/codec.h"
+
+/* The four words of the state. */
+typedef struct sip {
+    uint64_t v0, v1, v2, v3;
+} sip;
+
+static inline uint64_t rotl(uint64_t x, int k) {
+    return (x << k) | (x >> (64 - k));
+}
+
+/* One SipRound. */
+static inline void sip_round(sip *s) {
+    s->v0 += s->v1;
+    s->v2 += s->v3;
+    s->v1 = rotl(s->v1, 13) ^ s->v0;
+    s->v3 = rotl(s->v3, 16) ^ s->v2;
+    s->v0 = rotl(s->v0, 32);
+    s->v2 += s->v1;
+    s->v0 += s->v3;
+    s->v1 = rotl(s->v1, 17) ^ s->v2;
+    s->v3 = rotl(s->v3, 21) ^ s->v0;
+    s->v2 = rotl(s->v2, 32);
+}
+
+/* Takes in one word of the message. */
+static inline void sip_word(sip *s, uint64_t m) {
+    s->v3 ^= m;
+    sip_round(s);
+    s->v0 ^= m;
+}
+
+/* The last word: the n < 8 bytes that are left, below the length's low byte. Two loads that may
+ * overlap instead of a loop over bytes. */
+static inline uint64_t sip_tail(const char *p, size_t n, size_t total) {
+    uint64_t m = (uint64_t)total << 56;
+    if (n >= 4) return m | load_u32(p) | (uint64_t)load_u32(p + n - 4) << (8 * (n - 4));
+    if (n >= 2) m |= load_u16(p);
+    if (n & 1) m |= (uint64_t)(unsigned char)p[n - 1] << (8 * (n - 1));
+    return m;
+}
+
+uint64_t siphash13(hash_key key, const void *p, size_t n) {
+    const char *at = p, *end = at + (n & ~(size_t)7);
+    sip s = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
+             key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u};
+    for (; at != end; at += 8)
+        sip_word(&s, load_u64(at));
+    sip_word(&s, sip_tail(at, n & 7, n));
+    s.v2 ^= 0xff;
+    for (int i = 0; i < 3; i++)
+        sip_round(&s);
+    return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}

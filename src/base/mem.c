@@ -1,0 +1,263 @@
+/* mem: malloc that never fails, and an exact count of what is in use.
+ *
+ * mem_used() is asked once a turn of the reactor, to hold `maxmemory`. jemalloc's stats.allocated
+ * would need an epoch refresh (a walk over every arena, tens of microseconds) and counts as used
+ * what threads keep in their caches. Each thread's own totals are exact and cost nothing to read:
+ *
+ *     used = sum over threads (bytes ever allocated - bytes ever freed) + mapped pages
+ *
+ * A block may be freed by another thread than the one that made it, so one thread's difference may
+ * be negative; only the sum has a meaning. A thread is entered in the list at its first call here
+ * (its totals run since its birth, so nothing is missed), and what it leaves behind is folded into
+ * `departed` when it ends. With libc's malloc the two totals are kept here, by usable size. */
+#include "base/mem.h"
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#ifdef STAVE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+#include "base/log.h"
+
+/* One thread's totals; they live in the thread and are read by others with relaxed loads. */
+typedef struct thread_count {
+    uint64_t *allocated, *freed;
+    struct thread_count *next;
+} thread_count;
+
+static _Thread_local thread_count mine;
+static _Thread_local bool entered;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_key_t exit_key;
+static thread_count *threads; /* under lock */
+static uint64_t departed;     /* under lock; sum over ended threads, modulo 2^64 */
+static int64_t mapped;        /* atomic */
+static uint64_t peak;         /* mem_sample's thread only */
+
+#ifndef STAVE_JEMALLOC
+static _Thread_local uint64_t own_allocated, own_freed;
+#endif
+
+/* Adds what one thread has in use to *sum, modulo 2^64. */
+static void add_thread(const thread_count *t, uint64_t *sum) {
+    *sum += __atomic_load_n(t->allocated, __ATOMIC_RELAXED);
+    *sum -= __atomic_load_n(t->freed, __ATOMIC_RELAXED);
+}
+
+/* At a thread's end: its totals go away with it, so keep their difference. What destructors that
+ * run later still free is not seen; entering the thread again could leave a dangling entry. */
+static void thread_leaves(void *arg) {
+    thread_count *t = arg;
+    pthread_mutex_lock(&lock);
+    add_thread(t, &departed);
+    for (thread_count **p = &threads; *p; p = &(*p)->next) {
+        if (*p != t) continue;
+        *p = t->next;
+        break;
+    }
+    pthread_mutex_unlock(&lock);
+}
+
+static void make_key(void) {
+    CHECK(pthread_key_create(&exit_key, thread_leaves) == 0);
+}
+
+/* Enters this thread in the list. */
+static void thread_enters(void) {
+    pthread_once(&once, make_key);
+#ifdef STAVE_JEMALLOC
+    size_t len = sizeof mine.allocated;
+    CHECK(mallctl("thread.allocatedp", &mine.allocated, &len, NULL, 0) == 0);
+    CHECK(mallctl("thread.deallocatedp", &mine.freed, &len, NULL, 0) == 0);
+#else
+    mine.allocated = &own_allocated;
+    mine.freed = &own_freed;
+#endif
+    pthread_mutex_lock(&lock);
+    mine.next = threads;
+    threads = &mine;
+    pthread_mutex_unlock(&lock);
+    entered = true;
+    pthread_setspecific(exit_key, &mine); /* failing loses one thread's exit, not its count */
+}
+
+static inline void count_thread(void) {
+    if (__builtin_expect(!entered, 0)) thread_enters();
+}
+
+#ifdef STAVE_JEMALLOC
+static inline void count_alloc(const void *p) {
+    (void)p;
+}
+static inline void count_free(const void *p) {
+    (void)p;
+}
+#else
+/* Plain stores would do for the owner, but mem_used() of another thread reads them. */
+static inline void count_alloc(const void *p) {
+    __atomic_store_n(&own_allocated, own_allocated + mem_size(p), __ATOMIC_RELAXED);
+}
+static inline void count_free(const void *p) {
+    __atomic_store_n(&own_freed, own_freed + mem_size(p), __ATOMIC_RELAXED);
+}
+#endif
+
+static void out_of_memory(size_t n) __attribute__((noreturn, cold));
+static void out_of_memory(size_t n) {
+    log_panic(__FILE__, __LINE__, "Out of memory allocating %zu bytes", n);
+}
+
+void *mem_alloc(size_t n) {
+    count_thread();
+    void *p = malloc(n ? n : 1);
+    if (__builtin_expect(!p, 0)) out_of_memory(n);
+    count_alloc(p);
+    return p;
+}
+
+void *mem_zalloc(size_t n) {
+    count_thread();
+    void *p = calloc(1, n ? n : 1);
+    if (__builtin_expect(!p, 0)) out_of_memory(n);
+    count_alloc(p);
+    return p;
+}
+
+void *mem_realloc(void *p, size_t n) {
+    count_thread();
+    count_free(p);
+    void *q = realloc(p, n ? n : 1);
+    if (__builtin_expect(!q, 0)) out_of_memory(n);
+    count_alloc(q);
+    return q;
+}
+
+void mem_free(void *p) {
+    if (!p) return;
+    count_thread();
+    count_free(p);
+    free(p);
+}
+
+void *mem_dup(const void *p, size_t n) {
+    void *q = mem_alloc(n);
+    if (n) memcpy(q, p, n);
+    return q;
+}
+
+char *mem_strdup(const char *s) {
+    return mem_dup(s, strlen(s) + 1);
+}
+
+size_t mem_size(const void *p) {
+    return p ? malloc_usable_size((void *)(uintptr_t)p) : 0;
+}
+
+/* The list is a handful of threads long, so the walk is a few loads. The sum may be off by what
+ * other threads do meanwhile, and below zero for that instant. */
+uint64_t mem_used(void) {
+    count_thread();
+    pthread_mutex_lock(&lock);
+    uint64_t sum = departed;
+    for (const thread_count *t = threads; t; t = t->next)
+        add_thread(t, &sum);
+    pthread_mutex_unlock(&lock);
+    sum += (uint64_t)__atomic_load_n(&mapped, __ATOMIC_RELAXED);
+    return (int64_t)sum < 0 ? 0 : sum;
+}
+
+uint64_t mem_used_peak(void) {
+    return peak;
+}
+
+void mem_sample(void) {
+    uint64_t used = mem_used();
+    if (used > peak) peak = used;
+}
+
+/* The second number of statm is resident pages. */
+uint64_t mem_rss(void) {
+    char text[128];
+    int fd = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return 0;
+    ssize_t n = read(fd, text, sizeof text - 1);
+    close(fd);
+    if (n <= 0) return 0;
+    text[n] = '\0';
+    unsigned long long size, resident;
+    if (sscanf(text, "%llu %llu", &size, &resident) != 2) return 0;
+    return resident * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+#ifdef STAVE_JEMALLOC
+/* One of jemalloc's size statistics, 0 if this build has none. */
+static uint64_t statistic(const char *name) {
+    size_t v = 0, len = sizeof v;
+    return mallctl(name, &v, &len, NULL, 0) == 0 ? v : 0;
+}
+
+/* Refreshes jemalloc's snapshot first: for INFO, not for every turn. */
+void mem_allocator(mem_allocator_stats *out) {
+    uint64_t epoch = 1;
+    size_t len = sizeof epoch;
+    mallctl("epoch", &epoch, &len, &epoch, len);
+    out->allocated = statistic("stats.allocated");
+    out->active = statistic("stats.active");
+    out->resident = statistic("stats.resident");
+    out->mapped = statistic("stats.mapped");
+}
+
+#define TEXT_OF(x) #x
+#define TEXT(x)    TEXT_OF(x)
+const char *mem_allocator_name(void) {
+    return "jemalloc-" TEXT(JEMALLOC_VERSION_MAJOR) "." TEXT(JEMALLOC_VERSION_MINOR) "." TEXT(
+        JEMALLOC_VERSION_BUGFIX);
+}
+
+void mem_purge(void) {
+    mallctl("arena." TEXT(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0);
+}
+#else
+/* glibc has no figure for what is resident: what it has mapped stands in for it. */
+void mem_allocator(mem_allocator_stats *out) {
+    struct mallinfo2 m = mallinfo2();
+    out->allocated = m.uordblks + m.hblkhd;
+    out->active = out->resident = out->mapped = m.arena + m.hblkhd;
+}
+
+const char *mem_allocator_name(void) {
+    return "libc";
+}
+
+void mem_purge(void) {
+    malloc_trim(0);
+}
+#endif
+
+void *mem_map(size_t bytes, int dontfork) {
+    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) out_of_memory(bytes);
+    /* Without MADV_DONTFORK a child only costs more: not worth failing for. */
+    if (dontfork) madvise(p, bytes, MADV_DONTFORK);
+    mem_count_mapped((int64_t)bytes);
+    return p;
+}
+
+void mem_unmap(void *p, size_t bytes) {
+    CHECK(munmap(p, bytes) == 0);
+    mem_count_mapped(-(int64_t)bytes);
+}
+
+void mem_count_mapped(int64_t delta) {
+    __atomic_add_fetch(&mapped, delta, __ATOMIC_RELAXED);
+}
