@@ -10,13 +10,14 @@ CC       ?= cc
 SANITIZE ?=
 JEMALLOC ?= $(if $(SANITIZE),no,yes)
 
-FOLDERS  := base io resp storage engine keyspace types session commands server
-VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/server/version.h 2>/dev/null)
+FOLDERS  := base io resp storage engine keyspace types session commands observe server
+VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
 PACKAGES := liblz4 $(if $(filter yes,$(JEMALLOC)),jemalloc)
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
-            -Wcast-align -Wwrite-strings -Wvla -Wno-unused-function -Werror
+            -Wcast-align -Wwrite-strings -Wvla -Wno-unused-function -Wno-missing-field-initializers \
+            -Werror
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc \
             $(if $(filter yes,$(JEMALLOC)),-DSTAVE_JEMALLOC) \
@@ -36,6 +37,7 @@ LINK_keyspace := $(LINK_engine) keyspace
 LINK_types    := $(LINK_keyspace) types
 LINK_session  := $(LINK_keyspace) resp session
 LINK_commands := $(LINK_keyspace) types resp session commands
+LINK_observe  := $(LINK_keyspace) resp session observe
 LINK_server   := $(FOLDERS)
 
 sources  = $(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c))

@@ -1,0 +1,93 @@
+/* server: what one running server consists of, and the modules that make it up.
+ *
+ * Nobody below this folder sees the struct. A module of this folder keeps the pointer that its
+ * start function is given, and nothing else is global. */
+#ifndef STAVE_SERVER_SERVER_H
+#define STAVE_SERVER_SERVER_H
+
+#include "engine/engine.h"
+#include "io/reactor.h"
+#include "session/session.h"
+
+#define RUN_ID_LEN 40
+
+typedef struct server {
+    stave_clock clock;
+    rng rng;
+    io_env env;
+    reactor *reactor;
+    const engine_class *klass;
+    engine *engine;
+    keyspace *ks;
+    session *session;
+    char run_id[RUN_ID_LEN + 1];
+    int64_t started_ms;   /* wall clock */
+    uint64_t recovery_us; /* the last opening of the engine */
+    int64_t last_save_ms; /* when all of the log was last known to be durable */
+    bool loading;
+    uint64_t loading_done, loading_total; /* bytes */
+    int64_t loading_started_ms;
+    bool cron_paused; /* DEBUG PAUSE-CRON */
+    int stop_signal;  /* 0, or why the server ends */
+    bool stop_failed; /* it could not make everything durable */
+    int config_argc;  /* for INFO's executable and restarts */
+    char **config_argv;
+} server;
+
+/* What a module of the server or of a feature brings; see modules.c for the list. */
+typedef struct module {
+    const char *name;
+    const setting *settings;
+    const command *commands;
+    /* Called when session and keyspace exist, before the first client. May be NULL. */
+    status (*start)(server *s);
+    /* INFO sections, asked for once after start; may be NULL. */
+    const metric_section *(*metrics)(server *s);
+} module;
+
+extern const module *const modules[]; /* ended by NULL */
+
+/* Process-wide settings of the server itself. */
+typedef struct server_settings {
+    int64_t port, tcp_backlog, unixsocketperm, databases, hz, shutdown_timeout;
+    char *bind, *unixsocket, *pidfile, *logfile, *dir, *syslog_ident, *engine, *proc_title;
+    int loglevel, daemonize, syslog_enabled, syslog_facility, supervised, set_proc_title;
+    int enable_debug_command;
+} server_settings;
+extern server_settings settings;
+extern const setting server_setting_table[];
+/* Settings of redis.conf that are taken and shown, and have nothing to do here. */
+extern const setting accepted_setting_table[];
+
+enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
+
+/* Opens the engine in the settings' directory, with progress in the log and INFO. */
+status server_open_engine(server *s);
+/* DEBUG RELOAD: closes and opens it again. On failure the server can only end. */
+status server_reload_engine(server *s);
+/* Everything durable, sockets closed, files left as the next start wants them. nosave: without the
+ * final fsync. Returns false, and the server goes on, if that fails and force is not set. */
+bool server_shutdown(server *s, bool force);
+
+/* listen.c: the sockets of bind, port and unixsocket. */
+status listen_start(server *s);
+status listen_apply(const setting *st); /* after bind or port changed */
+void listen_stop(server *s);
+int listen_port(void); /* that is in use (port 0 picks one) */
+void listen_close_in_child(void);
+
+/* cron.c: the timers. */
+status cron_start(server *s);
+typedef struct cron_rates {
+    uint64_t ops_per_sec, in_kbps, out_kbps;
+} cron_rates;
+cron_rates cron_measured(void);
+
+/* process.c: daemonize, pid file, supervisor, title, limits. */
+status process_daemonize(void);
+status process_write_pidfile(void);
+void process_remove_pidfile(void);
+void process_notify_supervisor(const char *state);
+void process_set_title(server *s);
+
+#endif

@@ -1,0 +1,66 @@
+/* The server's own settings: where it listens, where its data and its log are, how it runs. */
+#include "server/server.h"
+
+#include "base/log.h"
+
+#include <syslog.h>
+
+server_settings settings;
+
+static const setting_choice loglevels[] = {
+    {"debug", LOG_LEVEL_DEBUG},     {"verbose", LOG_LEVEL_VERBOSE}, {"notice", LOG_LEVEL_NOTICE},
+    {"warning", LOG_LEVEL_WARNING}, {"nothing", LOG_LEVEL_NOTHING}, {NULL, 0},
+};
+static const setting_choice facilities[] = {
+    {"user", LOG_USER},     {"local0", LOG_LOCAL0},
+    {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
+    {"local3", LOG_LOCAL3}, {"local4", LOG_LOCAL4},
+    {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},
+    {"local7", LOG_LOCAL7}, {NULL, 0},
+};
+static const setting_choice supervised_modes[] = {
+    {"no", 0}, {"auto", 1}, {"systemd", 2}, {"upstart", 3}, {NULL, 0},
+};
+static const setting_choice debug_choices[] = {
+    {"no", DEBUG_COMMAND_NO},
+    {"yes", DEBUG_COMMAND_YES},
+    {"local", DEBUG_COMMAND_LOCAL},
+    {NULL, 0},
+};
+
+static status apply_loglevel(const setting *s) {
+    (void)s;
+    log_set_level((log_level)settings.loglevel);
+    return STATUS_OK;
+}
+
+const setting server_setting_table[] = {
+    {"bind", NULL, SETTING_STRING, SETTING_MULTI_ARG, &settings.bind, "* -::*",
+     .apply = listen_apply},
+    {"port", NULL, SETTING_INT, 0, &settings.port, "6379", 0, 65535, .apply = listen_apply},
+    {"tcp-backlog", NULL, SETTING_INT, SETTING_FIXED, &settings.tcp_backlog, "511", 0, INT32_MAX},
+    {"unixsocket", NULL, SETTING_STRING, SETTING_FIXED, &settings.unixsocket, ""},
+    {"unixsocketperm", NULL, SETTING_OCTAL, SETTING_FIXED, &settings.unixsocketperm, "0", 0, 0777},
+    {"daemonize", NULL, SETTING_BOOL, SETTING_FIXED, &settings.daemonize, "no"},
+    {"supervised", NULL, SETTING_ENUM, SETTING_FIXED, &settings.supervised, "no",
+     .choices = supervised_modes},
+    {"pidfile", NULL, SETTING_STRING, SETTING_FIXED, &settings.pidfile, ""},
+    {"loglevel", NULL, SETTING_ENUM, 0, &settings.loglevel, "notice", .choices = loglevels,
+     .apply = apply_loglevel},
+    {"logfile", NULL, SETTING_STRING, SETTING_FIXED, &settings.logfile, ""},
+    {"syslog-enabled", NULL, SETTING_BOOL, SETTING_FIXED, &settings.syslog_enabled, "no"},
+    {"syslog-ident", NULL, SETTING_STRING, SETTING_FIXED, &settings.syslog_ident, "stave"},
+    {"syslog-facility", NULL, SETTING_ENUM, SETTING_FIXED, &settings.syslog_facility, "local0",
+     .choices = facilities},
+    {"dir", NULL, SETTING_STRING, SETTING_FIXED, &settings.dir, "./data"},
+    {"engine", NULL, SETTING_STRING, SETTING_FIXED, &settings.engine, "bitcask"},
+    {"databases", NULL, SETTING_INT, SETTING_FIXED, &settings.databases, "16", 1, ENGINE_DBS_MAX},
+    {"hz", NULL, SETTING_INT, 0, &settings.hz, "10", 1, 500},
+    {"shutdown-timeout", NULL, SETTING_INT, 0, &settings.shutdown_timeout, "10", 0, INT32_MAX},
+    {"set-proc-title", NULL, SETTING_BOOL, SETTING_FIXED, &settings.set_proc_title, "yes"},
+    {"proc-title-template", NULL, SETTING_STRING, SETTING_FIXED, &settings.proc_title,
+     "{title} {listen-addr} {server-mode}"},
+    {"enable-debug-command", NULL, SETTING_ENUM, SETTING_FIXED, &settings.enable_debug_command,
+     "no", .choices = debug_choices},
+    {0},
+};
