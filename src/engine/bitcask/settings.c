@@ -1,0 +1,113 @@
+/* settings: what a user may configure of this engine, as a table; see base/setting.h.
+ *
+ * The engine reads bitcask_conf where it needs a value, so that a change is live at once; what
+ * costs work to change (the value cache's size) is compared with the setting by the engine's cron.
+ */
+#include "base/num.h"
+#include "engine/bitcask/bitcask_int.h"
+
+#define MIB (1 << 20)
+
+bitcask_settings bitcask_conf;
+
+static const setting_choice fsync_choices[] = {
+    {"always", ENGINE_FSYNC_ALWAYS},
+    {"everysec", ENGINE_FSYNC_EVERYSEC},
+    {"no", ENGINE_FSYNC_NO},
+    {NULL, 0},
+};
+static const setting_choice compression_choices[] = {
+    {"lz4", BITCASK_LZ4},
+    {"no", BITCASK_PLAIN},
+    {NULL, 0},
+};
+
+/* Two hours 0 .. 23 around a dash. False if s is not that. */
+static bool parse_hours(const char *s, int *from, int *to) {
+    const char *dash = strchr(s, '-');
+    int64_t a, b;
+    if (!dash || !num_parse_i64(slice_of(s, (size_t)(dash - s)), &a)) return false;
+    if (!num_parse_i64(slice_cstr(dash + 1), &b)) return false;
+    if (a < 0 || a > 23 || b < 0 || b > 23) return false;
+    *from = (int)a;
+    *to = (int)b;
+    return true;
+}
+
+/* Refuses a merge-window that is none of its forms. */
+static status apply_window(const setting *s) {
+    const char *w = *(char **)s->target;
+    int from, to;
+    if (!w || !*w || !strcmp(w, "always") || !strcmp(w, "never") || parse_hours(w, &from, &to))
+        return STATUS_OK;
+    return status_make(ST_INVALID, "argument must be 'always', 'never' or hours such as 1-5");
+}
+
+bool bitcask_in_window(int hour) {
+    const char *w = bitcask_conf.merge_window;
+    int from, to;
+    if (!w || !*w || !strcmp(w, "always")) return true;
+    if (!parse_hours(w, &from, &to)) return false;
+    return from <= to ? hour >= from && hour <= to : hour >= from || hour <= to;
+}
+
+const setting bitcask_setting_table[] = {
+    {.name = "appendfsync",
+     .kind = SETTING_ENUM,
+     .target = &bitcask_conf.appendfsync,
+     .default_value = "everysec",
+     .choices = fsync_choices},
+    {.name = "segment-size",
+     .kind = SETTING_MEMORY,
+     .target = &bitcask_conf.segment_size,
+     .default_value = "64mb",
+     .min = 64 << 10,
+     .max = 2047LL * MIB},
+    {.name = "value-cache-size",
+     .kind = SETTING_MEMORY,
+     .target = &bitcask_conf.value_cache_size,
+     .default_value = "256mb",
+     .min = 0,
+     .max = INT64_MAX},
+    {.name = "inline-value-max",
+     .kind = SETTING_INT,
+     .target = &bitcask_conf.inline_value_max,
+     .default_value = "32",
+     .min = 0,
+     .max = 1024},
+    {.name = "compression",
+     .kind = SETTING_ENUM,
+     .target = &bitcask_conf.compression,
+     .default_value = "lz4",
+     .choices = compression_choices},
+    {.name = "compression-min-size",
+     .kind = SETTING_MEMORY,
+     .target = &bitcask_conf.compression_min,
+     .default_value = "256",
+     .min = 32,
+     .max = MIB},
+    {.name = "merge-garbage-percent",
+     .kind = SETTING_INT,
+     .target = &bitcask_conf.merge_garbage,
+     .default_value = "40",
+     .min = 1,
+     .max = 100},
+    {.name = "merge-window",
+     .kind = SETTING_STRING,
+     .target = &bitcask_conf.merge_window,
+     .default_value = "always",
+     .apply = apply_window},
+    {.name = "merge-rate-limit",
+     .kind = SETTING_MEMORY,
+     .target = &bitcask_conf.merge_rate_limit,
+     .default_value = "0",
+     .min = 0,
+     .max = INT64_MAX},
+    {.name = "fsync-wait-max",
+     .kind = SETTING_INT,
+     .target = &bitcask_conf.fsync_wait_max,
+     .default_value = "50",
+     .min = 0,
+     .max = 10000},
+    {0},
+};
