@@ -1,0 +1,171 @@
+/* dict: entries in the order of their insertion, and a table of their numbers hashed by key.
+ *
+ *     slots    [ - | 2 | - | 0 | 1 | - | - | - ]     number of an entry + 1, 0 = free
+ *     entries  [ "get" ][ "set" ][ (removed) ][ .. ]
+ *
+ * A removed entry keeps its slot, so that probing goes on behind it, until the entries are full:
+ * then the live ones are packed, in a table of twice the size if they are more than half. The
+ * entries give an order of iteration that does not depend on the hash, whose key is random for each
+ * process (names may come from clients): what iterates replays. */
+#include "base/dict.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/rand.h"
+
+#define SMALLEST 8 /* entries of a new table */
+
+typedef struct entry {
+    char *key;
+    void *value; /* NULL: removed */
+    uint32_t len, hash;
+} entry;
+
+struct dict {
+    entry *entries;
+    uint32_t *slots; /* 2 x capacity, a power of two */
+    uint32_t capacity, used, live;
+    bool ignore_case;
+};
+
+static hash_key process_key;
+
+__attribute__((constructor)) static void make_key(void) {
+    rand_bytes(&process_key, sizeof process_key);
+}
+
+static inline char lower(char c) {
+    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+}
+
+/* SipHash of the key; with ignore_case, of its lower-case form, taken in blocks so that a key of
+ * any length needs no memory. */
+static uint32_t hash_of(const dict *d, slice key) {
+    if (!d->ignore_case) return (uint32_t)siphash13(process_key, key.data, key.len);
+    hash_key k = process_key;
+    char block[64];
+    size_t n;
+    do {
+        n = key.len < sizeof block ? key.len : sizeof block;
+        for (size_t i = 0; i < n; i++)
+            block[i] = lower(key.data[i]);
+        k.k0 ^= siphash13(k, block, n);
+        key = n ? slice_skip(key, n) : key;
+    } while (n == sizeof block);
+    return (uint32_t)k.k0;
+}
+
+static bool same_key(const dict *d, const entry *e, slice key) {
+    if (e->len != key.len) return false;
+    if (!d->ignore_case) return slice_eq(slice_of(e->key, e->len), key);
+    for (size_t i = 0; i < key.len; i++)
+        if (lower(e->key[i]) != lower(key.data[i])) return false;
+    return true;
+}
+
+/* Makes room for `capacity` entries and places those that live, in their order. */
+static void rebuild(dict *d, uint32_t capacity) {
+    CHECK(capacity >= SMALLEST && capacity <= UINT32_MAX / 4);
+    entry *old = d->entries;
+    uint32_t n = d->used, mask = 2 * capacity - 1;
+    mem_free(d->slots);
+    d->slots = mem_zalloc(2 * (size_t)capacity * sizeof *d->slots);
+    d->entries = mem_alloc(capacity * sizeof *d->entries);
+    d->capacity = capacity;
+    d->used = 0;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!old[i].value) continue;
+        uint32_t at = old[i].hash & mask;
+        while (d->slots[at])
+            at = (at + 1) & mask;
+        d->entries[d->used++] = old[i];
+        d->slots[at] = d->used;
+    }
+    CHECK(d->used == d->live);
+    mem_free(old);
+}
+
+/* The live entry of that key, or NULL; *free_slot is where a new one goes. */
+static entry *find(const dict *d, slice key, uint32_t hash, uint32_t *free_slot) {
+    uint32_t mask = 2 * d->capacity - 1, at = hash & mask;
+    for (; d->slots[at]; at = (at + 1) & mask) {
+        entry *e = &d->entries[d->slots[at] - 1];
+        if (e->hash == hash && e->value && same_key(d, e, key)) return e;
+    }
+    *free_slot = at;
+    return NULL;
+}
+
+dict *dict_new(bool ignore_case) {
+    dict *d = mem_zalloc(sizeof *d);
+    d->ignore_case = ignore_case;
+    rebuild(d, SMALLEST);
+    return d;
+}
+
+void dict_free(dict *d, void (*free_value)(void *)) {
+    if (!d) return;
+    for (uint32_t i = 0; i < d->used; i++) {
+        if (!d->entries[i].value) continue;
+        if (free_value) free_value(d->entries[i].value);
+        mem_free(d->entries[i].key);
+    }
+    mem_free(d->entries);
+    mem_free(d->slots);
+    mem_free(d);
+}
+
+size_t dict_count(const dict *d) {
+    return d->live;
+}
+
+void *dict_get(const dict *d, slice key) {
+    uint32_t unused;
+    entry *e = find(d, key, hash_of(d, key), &unused);
+    return e ? e->value : NULL;
+}
+
+void *dict_set(dict *d, slice key, void *value) {
+    CHECK(value && key.len <= UINT32_MAX);
+    uint32_t at, hash = hash_of(d, key);
+    entry *e = find(d, key, hash, &at);
+    if (e) {
+        void *before = e->value;
+        e->value = value;
+        return before;
+    }
+    if (d->used == d->capacity) {
+        rebuild(d, d->live > d->capacity / 2 ? d->capacity * 2 : d->capacity);
+        find(d, key, hash, &at);
+    }
+    d->entries[d->used++] = (entry){
+        .key = mem_dup(key.data, key.len), .value = value, .len = (uint32_t)key.len, .hash = hash};
+    d->slots[at] = d->used;
+    d->live++;
+    return NULL;
+}
+
+void *dict_del(dict *d, slice key) {
+    uint32_t unused;
+    entry *e = find(d, key, hash_of(d, key), &unused);
+    if (!e) return NULL;
+    void *before = e->value;
+    mem_free(e->key);
+    e->key = NULL;
+    e->value = NULL;
+    d->live--;
+    return before;
+}
+
+bool dict_next(const dict *d, size_t *pos, slice *key, void **value) {
+    for (; *pos < d->used; (*pos)++) {
+        const entry *e = &d->entries[*pos];
+        if (!e->value) continue;
+        *key = slice_of(e->key, e->len);
+        *value = e->value;
+        (*pos)++;
+        return true;
+    }
+    return false;
+}
