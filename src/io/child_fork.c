@@ -1,0 +1,267 @@
+/* Children by fork: the parent's side.
+ *
+ *   start: pipe, fork ──> child_side_run: progress* result, exit
+ *   poll:  read what the pipes have; at a pipe's end, waitpid, then the job's `done`
+ *
+ * The end of the pipe says that the child has ended or is about to (the kernel closes descriptors
+ * after it has given back the memory), so waiting for it then takes no time and no SIGCHLD is
+ * needed. A result counts only if its frame was whole and the child then exited by itself with 0:
+ * everything else is ST_FAILED, which costs a retry and never data.
+ *
+ * The job is out of the list before `done` is called, so `done` may start the next one. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "io/child.h"
+#include "io/child_pipe.h"
+#include "io/child_side.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define READ_CHUNK 65536
+#define READ_MOST  (1u << 20) /* from one child in one poll, so that a large result takes turns */
+#define EVENTS_MAX 16
+
+typedef struct child {
+    struct child *next;
+    child_job *job;
+    int fd;
+    buf in;           /* frames not used yet; in the end, the result's */
+    bool have_result; /* it is at the start of `in`, whole */
+    bool damaged;     /* what came is no frame: nothing of it is believed */
+    bool killed;      /* by us */
+} child;
+
+typedef struct fork_host {
+    child_host base;
+    child_fork_hooks hooks;
+    int epfd;
+    child *children;
+    int alive;
+    bool closing;
+    uint64_t count, last_us;
+} fork_host;
+
+static fork_host *host_of(child_host *h) {
+    return (fork_host *)h;
+}
+
+/* ---- starting ----------------------------------------------------------------------------------*/
+
+/* A pipe whose reading end does not block and is watched; both are close-on-exec. */
+static status open_pipe(fork_host *h, int fds[2]) {
+    if (pipe2(fds, O_CLOEXEC) < 0) return status_errno(errno, "pipe for a child");
+    struct epoll_event e = {.events = EPOLLIN, .data.fd = fds[0]};
+    if (fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0 &&
+        epoll_ctl(h->epfd, EPOLL_CTL_ADD, fds[0], &e) == 0)
+        return STATUS_OK;
+    status s = status_errno(errno, "watching a child's pipe");
+    (void)close(fds[0]); /* nothing was written */
+    (void)close(fds[1]);
+    return s;
+}
+
+static status fork_start(child_host *base, child_job *job) {
+    fork_host *h = host_of(base);
+    CHECK(job->run && job->done && job->name);
+    if (h->closing) return status_make(ST_FAILED, "no %s child is started any more", job->name);
+    int fds[2];
+    TRY(open_pipe(h, fds));
+    if (h->hooks.before_fork) h->hooks.before_fork(h->hooks.ctx);
+    pid_t parent = getpid();
+    uint64_t before = clock_mono_us();
+    pid_t pid = fork();
+    if (pid == 0) child_side_run(job, &h->hooks, parent, fds[1]);
+    int err = errno;
+    uint64_t after = clock_mono_us();
+    (void)close(fds[1]); /* the child's; nothing was written here */
+    if (pid < 0) {
+        (void)close(fds[0]); /* epoll forgets it */
+        return status_errno(err, "fork for %s", job->name);
+    }
+    job->pid = pid;
+    job->fork_us = after - before;
+    job->started_us = after;
+    job->child_cow_bytes = 0;
+    h->count++;
+    h->last_us = job->fork_us;
+    h->alive++;
+    child *c = mem_zalloc(sizeof(*c));
+    c->job = job;
+    c->fd = fds[0];
+    c->next = h->children;
+    h->children = c;
+    return STATUS_OK;
+}
+
+/* The link to the child of that job, or with that pipe (-1: no matter); NULL if there is none. */
+static child **find(fork_host *h, const child_job *job, int fd) {
+    for (child **link = &h->children; *link; link = &(*link)->next)
+        if ((job && (*link)->job == job) || (*link)->fd == fd) return link;
+    return NULL;
+}
+
+static void fork_kill(child_host *base, child_job *job) {
+    child **link = find(host_of(base), job, -1);
+    if (!link) return;
+    (*link)->killed = true;
+    (void)kill((*link)->job->pid, SIGKILL); /* it is ours and not reaped: there to be killed */
+}
+
+/* ---- receiving ---------------------------------------------------------------------------------*/
+
+/* Uses every whole frame of progress; a result stays at the buffer's start until the pipe's end. The
+ * job's progress may kill the child, which stays in the list. */
+static void use_frames(child *c) {
+    size_t at = 0, used = 0;
+    child_frame f;
+    while (!c->have_result && !c->damaged) {
+        int r = child_frame_parse(slice_skip(buf_slice(&c->in), at), &f, &used);
+        if (r == 0) break;
+        if (r < 0)
+            c->damaged = true;
+        else if (f.kind == CHILD_RESULT)
+            c->have_result = true;
+        else if (c->job->progress && !c->killed)
+            c->job->progress(c->job, f.a, f.b);
+        if (r > 0 && f.cow_bytes) c->job->child_cow_bytes = f.cow_bytes;
+        if (r > 0 && !c->have_result) at += used;
+    }
+    buf_consume(&c->in, at);
+}
+
+/* Reads what is there; true at the end of the pipe. */
+static bool receive(child *c) {
+    for (size_t taken = 0; taken < READ_MOST;) {
+        char *p = buf_reserve(&c->in, READ_CHUNK);
+        ssize_t r = read(c->fd, p, READ_CHUNK);
+        if (r < 0 && errno == EINTR) continue;
+        if (r < 0) return errno != EAGAIN;
+        if (r == 0) return true;
+        taken += (size_t)r;
+        if (c->have_result) c->damaged = true; /* nothing is said after a result */
+        if (c->damaged) continue;              /* read and dropped, so that the child can end */
+        c->in.len += (size_t)r;
+        use_frames(c);
+    }
+    return false;
+}
+
+/* ---- ending ------------------------------------------------------------------------------------*/
+
+/* The exit status of a child whose pipe has ended; -1 if somebody else reaped it. */
+static int reap(pid_t pid) {
+    int how = 0;
+    pid_t r;
+    do
+        r = waitpid(pid, &how, 0);
+    while (r < 0 && errno == EINTR);
+    return r == pid ? how : -1;
+}
+
+/* What became of the job. Its message and *out are slices of c->in where they come from the child. */
+static status outcome(const child *c, int how, char *msg, slice *out) {
+    const char *name = c->job->name;
+    int pid = c->job->pid;
+    child_frame f;
+    size_t used = 0;
+    *out = SLICE_EMPTY;
+    if (c->killed) return status_make(ST_FAILED, "%s child %d was told to end", name, pid);
+    if (WIFSIGNALED(how) && how != -1) {
+        const char *abbreviation = sigabbrev_np(WTERMSIG(how));
+        return status_make(ST_FAILED, "%s child %d was ended by signal %d (SIG%s)", name, pid,
+                           WTERMSIG(how), abbreviation ? abbreviation : "?");
+    }
+    if (!c->have_result && !c->damaged)
+        return status_make(ST_FAILED, "%s child %d ended without a result", name, pid);
+    if (how != 0 || c->damaged || child_frame_parse(buf_slice(&c->in), &f, &used) != 1 ||
+        used != c->in.len || f.a > ST_FAILED || f.b >= STATUS_MSG_MAX)
+        return status_make(ST_FAILED, "%s child %d gave a damaged result", name, pid);
+    *out = slice_skip(f.body, (size_t)f.b);
+    if (f.a == ST_OK) return STATUS_OK;
+    memcpy(msg, f.body.data, (size_t)f.b);
+    msg[f.b] = 0;
+    return (status){(status_code)f.a, msg};
+}
+
+/* Takes the child out of the list, waits for its end and tells the job. */
+static void finish(fork_host *h, child **link) {
+    child *c = *link;
+    *link = c->next;
+    h->alive--;
+    (void)epoll_ctl(h->epfd, EPOLL_CTL_DEL, c->fd, NULL);
+    (void)close(c->fd); /* read only */
+    char msg[STATUS_MSG_MAX];
+    slice out;
+    status s = outcome(c, reap(c->job->pid), msg, &out);
+    c->job->done(c->job, s, out);
+    buf_free(&c->in);
+    mem_free(c);
+}
+
+static int fork_poll(child_host *base) {
+    fork_host *h = host_of(base);
+    struct epoll_event events[EVENTS_MAX];
+    int n = epoll_wait(h->epfd, events, EVENTS_MAX, 0), ended = 0;
+    for (int i = 0; i < n; i++) {
+        child **link = find(h, NULL, events[i].data.fd);
+        if (!link || !receive(*link)) continue;
+        link = find(h, NULL, events[i].data.fd); /* progress may have started another */
+        CHECK(link);
+        finish(h, link);
+        ended++;
+    }
+    return ended;
+}
+
+static void fork_close(child_host *base) {
+    fork_host *h = host_of(base);
+    h->closing = true;
+    for (child *c = h->children; c; c = c->next)
+        fork_kill(base, c->job);
+    while (h->children)
+        finish(h, &h->children);
+    (void)close(h->epfd); /* nothing to lose in it */
+    mem_free(h);
+}
+
+static const child_ops fork_ops = {
+    .start = fork_start,
+    .kill = fork_kill,
+    .poll = fork_poll,
+    .close = fork_close,
+};
+
+status child_fork_new(const child_fork_hooks *hooks, child_host **out) {
+    *out = NULL;
+    int epfd = epoll_create1(EPOLL_CLOEXEC);
+    if (epfd < 0) return status_errno(errno, "epoll_create1");
+    fork_host *h = mem_zalloc(sizeof(*h));
+    h->base.ops = &fork_ops;
+    if (hooks) h->hooks = *hooks;
+    h->epfd = epfd;
+    *out = &h->base;
+    return STATUS_OK;
+}
+
+int child_fork_fd(const child_host *h) {
+    return ((const fork_host *)h)->epfd;
+}
+
+int child_fork_alive(const child_host *h) {
+    return ((const fork_host *)h)->alive;
+}
+
+uint64_t child_fork_count(const child_host *h) {
+    return ((const fork_host *)h)->count;
+}
+
+uint64_t child_fork_last_us(const child_host *h) {
+    return ((const fork_host *)h)->last_us;
+}

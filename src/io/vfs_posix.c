@@ -1,0 +1,384 @@
+/* The vfs over Linux system calls.
+ *
+ * Rules that hold for each function here:
+ *   - a call that a signal interrupts is made again (but close, which Linux has then done);
+ *   - reads and writes go on until all is done, as the kernel may do less than it was asked;
+ *   - every descriptor is close-on-exec;
+ *   - a message names the call and the path, then says what errno says.
+ * A write, fsync or close that failed is told once and never repeated: after a failed fsync the
+ * kernel marks pages clean, and a second try would "succeed" without the data.
+ *
+ * The lock is flock's: it belongs to the open file description, which a forked child shares, so it
+ * lasts until the last process that inherited it closed the descriptor or ended. The holder writes
+ * its pid into the file, for people and for the message of whoever comes second. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/num.h"
+#include "io/vfs.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#define FILE_MODE  0644
+#define DIR_MODE   0755
+#define ZERO_CHUNK (256 * 1024) /* bytes of one write where fallocate is missing */
+#define PID_TEXT   32           /* a pid and a line's end, with room to spare */
+
+static const vfs_ops posix_ops;
+
+typedef struct posix_file {
+    vfs_file base;
+    int fd;
+    char path[]; /* for messages */
+} posix_file;
+
+static posix_file *posix_of(vfs_file *f) {
+    CHECK(f && f->ops == &posix_ops);
+    return (posix_file *)f;
+}
+
+/* Makes the call again while a signal interrupts it. */
+#define RETRY(result, call)                                                                        \
+    do {                                                                                           \
+        (result) = (call);                                                                         \
+    } while ((result) < 0 && errno == EINTR)
+
+/* ---- files -------------------------------------------------------------------------------------*/
+
+/* The flags of open(2) that stand for ours. */
+static int open_flags(unsigned flags) {
+    CHECK(flags & (VFS_READ | VFS_WRITE));
+    int f = O_CLOEXEC;
+    if (flags & VFS_WRITE)
+        f |= flags & VFS_READ ? O_RDWR : O_WRONLY;
+    else
+        f |= O_RDONLY;
+    if (flags & VFS_CREATE) f |= O_CREAT;
+    if (flags & VFS_EXCL) f |= O_EXCL;
+    if (flags & VFS_TRUNC) f |= O_TRUNC;
+    return f;
+}
+
+/* Opens path and wraps the descriptor. */
+static status posix_open(vfs *v, const char *path, unsigned flags, vfs_file **out) {
+    (void)v;
+    *out = NULL;
+    int fd;
+    RETRY(fd, open(path, open_flags(flags), FILE_MODE));
+    if (fd < 0) return status_errno(errno, "open %s", path);
+    size_t n = strlen(path) + 1;
+    posix_file *f = mem_zalloc(sizeof(*f) + n);
+    f->base.ops = &posix_ops;
+    f->fd = fd;
+    memcpy(f->path, path, n);
+    *out = &f->base;
+    return STATUS_OK;
+}
+
+/* Reads until n bytes are there or the file ends. */
+static status posix_pread(vfs_file *file, void *p, size_t n, uint64_t offset, size_t *got) {
+    posix_file *f = posix_of(file);
+    *got = 0;
+    while (*got < n) {
+        ssize_t r;
+        RETRY(r, pread(f->fd, (char *)p + *got, n - *got, (off_t)(offset + *got)));
+        if (r < 0) return status_errno(errno, "read %s", f->path);
+        if (r == 0) break;
+        *got += (size_t)r;
+    }
+    return STATUS_OK;
+}
+
+/* Writes n bytes at offset, whatever the kernel takes at a time. */
+static status write_run(posix_file *f, const char *p, size_t n, uint64_t offset) {
+    while (n > 0) {
+        ssize_t r;
+        RETRY(r, pwrite(f->fd, p, n, (off_t)offset));
+        if (r < 0) return status_errno(errno, "write %s", f->path);
+        if (r == 0) return status_make(ST_IO, "write %s: nothing was taken", f->path);
+        p += r;
+        n -= (size_t)r;
+        offset += (size_t)r;
+    }
+    return STATUS_OK;
+}
+
+/* Writes the pieces in as few calls as the kernel allows; a piece that was taken in part is ended
+ * by itself, so that the caller's array stays as it is. */
+static status posix_pwritev(vfs_file *file, const struct iovec *iov, int n, uint64_t offset) {
+    posix_file *f = posix_of(file);
+    while (n > 0) {
+        if (iov->iov_len == 0) {
+            iov++, n--;
+            continue;
+        }
+        ssize_t r;
+        RETRY(r, pwritev(f->fd, iov, n < IOV_MAX ? n : IOV_MAX, (off_t)offset));
+        if (r < 0) return status_errno(errno, "write %s", f->path);
+        if (r == 0) return status_make(ST_IO, "write %s: nothing was taken", f->path);
+        offset += (size_t)r;
+        size_t done = (size_t)r;
+        while (n > 0 && done >= iov->iov_len) {
+            done -= iov->iov_len;
+            iov++, n--;
+        }
+        if (done > 0) {
+            CHECK(n > 0);
+            size_t rest = iov->iov_len - done;
+            TRY(write_run(f, (const char *)iov->iov_base + done, rest, offset));
+            offset += rest;
+            iov++, n--;
+        }
+    }
+    return STATUS_OK;
+}
+
+/* Data and what is needed to read it back. */
+static status posix_fdatasync(vfs_file *file) {
+    posix_file *f = posix_of(file);
+    int r;
+    RETRY(r, fdatasync(f->fd));
+    return r < 0 ? status_errno(errno, "fdatasync %s", f->path) : STATUS_OK;
+}
+
+/* Data and all metadata. */
+static status posix_fsync(vfs_file *file) {
+    posix_file *f = posix_of(file);
+    int r;
+    RETRY(r, fsync(f->fd));
+    return r < 0 ? status_errno(errno, "fsync %s", f->path) : STATUS_OK;
+}
+
+/* The file's length in bytes. */
+static status posix_size(vfs_file *file, uint64_t *out) {
+    posix_file *f = posix_of(file);
+    *out = 0;
+    struct stat st;
+    if (fstat(f->fd, &st) < 0) return status_errno(errno, "stat %s", f->path);
+    *out = (uint64_t)st.st_size;
+    return STATUS_OK;
+}
+
+/* Where the file system has no fallocate: zeros from the file's end on, as what it holds stays. */
+static status write_zeros(posix_file *f, uint64_t offset, uint64_t len) {
+    uint64_t size = 0, end = offset + len;
+    TRY(posix_size(&f->base, &size));
+    uint64_t at = offset > size ? offset : size;
+    if (at >= end) return STATUS_OK;
+    char *zeros = mem_zalloc(ZERO_CHUNK);
+    status s = STATUS_OK;
+    while (status_ok(s) && at < end) {
+        size_t n = end - at < ZERO_CHUNK ? (size_t)(end - at) : ZERO_CHUNK;
+        s = write_run(f, zeros, n, at);
+        at += n;
+    }
+    mem_free(zeros);
+    return s;
+}
+
+/* fallocate, else zeros. */
+static status posix_allocate(vfs_file *file, uint64_t offset, uint64_t len) {
+    posix_file *f = posix_of(file);
+    if (len == 0) return STATUS_OK;
+    if (offset > INT64_MAX || len > INT64_MAX - offset)
+        return status_make(ST_LIMIT, "allocate %s: beyond the largest file", f->path);
+    int r;
+    RETRY(r, fallocate(f->fd, 0, (off_t)offset, (off_t)len));
+    if (r == 0) return STATUS_OK;
+    if (errno == EOPNOTSUPP || errno == ENOSYS) return write_zeros(f, offset, len);
+    return status_errno(errno, "allocate %s", f->path);
+}
+
+/* Sets the length. */
+static status posix_truncate(vfs_file *file, uint64_t size) {
+    posix_file *f = posix_of(file);
+    int r;
+    RETRY(r, ftruncate(f->fd, (off_t)size));
+    return r < 0 ? status_errno(errno, "truncate %s", f->path) : STATUS_OK;
+}
+
+/* Starts writeback; a hint, so its failure is nobody's business: the fsync will say. */
+static void posix_writeback(vfs_file *file, uint64_t offset, uint64_t len) {
+    (void)sync_file_range(posix_of(file)->fd, (off_t)offset, (off_t)len, SYNC_FILE_RANGE_WRITE);
+}
+
+/* Tells the page cache what comes. */
+static void posix_advise(vfs_file *file, uint64_t offset, uint64_t len, bool sequential) {
+    int advice = sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_DONTNEED;
+    (void)posix_fadvise(posix_of(file)->fd, (off_t)offset, (off_t)len, advice);
+}
+
+/* Closes and frees, also when close fails. On EINTR Linux has closed the descriptor already. */
+static status posix_close(vfs_file *file) {
+    posix_file *f = posix_of(file);
+    status s = STATUS_OK;
+    if (close(f->fd) < 0 && errno != EINTR) s = status_errno(errno, "close %s", f->path);
+    mem_free(f);
+    return s;
+}
+
+/* ---- directories -------------------------------------------------------------------------------*/
+
+static status posix_rename(vfs *v, const char *from, const char *to) {
+    (void)v;
+    if (rename(from, to) < 0) return status_errno(errno, "rename %s to %s", from, to);
+    return STATUS_OK;
+}
+
+static status posix_unlink(vfs *v, const char *path) {
+    (void)v;
+    return unlink(path) < 0 ? status_errno(errno, "unlink %s", path) : STATUS_OK;
+}
+
+/* One level; a directory that is there already will do, another kind of file will not. */
+static status posix_mkdir(vfs *v, const char *path) {
+    (void)v;
+    if (mkdir(path, DIR_MODE) == 0) return STATUS_OK;
+    int err = errno;
+    struct stat st;
+    if (err == EEXIST && stat(path, &st) == 0 && S_ISDIR(st.st_mode)) return STATUS_OK;
+    return status_errno(err, "mkdir %s", path);
+}
+
+static status posix_rmdir(vfs *v, const char *path) {
+    (void)v;
+    return rmdir(path) < 0 ? status_errno(errno, "rmdir %s", path) : STATUS_OK;
+}
+
+/* Makes the entries of a directory durable. EINVAL is the answer of file systems that have nothing
+ * to sync there (some of FUSE's and the network's). */
+static status posix_sync_dir(vfs *v, const char *path) {
+    (void)v;
+    int fd, r;
+    RETRY(fd, open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd < 0) return status_errno(errno, "open directory %s", path);
+    RETRY(r, fsync(fd));
+    int err = errno;
+    (void)close(fd); /* nothing was written through it */
+    if (r < 0 && err != EINVAL) return status_errno(err, "fsync directory %s", path);
+    return STATUS_OK;
+}
+
+/* Names are passed as readdir gives them; each may unlink what it is told of. */
+static status posix_list(vfs *v, const char *path, void (*each)(void *ctx, const char *name),
+                         void *ctx) {
+    (void)v;
+    DIR *d = opendir(path);
+    if (!d) return status_errno(errno, "open directory %s", path);
+    status s = STATUS_OK;
+    for (;;) {
+        errno = 0;
+        struct dirent *e = readdir(d);
+        if (!e) {
+            if (errno) s = status_errno(errno, "read directory %s", path);
+            break;
+        }
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) each(ctx, e->d_name);
+    }
+    (void)closedir(d); /* nothing was written through it */
+    return s;
+}
+
+/* What an unprivileged process may still write. */
+static status posix_free_space(vfs *v, const char *path, uint64_t *out) {
+    (void)v;
+    *out = 0;
+    struct statvfs st;
+    int r;
+    RETRY(r, statvfs(path, &st));
+    if (r < 0) return status_errno(errno, "statvfs %s", path);
+    *out = (uint64_t)st.f_bavail * st.f_frsize;
+    return STATUS_OK;
+}
+
+/* ---- the lock ----------------------------------------------------------------------------------*/
+
+/* The message of whoever comes second. The pid in the file may be of a process that has ended while
+ * a child of its still holds the lock, or not be written yet. */
+static status busy(posix_file *f) {
+    char text[PID_TEXT];
+    size_t n = 0;
+    TRY(posix_pread(&f->base, text, sizeof(text), 0, &n));
+    const char *end = memchr(text, '\n', n);
+    int64_t pid = 0;
+    if (!end || !num_parse_i64(slice_of(text, (size_t)(end - text)), &pid) || pid <= 0 ||
+        pid > INT32_MAX)
+        return status_make(ST_BUSY, "%s is held by another process", f->path);
+    if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
+        return status_make(ST_BUSY, "%s is held by a child of process %d, which has ended", f->path,
+                           (int)pid);
+    return status_make(ST_BUSY, "%s is held by process %d", f->path, (int)pid);
+}
+
+/* Replaces what the lock file says by our pid. */
+static status write_pid(posix_file *f) {
+    char text[PID_TEXT];
+    size_t n = num_format_i64(text, getpid());
+    text[n++] = '\n';
+    TRY(posix_truncate(&f->base, 0));
+    return write_run(f, text, n, 0);
+}
+
+/* Never waits. */
+static status posix_lock(vfs *v, const char *path, vfs_file **out) {
+    vfs_file *file = NULL;
+    *out = NULL;
+    TRY(posix_open(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, &file));
+    posix_file *f = posix_of(file);
+    int r;
+    RETRY(r, flock(f->fd, LOCK_EX | LOCK_NB));
+    status s = r == 0                 ? write_pid(f)
+               : errno == EWOULDBLOCK ? busy(f)
+                                      : status_errno(errno, "lock %s", path);
+    if (!status_ok(s)) {
+        (void)status_ok(posix_close(file)); /* the first failure is the one to tell */
+        return s;
+    }
+    *out = file;
+    return STATUS_OK;
+}
+
+/* Closes only: LOCK_UN would take the lock away from children that still write. */
+static void posix_unlock(vfs_file *file) {
+    (void)status_ok(posix_close(file)); /* the pid in it is worth nothing by now */
+}
+
+static const vfs_ops posix_ops = {
+    .open = posix_open,
+    .pread = posix_pread,
+    .pwritev = posix_pwritev,
+    .fdatasync = posix_fdatasync,
+    .fsync = posix_fsync,
+    .allocate = posix_allocate,
+    .truncate = posix_truncate,
+    .size = posix_size,
+    .writeback = posix_writeback,
+    .advise = posix_advise,
+    .close = posix_close,
+    .rename = posix_rename,
+    .unlink = posix_unlink,
+    .mkdir = posix_mkdir,
+    .rmdir = posix_rmdir,
+    .sync_dir = posix_sync_dir,
+    .list = posix_list,
+    .free_space = posix_free_space,
+    .lock = posix_lock,
+    .unlock = posix_unlock,
+};
+
+vfs *vfs_posix(void) {
+    static vfs system = {&posix_ops};
+    return &system;
+}
+
+int vfs_posix_fd(const vfs_file *f) {
+    return f && f->ops == &posix_ops ? ((const posix_file *)f)->fd : -1;
+}
