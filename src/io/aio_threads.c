@@ -93,7 +93,8 @@ static aio_job *pop(queue *q) {
     return job;
 }
 
-/* ---- workers -----------------------------------------------------------------------------------*/
+/* ---- workers
+ * -----------------------------------------------------------------------------------*/
 
 /* Runs a job, and makes its message its own. */
 static void run_job(aio_job *job) {
@@ -154,7 +155,8 @@ static bool start_worker(aio_threads *t, aio_lane which) {
     return l->started;
 }
 
-/* ---- the interface -----------------------------------------------------------------------------*/
+/* ---- the interface
+ * -----------------------------------------------------------------------------*/
 
 static void threads_submit(aio *a, aio_job *job) {
     aio_threads *t = threads_of(a);

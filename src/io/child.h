@@ -1,9 +1,10 @@
 /* child: a forked process that does one job over files and says how it went.
  *
  * The job is a plain function over a vfs and memory as it was at the fork; its result comes back as
- * bytes on a pipe. In the child: it dies with the parent, all sockets are closed, no signal handler
- * of the parent's runs, CPU and I/O priority are lowered, nothing is logged, no reactor and no aio.
- * An interface, so that a simulation can run a child in process and kill it anywhere. */
+ * bytes on a pipe. In the child: it dies with the parent, every descriptor above 2 that is no file
+ * is closed (sockets, pipes, epoll), no signal handler of the parent's runs, CPU and I/O priority
+ * are lowered, nothing is logged, no reactor and no aio. An interface, so that a simulation can run
+ * a child in process and kill it anywhere. */
 #ifndef STAVE_IO_CHILD_H
 #define STAVE_IO_CHILD_H
 
@@ -12,7 +13,7 @@
 
 typedef struct child_job {
     const char *name; /* "merge", "hint": for logs, INFO and the process title */
-    /* In the child. Appends its result to out. May call child_progress. */
+    /* In the child. Appends its result to out, at most 64 MiB. May call child_progress. */
     status (*run)(struct child_job *job, vfs *v, buf *out);
     /* In the parent, once, on the reactor's thread. result: what run returned (ST_FAILED with a
      * clear message if the child was killed or crashed); out: the bytes it gave, the job's to read

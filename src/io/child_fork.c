@@ -52,7 +52,8 @@ static fork_host *host_of(child_host *h) {
     return (fork_host *)h;
 }
 
-/* ---- starting ----------------------------------------------------------------------------------*/
+/* ---- starting
+ * ----------------------------------------------------------------------------------*/
 
 /* A pipe whose reading end does not block and is watched; both are close-on-exec. */
 static status open_pipe(fork_host *h, int fds[2]) {
@@ -114,10 +115,11 @@ static void fork_kill(child_host *base, child_job *job) {
     (void)kill((*link)->job->pid, SIGKILL); /* it is ours and not reaped: there to be killed */
 }
 
-/* ---- receiving ---------------------------------------------------------------------------------*/
+/* ---- receiving
+ * ---------------------------------------------------------------------------------*/
 
-/* Uses every whole frame of progress; a result stays at the buffer's start until the pipe's end. The
- * job's progress may kill the child, which stays in the list. */
+/* Uses every whole frame of progress; a result stays at the buffer's start until the pipe's end.
+ * The job's progress may kill the child, which stays in the list. */
 static void use_frames(child *c) {
     size_t at = 0, used = 0;
     child_frame f;
@@ -153,7 +155,8 @@ static bool receive(child *c) {
     return false;
 }
 
-/* ---- ending ------------------------------------------------------------------------------------*/
+/* ---- ending
+ * ------------------------------------------------------------------------------------*/
 
 /* The exit status of a child whose pipe has ended; -1 if somebody else reaped it. */
 static int reap(pid_t pid) {
@@ -165,7 +168,8 @@ static int reap(pid_t pid) {
     return r == pid ? how : -1;
 }
 
-/* What became of the job. Its message and *out are slices of c->in where they come from the child. */
+/* What became of the job. Its message and *out are slices of c->in where they come from the child.
+ */
 static status outcome(const child *c, int how, char *msg, slice *out) {
     const char *name = c->job->name;
     int pid = c->job->pid;

@@ -4,10 +4,10 @@
  *   | magic  | kind | length | a        | b       | cow bytes | crc32c  | body ...
  *
  * length is the body's; the CRC covers bytes 0..35 and the body. */
+#include "io/child_pipe.h"
 #include "base/codec.h"
 #include "base/hash.h"
 #include "base/log.h"
-#include "io/child_pipe.h"
 
 #include <errno.h>
 #include <unistd.h>

@@ -1,8 +1,8 @@
 /* child_pipe: what a forked child tells its parent, as frames on a pipe.
  *
  * All numbers little-endian; README.md draws the frame. A frame is checked by magic, length and
- * CRC32C before anything of it is used, so that stray output on the descriptor, or half a frame of a
- * child that was killed, is never taken for a result. */
+ * CRC32C before anything of it is used, so that stray output on the descriptor, or half a frame of
+ * a child that was killed, is never taken for a result. */
 #ifndef STAVE_IO_CHILD_PIPE_H
 #define STAVE_IO_CHILD_PIPE_H
 
@@ -12,7 +12,8 @@
 /* The largest result of a job, in bytes: larger ones belong into a file. */
 #define CHILD_RESULT_MAX (64u << 20)
 
-/* Never renumber: parent and child are one program, but a damaged byte should not be a valid kind. */
+/* Never renumber: parent and child are one program, but a damaged byte should not be a valid kind.
+ */
 typedef enum child_frame_kind {
     CHILD_PROGRESS = 0x50, /* a: done, b: total */
     CHILD_RESULT = 0x52,   /* a: status code, b: bytes of the body that are its message */

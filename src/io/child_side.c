@@ -2,16 +2,16 @@
  *
  * Settling in, in this order: die with the parent (and check that it did not die before that was
  * said), forget its signals, let the owner's hook run, close every descriptor that is no file, step
- * back in CPU and I/O priority, take a name. What stays open are files: the job's, and the directory
- * lock, which so lasts until the child ends.
+ * back in CPU and I/O priority, take a name. What stays open are files: the job's, and the
+ * directory lock, which so lasts until the child ends.
  *
  * A frame of progress goes out at most every PROGRESS_US. Measuring what copy-on-write has cost
  * means that the kernel walks the page tables, milliseconds for a gigabyte: so it is done once a
  * second at most, and never takes more than about a hundredth of the child's time. */
+#include "io/child_side.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "io/child_pipe.h"
-#include "io/child_side.h"
 #include "io/signals.h"
 
 #include <dirent.h>
@@ -27,15 +27,17 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROGRESS_US    100000
-#define COW_US         1000000
-#define COW_SHARE      100 /* measuring takes at most one part in so many */
-#define NICE           10  /* about a tenth of a contended CPU */
-#define IOPRIO_PROCESS 1   /* IOPRIO_WHO_PROCESS and a best-effort class, level 7: the lowest that */
-#define IOPRIO_LOWEST  ((2 << 13) | 7) /* is not starved by any other (linux/ioprio.h) */
-#define SMAPS_MAX      4096
-#define BURST_US       100000 /* how far throttled I/O may run ahead after a pause */
-#define TITLE_MAX      16     /* PR_SET_NAME cuts there */
+#define PROGRESS_US 100000
+#define COW_US      1000000
+#define COW_SHARE   100 /* measuring takes at most one part in so many */
+#define NICE        10  /* about a tenth of a contended CPU */
+#define IOPRIO_PROCESS                                                                             \
+    1 /* IOPRIO_WHO_PROCESS and a best-effort class, level 7: the lowest that                      \
+       */
+#define IOPRIO_LOWEST ((2 << 13) | 7) /* is not starved by any other (linux/ioprio.h) */
+#define SMAPS_MAX     4096
+#define BURST_US      100000 /* how far throttled I/O may run ahead after a pause */
+#define TITLE_MAX     16     /* PR_SET_NAME cuts there */
 
 /* The child that this process is; all zero in any other process. */
 static struct {
@@ -46,7 +48,8 @@ static struct {
     double io_due_us; /* when the I/O done so far should have ended */
 } self;
 
-/* ---- settling in -------------------------------------------------------------------------------*/
+/* ---- settling in
+ * -------------------------------------------------------------------------------*/
 
 /* A file or a directory; sockets, pipes, and what has no file type (epoll, eventfd, rings) are the
  * parent's. Standard input, output and error stay whatever they are. */
@@ -89,7 +92,8 @@ static void settle_in(const child_job *job, const child_fork_hooks *hooks) {
     (void)prctl(PR_SET_NAME, title);
 }
 
-/* ---- reporting ---------------------------------------------------------------------------------*/
+/* ---- reporting
+ * ---------------------------------------------------------------------------------*/
 
 /* Bytes of pages that are ours alone because one side wrote to them since the fork; 0 if the kernel
  * does not say. */

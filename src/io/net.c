@@ -3,8 +3,8 @@
  * A listener is made step by step, and whatever step fails, the message says which, for which
  * address, and why: it is the line that an operator reads when a server does not start. The unix
  * socket's file gets its mode between bind and listen, so nobody connects before. */
-#include "base/log.h"
 #include "io/net.h"
+#include "base/log.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -29,7 +29,8 @@ static void close_quietly(int fd) {
     (void)close(fd); /* a socket without data: nothing to lose */
 }
 
-/* ---- listening ---------------------------------------------------------------------------------*/
+/* ---- listening
+ * ---------------------------------------------------------------------------------*/
 
 /* The code of a failed listener: the caller treats a taken port and a family that this machine does
  * not have apart from the rest. */
@@ -150,7 +151,8 @@ status net_listen_unix(const char *path, unsigned perm, int backlog, int *fd) {
     return STATUS_OK;
 }
 
-/* ---- addresses ---------------------------------------------------------------------------------*/
+/* ---- addresses
+ * ---------------------------------------------------------------------------------*/
 
 /* An address as text: "1.2.3.4:5", "[::1]:5", "PATH:0". */
 static void format_address(const address *a, char out[NET_ADDR_MAX]) {
@@ -194,15 +196,15 @@ int net_local_port(int fd) {
 /* True for a unix socket, 127.0.0.0/8, also when mapped into v6, and ::1. */
 static bool is_local(const address *a) {
     if (a->any.sa_family == AF_UNIX) return true;
-    if (a->any.sa_family == AF_INET)
-        return (ntohl(a->v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
+    if (a->any.sa_family == AF_INET) return (ntohl(a->v4.sin_addr.s_addr) >> 24) == IN_LOOPBACKNET;
     if (a->any.sa_family != AF_INET6) return false;
     const struct in6_addr *ip = &a->v6.sin6_addr;
     return IN6_IS_ADDR_LOOPBACK(ip) ||
            (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == IN_LOOPBACKNET);
 }
 
-/* ---- accepting ---------------------------------------------------------------------------------*/
+/* ---- accepting
+ * ---------------------------------------------------------------------------------*/
 
 /* Errors of a connection that died while it waited: the next one may be well (accept(2)). */
 static bool connection_died(int err) {
@@ -248,7 +250,8 @@ status net_accept(int listener, int *fd, char peer[NET_ADDR_MAX], bool *peer_is_
     return STATUS_OK;
 }
 
-/* ---- options -----------------------------------------------------------------------------------*/
+/* ---- options
+ * -----------------------------------------------------------------------------------*/
 
 static status set_option(int fd, int level, int name, const char *text, int value) {
     if (setsockopt(fd, level, name, &value, sizeof(value)) < 0)

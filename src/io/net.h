@@ -8,16 +8,18 @@
 #include "base/buf.h"
 #include "base/status.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
 #define NET_ADDR_MAX 128 /* "[v6 address]:port" or a unix path, cut, with NUL */
 
-/* One listening TCP socket on addr ("127.0.0.1", "::1", "*", "::*"); port 0 picks one. A port in
- * use is ST_BUSY: "Could not create server TCP listening socket ADDR:PORT: bind: Address already in
- * use". */
+/* One listening TCP socket on addr ("127.0.0.1", "::1", "*", "::*", a host name); port 0 picks one.
+ * A port in use is ST_BUSY: "Could not create server TCP listening socket ADDR:PORT: bind: Address
+ * already in use". An address or family that this machine does not have is ST_NOT_FOUND. */
 status net_listen_tcp(const char *addr, int port, int backlog, int *fd);
-/* perm 0: as umask says. A stale socket file is replaced. */
+/* perm 0: as umask says. A socket file that nobody listens on is replaced; one that somebody does
+ * is ST_BUSY; a file of another kind is left alone (ST_INVALID). */
 status net_listen_unix(const char *path, unsigned perm, int backlog, int *fd);
 /* *fd = -1 and ok when nobody waits (EAGAIN); ST_LIMIT when descriptors ran out. peer_is_local: the
  * other end is loopback or a unix socket. */

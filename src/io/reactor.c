@@ -13,9 +13,9 @@
  *
  * A descriptor of which nothing is wanted is taken out of epoll, as epoll would go on reporting its
  * hang-up, and nobody would be there to handle it. */
+#include "io/reactor.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/reactor.h"
 #include "io/timers.h"
 
 #include <errno.h>
@@ -83,7 +83,8 @@ void reactor_close_in_child(reactor *r) {
     r->epfd = -1;
 }
 
-/* ---- descriptors -------------------------------------------------------------------------------*/
+/* ---- descriptors
+ * -------------------------------------------------------------------------------*/
 
 /* The slot of a watched descriptor, else NULL. */
 static slot *slot_of(reactor *r, int fd) {
@@ -145,7 +146,8 @@ void reactor_remove(reactor *r, int fd) {
     s->events = 0;
 }
 
-/* ---- timers and hooks --------------------------------------------------------------------------*/
+/* ---- timers and hooks
+ * --------------------------------------------------------------------------*/
 
 uint64_t reactor_timer_add(reactor *r, int64_t delay_ms, reactor_timer fn, void *ctx) {
     return timers_add(r->timers, r->clock->mono_us, delay_ms, fn, ctx);
@@ -173,7 +175,8 @@ void reactor_wake(reactor *r) {
     r->wake = true;
 }
 
-/* ---- turns -------------------------------------------------------------------------------------*/
+/* ---- turns
+ * -------------------------------------------------------------------------------------*/
 
 /* Sleeps until a descriptor is ready or a timer due, then takes the time. */
 static void wait_for_events(reactor *r) {

@@ -5,9 +5,9 @@
  * overflow of the usual one) and calls only what is safe in a handler: write, open, and backtrace,
  * which was called once before so that its library is loaded. Then the signal's default action ends
  * the process, so that a core file and the exit status are as without it. */
+#include "io/signals.h"
 #include "base/log.h"
 #include "base/num.h"
-#include "io/signals.h"
 
 #include <errno.h>
 #include <execinfo.h>
@@ -35,7 +35,8 @@ static char crash_stack[CRASH_STACK_SIZE] __attribute__((aligned(16)));
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* ---- events ------------------------------------------------------------------------------------*/
+/* ---- events
+ * ------------------------------------------------------------------------------------*/
 
 /* Takes what the signalfd has; CHLD, HUP and USR1 are there to be taken and forgotten. */
 static void on_readable(void *ctx, int fd, unsigned events) {
@@ -81,7 +82,8 @@ void signals_reset_in_child(void) {
     event_fd = -1;
 }
 
-/* ---- the crash report --------------------------------------------------------------------------*/
+/* ---- the crash report
+ * --------------------------------------------------------------------------*/
 
 void signals_crash_info(const char *version, const char *log_path) {
     snprintf(crash_version, sizeof(crash_version), "%s", version);

@@ -5,8 +5,8 @@
 #include "io/reactor.h"
 
 /* Blocks SIGTERM, SIGINT, SIGCHLD, SIGHUP, SIGUSR1 for the process (HUP is ignored, PIPE and XFSZ
- * too: the calls fail instead) and calls handler(ctx, signo) from the reactor for TERM and INT. Once
- * a process. Call it before any thread is started. */
+ * too: the calls fail instead) and calls handler(ctx, signo) from the reactor for TERM and INT.
+ * Once a process. Call it before any thread is started. */
 status signals_start(reactor *r, void (*handler)(void *ctx, int signo), void *ctx);
 /* On SIGSEGV, SIGBUS, SIGFPE, SIGILL and SIGABRT: writes version, signal, address and a stack trace
  * to standard error and the log file, then dies by that signal. */

@@ -5,9 +5,9 @@
  *
  * An id is slot + 1 in the low 32 bits and the slot's generation in the high: removing finds its
  * heap entry without a search, and an id that has ended matches no slot any more. */
+#include "io/timers.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "io/timers.h"
 
 #include <limits.h>
 
@@ -53,7 +53,8 @@ size_t timers_count(const timers *t) {
     return t->count;
 }
 
-/* ---- the heap ----------------------------------------------------------------------------------*/
+/* ---- the heap
+ * ----------------------------------------------------------------------------------*/
 
 static bool before(const entry *a, const entry *b) {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->seq < b->seq;
@@ -105,7 +106,8 @@ static void heap_add(timers *t, uint32_t i, uint64_t due_us) {
     sift_up(t, t->count++, (entry){due_us, t->next_seq++, i});
 }
 
-/* ---- slots and ids -----------------------------------------------------------------------------*/
+/* ---- slots and ids
+ * -----------------------------------------------------------------------------*/
 
 /* A slot for one more timer; heap and slots grow together, so an entry always has room. */
 static uint32_t take_slot(timers *t) {
@@ -155,7 +157,8 @@ void timers_remove(timers *t, uint64_t id) {
     give_slot(t, i);
 }
 
-/* ---- running -----------------------------------------------------------------------------------*/
+/* ---- running
+ * -----------------------------------------------------------------------------------*/
 
 /* Those that are added while this runs have later numbers, and are due no earlier than now, so they
  * are at the top only when nothing older is due. */

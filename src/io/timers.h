@@ -7,6 +7,8 @@
 
 #include "io/reactor.h"
 
+#include <stddef.h>
+
 typedef struct timers timers;
 
 timers *timers_new(void);

@@ -33,8 +33,9 @@ typedef struct vfs_ops {
     status (*pwritev)(vfs_file *f, const struct iovec *iov, int n, uint64_t offset);
     status (*fdatasync)(vfs_file *f); /* data, and the size if it grew */
     status (*fsync)(vfs_file *f);
-    /* Room for bytes [offset, offset+len), the size growing to cover it, contents zero: fallocate,
-     * or plain writes of zeros where the file system does not have it. */
+    /* Room for bytes [offset, offset+len), the size growing to cover it: what the file holds stays,
+     * what is new is zero. fallocate, or plain writes of zeros beyond the end where the file system
+     * does not have it. */
     status (*allocate)(vfs_file *f, uint64_t offset, uint64_t len);
     status (*truncate)(vfs_file *f, uint64_t size);
     status (*size)(vfs_file *f, uint64_t *out);
@@ -54,9 +55,9 @@ typedef struct vfs_ops {
     status (*list)(vfs *v, const char *path, void (*each)(void *ctx, const char *name), void *ctx);
     /* Bytes free for this process on path's file system. */
     status (*free_space)(vfs *v, const char *path, uint64_t *out);
-    /* An exclusive lock on a file (created if missing), held until unlock or the end of the last
-     * process that inherited it; ST_BUSY, with the holder's pid in the message, if another has it.
-     */
+    /* An exclusive lock on a file (created if missing), without waiting. Forked children inherit
+     * it: it lasts until each process that has it has unlocked it or ended. ST_BUSY, with the
+     * holder's pid in the message, if another has it. */
     status (*lock)(vfs *v, const char *path, vfs_file **out);
     void (*unlock)(vfs_file *f);
 } vfs_ops;

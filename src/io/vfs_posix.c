@@ -51,7 +51,8 @@ static posix_file *posix_of(vfs_file *f) {
         (result) = (call);                                                                         \
     } while ((result) < 0 && errno == EINTR)
 
-/* ---- files -------------------------------------------------------------------------------------*/
+/* ---- files
+ * -------------------------------------------------------------------------------------*/
 
 /* The flags of open(2) that stand for ours. */
 static int open_flags(unsigned flags) {
@@ -225,7 +226,8 @@ static status posix_close(vfs_file *file) {
     return s;
 }
 
-/* ---- directories -------------------------------------------------------------------------------*/
+/* ---- directories
+ * -------------------------------------------------------------------------------*/
 
 static status posix_rename(vfs *v, const char *from, const char *to) {
     (void)v;
@@ -299,7 +301,8 @@ static status posix_free_space(vfs *v, const char *path, uint64_t *out) {
     return STATUS_OK;
 }
 
-/* ---- the lock ----------------------------------------------------------------------------------*/
+/* ---- the lock
+ * ----------------------------------------------------------------------------------*/
 
 /* The message of whoever comes second. The pid in the file may be of a process that has ended while
  * a child of its still holds the lock, or not be written yet. */
