@@ -1,0 +1,13 @@
+/* commands: the command tables of this folder, one a family, for whoever makes a server of them. */
+#ifndef STAVE_COMMANDS_COMMANDS_H
+#define STAVE_COMMANDS_COMMANDS_H
+
+#include "session/command.h"
+
+extern const command string_commands[];
+extern const command bitmap_commands[];
+extern const command keys_commands[];
+extern const command connection_commands[]; /* PING, AUTH, HELLO, SELECT, CLIENT, ... */
+extern const command command_commands[];    /* COMMAND */
+
+#endif
