@@ -1,0 +1,74 @@
+/* arena: objects named by 32-bit references, in one reserved region of address space.
+ *
+ * A reference counts units of 8 bytes from the region's start, so that 4 bytes name any place in
+ * 32 GiB; 0 is no object. Objects never move and have no header. Memory is cut into chunks of
+ * 64 KiB; a chunk holds objects of one size class (steps of 8 bytes up to 512, then eight steps a
+ * doubling), and goes back to the arena when its last object is freed. What is larger than the
+ * largest class takes whole chunks in a row.
+ *
+ * A chunk belongs to one *heap*. All objects of a heap can be dropped chunk by chunk without
+ * visiting them. Any number of heaps share an arena; one thread uses both.
+ *
+ * Bytes count (in mem_used() too) from the first use of their 4 KiB page until the page goes back
+ * to the system. The region is inherited by children and never uses huge pages: after a fork, a
+ * changed byte costs the copy of 4 KiB, not of 2 MiB. */
+#ifndef STAVE_BASE_ARENA_H
+#define STAVE_BASE_ARENA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint32_t arena_ref;
+
+#define ARENA_NONE  ((arena_ref)0)
+#define ARENA_UNIT  8u
+#define ARENA_CHUNK 65536u
+#define ARENA_MAX   ((uint64_t)32 << 30) /* bytes that references can name */
+
+typedef struct arena {
+    char *base; /* where reference 0 would be; the rest is arena.c's */
+} arena;
+typedef struct arena_heap arena_heap;
+
+/* Reserves address space, rounded up to chunks. REQUIRES: 0 < max_bytes <= ARENA_MAX. */
+arena *arena_new(uint64_t max_bytes);
+/* REQUIRES: all its heaps are gone. */
+void arena_free(arena *a);
+
+/* Bytes of memory in use: pages touched and not given back, tables included. */
+uint64_t arena_bytes(const arena *a);
+/* Bytes that can still be handed out in whole chunks, in use or not. A caller that may fill the
+ * region asks this and refuses in time: arena_alloc() ends the process when nothing is left. */
+uint64_t arena_left(const arena *a);
+/* Keeps at most that many freed bytes for reuse; the rest goes back to the system at once. */
+void arena_keep(arena *a, uint64_t bytes);
+
+arena_heap *arena_heap_new(arena *a);
+/* Drops every object. */
+void arena_heap_free(arena_heap *h);
+/* Drops the objects of at most `chunks` chunks; true when the heap is gone. Between calls nothing
+ * else may be done with it. */
+bool arena_heap_free_some(arena_heap *h, size_t chunks);
+
+/* An object of at least n bytes, not zeroed, 8-byte aligned. REQUIRES: n > 0. */
+arena_ref arena_alloc(arena_heap *h, size_t n);
+/* REQUIRES: r came from arena_alloc on this heap and was not released. */
+void arena_release(arena_heap *h, arena_ref r);
+
+/* Bytes that arena_alloc(n) takes, and that the object r takes. */
+size_t arena_size_for(size_t n);
+size_t arena_size(const arena *a, arena_ref r);
+
+uint64_t arena_heap_objects(const arena_heap *h);
+uint64_t arena_heap_used(const arena_heap *h);   /* bytes of live objects, rounding included */
+uint64_t arena_heap_chunks(const arena_heap *h); /* chunks that it owns */
+
+/* Aborts on a broken invariant of a heap: lists, live counts, free lists. For tests. */
+void arena_check(const arena_heap *h);
+
+static inline void *arena_at(const arena *a, arena_ref r) {
+    return a->base + (size_t)r * ARENA_UNIT;
+}
+
+#endif

@@ -1,0 +1,51 @@
+/* cache: values by their place in the log, bounded in bytes.
+ *
+ * A value is found by the log position of its record, which never means another value, so nothing
+ * has to be told to the cache when a key changes. Values lie one after the other in segments of the
+ * cache's own pages, which children do not get. What goes when room is needed is decided by SIEVE
+ * (Zhang et al., NSDI 2024): a hand walks from the oldest to the newest value, spares and unmarks
+ * those that were read since it last passed, and drops the others; new values come in at the young
+ * end. Every call does a bounded amount of work. */
+#ifndef STAVE_ENGINE_BITCASK_CACHE_H
+#define STAVE_ENGINE_BITCASK_CACHE_H
+
+#include "base/slice.h"
+
+typedef struct cache cache;
+
+/* limit: bytes in all, tables included; 0 keeps nothing. */
+cache *cache_new(uint64_t limit);
+void cache_free(cache *c);
+/* Takes effect at once for what comes in; memory above a smaller limit goes in cache_trim(). */
+void cache_set_limit(cache *c, uint64_t limit);
+/* Gives back memory above the limit, at most about a segment's worth; true if there is more. */
+bool cache_trim(cache *c);
+/* The longest value that is kept; longer ones are better left to the system's page cache. */
+size_t cache_value_max(const cache *c);
+
+/* The value is a slice into the cache, valid until the next cache_put, _reserve or _trim. */
+bool cache_get(cache *c, uint64_t pos, slice *value);
+/* Copies a value in. Does nothing if it is too long. REQUIRES: pos is not in the cache. */
+void cache_put(cache *c, uint64_t pos, slice value);
+/* Makes room for a value of that length and returns where its bytes go; NULL if it is too long.
+ * Until they are there, no other call but cache_drop(pos), if they don't come. REQUIRES: pos is not
+ * in the cache. */
+char *cache_reserve(cache *c, uint64_t pos, size_t len);
+/* Forgets a value, if it is there. */
+void cache_drop(cache *c, uint64_t pos);
+/* The record moved: its value is found under `to` from now on. */
+void cache_move(cache *c, uint64_t from, uint64_t to);
+
+typedef struct cache_stats {
+    uint64_t hits, misses, evictions; /* since cache_new */
+    uint64_t items;
+    uint64_t value_bytes; /* of the values held */
+    uint64_t bytes;       /* of memory, all included */
+    uint64_t limit;
+} cache_stats;
+void cache_stats_of(const cache *c, cache_stats *out);
+
+/* Walks everything and aborts on a broken invariant. */
+void cache_check(const cache *c);
+
+#endif
