@@ -1,0 +1,81 @@
+/* filter: a blocked bloom filter.
+ *
+ * The mixed hash picks a block with its high half and FILTER_PROBES bits in it with 9-bit pieces
+ * of a second mix:
+ *
+ *     block = high 32 bits * blocks >> 32        bit i = bits 9i .. 9i+8 of the second mix
+ *
+ * With 10 bits a key and 6 probes a standard filter answers wrongly for 0.84 % of absent keys; the
+ * unequal load of the blocks makes that about 1.1 % here (the test measures it), for one cache line
+ * a query instead of six. There is no seed: a filter is data about data, both found by their file's
+ * checksums. */
+#include "storage/filter.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define BLOCK_BITS (FILTER_BLOCK * 8)
+
+_Static_assert(BLOCK_BITS == 512 && FILTER_PROBES * 9 <= 64, "a probe is nine bits");
+
+/* The finaliser of SplitMix64 (Steele, Lea, Flood 2014). */
+static inline uint64_t mix(uint64_t x) {
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* Where the key's block begins, and the bits of its probes. */
+static inline uint64_t place(uint64_t size, uint64_t hash, uint64_t *probes) {
+    uint64_t h = mix(hash + 0x9e3779b97f4a7c15u);
+    *probes = mix(h);
+    return ((h >> 32) * (size / FILTER_BLOCK) >> 32) * FILTER_BLOCK;
+}
+
+uint64_t filter_size(uint64_t keys) {
+    CHECK(keys <= UINT32_MAX); /* a segment is smaller than 4 GiB */
+    uint64_t blocks = (keys * FILTER_KEY_BITS + BLOCK_BITS - 1) / BLOCK_BITS;
+    return blocks * FILTER_BLOCK;
+}
+
+void filter_add(char *bits, uint64_t size, uint64_t hash) {
+    uint64_t probes, block;
+    CHECK(size > 0 && size % FILTER_BLOCK == 0);
+    block = place(size, hash, &probes);
+    for (int i = 0; i < FILTER_PROBES; i++, probes >>= 9)
+        bits[block + (probes & 511) / 8] |= (char)(1 << (probes & 7));
+}
+
+bool filter_may_hold(slice bits, uint64_t hash) {
+    uint64_t probes, block;
+    CHECK(bits.len % FILTER_BLOCK == 0);
+    if (bits.len == 0) return false;
+    block = place(bits.len, hash, &probes);
+    for (int i = 0; i < FILTER_PROBES; i++, probes >>= 9)
+        if (!(bits.data[block + (probes & 511) / 8] >> (probes & 7) & 1)) return false;
+    return true;
+}
+
+void filter_collect(filter_builder *b, uint64_t hash) {
+    CHECK(b->n <= b->cap && b->n < UINT32_MAX);
+    if (b->n == b->cap) {
+        b->cap = b->cap ? b->cap * 2 : 256;
+        b->hashes = mem_realloc(b->hashes, b->cap * sizeof *b->hashes);
+    }
+    b->hashes[b->n++] = hash;
+}
+
+void filter_finish(filter_builder *b, buf *out) {
+    uint64_t size = filter_size(b->n);
+    char *bits = buf_reserve(out, size);
+    memset(bits, 0, size);
+    for (size_t i = 0; i < b->n; i++)
+        filter_add(bits, size, b->hashes[i]);
+    out->len += size;
+    filter_builder_free(b);
+}
+
+void filter_builder_free(filter_builder *b) {
+    mem_free(b->hashes);
+    *b = (filter_builder){0};
+}
