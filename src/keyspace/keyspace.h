@@ -1,7 +1,10 @@
 /* keyspace: databases of keys over an engine: lookup with expiry, access state, events, statistics.
  *
  * Everything a type or a command does to a key goes through here. Whatever a batch causes besides
- * its changes (events, counters) is held until ks_commit and forgotten by ks_abort. */
+ * its changes (events, counters) is held until ks_commit and forgotten by ks_abort.
+ *
+ * Slices that a read returns live as engine.h's rule E3 says, and every function here but ks_now,
+ * ks_changed, ks_notify, ks_dirty and the access-state questions counts as a call on the engine. */
 #ifndef STAVE_KEYSPACE_KEYSPACE_H
 #define STAVE_KEYSPACE_KEYSPACE_H
 
@@ -33,7 +36,8 @@ enum ks_event_class {
     KS_MISS = 1 << 10,   /* m */
 };
 
-/* Told after the batch that caused it has committed. Any may be NULL. */
+/* Told after the batch that caused it has committed; any may be NULL. A hook may read the keyspace,
+ * and may not begin a batch. */
 typedef struct ks_hooks {
     void (*changed)(void *ctx, uint32_t db, slice key);
     void (*event)(void *ctx, unsigned klass, const char *name, uint32_t db, slice key);
@@ -46,45 +50,70 @@ typedef struct ks_stats {
     uint64_t hits, misses;
     uint64_t expired, evicted;
     uint64_t expire_cycle_us;
+    uint64_t expire_cycle_capped; /* cycles that stopped at their budget with more to do */
+    uint64_t evict_us;            /* spent above maxmemory, evicting */
     uint64_t dirty; /* changes, as rdb_changes_since_last_save and SET's reply logic count them */
 } ks_stats;
 
 typedef struct keyspace keyspace;
 
-status ks_new(engine *e, stave_clock *clock, rng *rng, int databases, keyspace **out);
+status ks_new(engine *e, stave_clock *clock, rng *random, int databases, keyspace **out);
 void ks_free(keyspace *ks); /* does not close the engine */
-/* Another engine under the same keyspace (DEBUG RELOAD). */
+/* Another engine under the same keyspace (DEBUG RELOAD). REQUIRES: not in a batch. */
 void ks_set_engine(keyspace *ks, engine *e);
 engine *ks_engine(keyspace *ks);
 int ks_databases(const keyspace *ks);
 const ks_stats *ks_statistics(const keyspace *ks);
-void ks_reset_statistics(keyspace *ks);
+void ks_reset_statistics(keyspace *ks); /* all but dirty */
 void ks_hook_add(keyspace *ks, const ks_hooks *hooks);
 int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
+rng *ks_rng(keyspace *ks);
+/* A buffer for building a value or a key in, so that commands need not allocate: its user empties
+ * it, fills it, and is done with it before it calls another function that takes it (those that do
+ * say so). Large ones are given back at commit. */
+buf *ks_scratch(keyspace *ks);
 
-/* Every command runs between these. They nest (EXEC, scripts): only the outermost counts. */
+/* Every command runs between these. They nest (EXEC, scripts): only the outermost counts. An inner
+ * ks_abort undoes nothing: whoever runs the outer batch decides, so a command that may refuse does
+ * so before it changes anything. */
 void ks_begin(keyspace *ks);
 void ks_commit(keyspace *ks);
 void ks_abort(keyspace *ks);
+bool ks_in_batch(const keyspace *ks);
 
 enum ks_lookup_flags {
-    KS_META = 1 << 0,     /* no value bytes wanted */
-    KS_NO_TOUCH = 1 << 1, /* leave access state alone */
-    KS_NO_STATS = 1 << 2, /* neither hit nor miss */
-    KS_WRITE = 1 << 3,    /* for a command that changes the key: no hit, no miss */
+    KS_META = 1 << 0,      /* no value bytes wanted */
+    KS_NO_TOUCH = 1 << 1,  /* leave access state alone */
+    KS_NO_STATS = 1 << 2,  /* neither hit nor miss */
+    KS_WRITE = 1 << 3,     /* for a command that changes the key: no hit, no miss */
+    KS_NO_NOTIFY = 1 << 4, /* no "keymiss" event */
 };
 /* The live entry. What is due has expired: it is deleted in this batch (event "expired") if writes
- * are allowed, and is ENGINE_ABSENT either way. */
+ * are allowed, and is ENGINE_ABSENT either way. out->access is never 0. */
 engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out);
 
-/* Inserts or replaces. If the key is new, its access state is set and the "new" event is due. */
+/* Inserts or replaces. ent->access: what ks_get gave, when ent comes from a read of this same key
+ * (its value may then be that read's slice); 0 when it does not: then the access state is set here,
+ * and a key that was not there causes the "new" event. */
 engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent);
+/* ENGINE_ABSENT if there is no live entry. */
 engine_result ks_del(keyspace *ks, uint32_t db, slice key);
+/* REQUIRES: ks_get has just found the source, and what it is called to replace was looked up too
+ * (so that it expired if it was due). */
 engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slice to_key);
+/* A second entry with the same contents, replacing what is there; ent: just read from `key`, with
+ * its value. Takes the scratch buffer. */
+engine_result ks_copy(keyspace *ks, uint32_t db, slice key, const entry *ent, uint32_t to_db,
+                      slice to_key);
 /* Changes the expire time alone (ENGINE_NO_EXPIRE: persists). ent: just read, with its value. */
 engine_result ks_set_expire(keyspace *ks, uint32_t db, slice key, entry *ent, int64_t when);
 engine_result ks_flush(keyspace *ks, int32_t db);
 engine_result ks_swap(keyspace *ks, uint32_t a, uint32_t b);
+/* As engine_scan, without what is due. */
+engine_result ks_scan(keyspace *ks, uint32_t db, uint64_t from, size_t want, uint64_t *next,
+                      void (*each)(void *ctx, slice key, const entry *meta), void *ctx);
+/* A live key picked at random. */
+engine_result ks_random(keyspace *ks, uint32_t db, buf *key);
 
 /* What a command says of its change: counts it as dirty, and tells the hooks at commit. */
 void ks_changed(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
@@ -94,8 +123,9 @@ void ks_dirty(keyspace *ks, int64_t n);
 
 /* Deletes what is due, in batches of its own, for about budget_us; true if more is due now. */
 bool ks_expire_cycle(keyspace *ks, uint64_t budget_us);
-/* SET-ACTIVE-EXPIRE 0; CLIENT PAUSE: what is due reads as absent, nothing is deleted. */
+/* DEBUG SET-ACTIVE-EXPIRE: off, only an access deletes what is due. */
 void ks_set_active_expire(keyspace *ks, bool on);
+/* CLIENT PAUSE: what is due reads as absent, nothing is deleted. */
 void ks_set_expiry_frozen(keyspace *ks, bool frozen);
 
 /* Access state of an entry, by the eviction policy in force. */
@@ -103,11 +133,12 @@ uint32_t ks_idle_seconds(keyspace *ks, const entry *ent);
 uint32_t ks_frequency(keyspace *ks, const entry *ent);
 bool ks_policy_is_lfu(const keyspace *ks);
 
-/* Memory: frees by the policy until used <= maxmemory, in bounded time. False: still above, and a
- * command that may grow must get -OOM. */
+/* Memory: frees by the policy until used <= maxmemory, in bounded time. False: nothing more can be
+ * freed, and a command that may grow must get -OOM. Inside a batch it evicts nothing. */
 bool ks_make_room(keyspace *ks);
 /* maxmemory, maxmemory-policy, maxmemory-samples, lfu-*, ...; ended by {0}. */
 extern const setting keyspace_settings[];
+/* Adds to Stats, and makes Keyspace. */
 const metric_section *keyspace_metrics(keyspace *ks);
 
 #endif

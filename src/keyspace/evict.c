@@ -1,0 +1,157 @@
+/* Eviction: what happens when memory in use is above maxmemory.
+ *
+ * As in redis-server the best key to evict is not known but found among samples: each round offers
+ * a few random keys of each database to a pool of the EVICT_POOL best seen so far, and the best of
+ * the pool goes. The pool outlives the call, so that samples are not wasted. Random policies need
+ * no pool.
+ *
+ *   LRU   score = seconds idle        LFU   score = 255 - count        TTL   score = soonest first
+ *
+ * Time is bounded by maxmemory-eviction-tenacity; what remains is done before the next write. Every
+ * eviction is a logged delete with an "evicted" event. */
+#include "keyspace/internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define EVICT_BATCH   16 /* keys a batch; memory is measured between batches */
+#define DBS_PER_ROUND 16 /* databases sampled a round */
+
+/* How long one call may take. */
+static uint64_t time_limit_us(void) {
+    double us = 500;
+    if (ks_conf.tenacity >= 100) return UINT64_MAX;
+    if (ks_conf.tenacity <= 10) return 50 * (uint64_t)ks_conf.tenacity;
+    for (int64_t t = 10; t < ks_conf.tenacity; t++)
+        us *= 1.15;
+    return (uint64_t)us;
+}
+
+/* How good it is to evict this entry. */
+static uint64_t score_of(keyspace *ks, const entry *ent) {
+    switch (ks_conf.policy & POLICY_RANK) {
+    case POLICY_LFU: return 255 - ks_frequency(ks, ent);
+    case POLICY_TTL: return UINT64_MAX - (uint64_t)ent->expire;
+    default: return ks_idle_seconds(ks, ent);
+    }
+}
+
+/* Puts a candidate in its place if it is better than the worst, or there is room. */
+static void pool_offer(keyspace *ks, uint32_t db, slice key, uint64_t score) {
+    candidate *pool = ks->pool;
+    for (size_t i = 0; i < ks->pooled; i++)
+        if (pool[i].db == db && slice_eq(buf_slice(&pool[i].key), key)) return;
+    candidate c;
+    if (ks->pooled < EVICT_POOL) {
+        c = pool[ks->pooled];
+    } else {
+        if (score <= pool[0].score) return;
+        c = pool[0];
+        memmove(pool, pool + 1, (EVICT_POOL - 1) * sizeof *pool);
+        ks->pooled--;
+    }
+    size_t at = ks->pooled++;
+    for (; at > 0 && pool[at - 1].score > score; at--)
+        pool[at] = pool[at - 1];
+    c.score = score;
+    c.db = db;
+    buf_clear(&c.key);
+    buf_append_slice(&c.key, key);
+    pool[at] = c;
+}
+
+/* Has this database a key that may be evicted? */
+static bool has_victims(keyspace *ks, uint32_t db) {
+    engine_db_stats stats;
+    engine_db_stats_of(ks->engine, db, &stats);
+    return (ks_conf.policy & POLICY_VOLATILE ? stats.expires : stats.keys) > 0;
+}
+
+/* The next database, in turn, that has a key that may be evicted; false if there is none. */
+static bool next_db(keyspace *ks, uint32_t *db) {
+    for (int i = 0; i < ks->databases; i++) {
+        *db = ks->next_db;
+        ks->next_db = (ks->next_db + 1) % (uint32_t)ks->databases;
+        if (has_victims(ks, *db)) return true;
+    }
+    return false;
+}
+
+/* Offers samples of some databases to the pool. */
+static engine_result fill_pool(keyspace *ks) {
+    bool with_expire = ks_conf.policy & POLICY_VOLATILE;
+    uint32_t db, first = UINT32_MAX;
+    for (int n = 0; n < DBS_PER_ROUND && next_db(ks, &db) && db != first; n++) {
+        if (n == 0) first = db;
+        for (int64_t i = 0; i < ks_conf.samples; i++) {
+            entry meta;
+            engine_result r = engine_random(ks->engine, db, with_expire, &ks->picked, &meta);
+            if (r == ENGINE_ABSENT) break;
+            if (r != ENGINE_OK) return r;
+            pool_offer(ks, db, buf_slice(&ks->picked), score_of(ks, &meta));
+        }
+    }
+    return ENGINE_OK;
+}
+
+/* The key that should go: its name in ks->picked. ENGINE_ABSENT: none was found this time. */
+static engine_result pick(keyspace *ks, uint32_t *db) {
+    bool with_expire = ks_conf.policy & POLICY_VOLATILE;
+    if ((ks_conf.policy & POLICY_RANK) == POLICY_RANDOM) {
+        if (!next_db(ks, db)) return ENGINE_ABSENT;
+        return engine_random(ks->engine, *db, with_expire, &ks->picked, NULL);
+    }
+    engine_result r = fill_pool(ks);
+    while (r == ENGINE_OK && ks->pooled > 0) {
+        const candidate *c = &ks->pool[--ks->pooled];
+        entry meta;
+        *db = c->db;
+        buf_clear(&ks->picked);
+        buf_append_slice(&ks->picked, buf_slice(&c->key));
+        r = engine_meta(ks->engine, *db, buf_slice(&ks->picked), &meta);
+        if (r == ENGINE_OK && (!with_expire || meta.expire)) return ENGINE_OK;
+        if (r == ENGINE_ABSENT) r = ENGINE_OK; /* it went meanwhile: the next one */
+    }
+    return r == ENGINE_OK ? ENGINE_ABSENT : r;
+}
+
+/* Evicts up to EVICT_BATCH keys in one batch; how many went. */
+static int evict_batch(keyspace *ks) {
+    engine_result r = ENGINE_OK;
+    int gone = 0;
+    ks_begin(ks);
+    while (gone < EVICT_BATCH) {
+        uint32_t db = 0;
+        r = pick(ks, &db);
+        if (r != ENGINE_OK) break;
+        slice key = buf_slice(&ks->picked);
+        r = engine_del(ks->engine, db, key);
+        if (r == ENGINE_ABSENT) continue;
+        if (r != ENGINE_OK) break;
+        ks->stats.evicted++;
+        held_add(ks, HELD_CHANGED | HELD_EVENT, KS_EVICTED, "evicted", db, key);
+        gone++;
+    }
+    if (r == ENGINE_OK || r == ENGINE_ABSENT) {
+        ks_commit(ks);
+        return gone;
+    }
+    ks_abort(ks);
+    return 0;
+}
+
+bool ks_make_room(keyspace *ks) {
+    if (ks_conf.maxmemory == 0 || mem_used() <= (uint64_t)ks_conf.maxmemory) return true;
+    if (ks_conf.policy == POLICY_NOEVICTION || ks->depth > 0 || !ks_deletes_allowed(ks))
+        return false;
+    uint64_t start = clock_mono_us(), limit = time_limit_us(), spent;
+    bool freed = false;
+    do {
+        bool gone = evict_batch(ks) > 0;
+        freed |= gone;
+        spent = clock_mono_us() - start;
+        if (!gone) break;
+    } while (mem_used() > (uint64_t)ks_conf.maxmemory && spent < limit);
+    ks->stats.evict_us += spent;
+    return freed || mem_used() <= (uint64_t)ks_conf.maxmemory;
+}

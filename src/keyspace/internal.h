@@ -1,0 +1,112 @@
+/* internal: the keyspace's own parts, shared by the files of this folder and nobody else. */
+#ifndef STAVE_KEYSPACE_INTERNAL_H
+#define STAVE_KEYSPACE_INTERNAL_H
+
+#include "base/clock.h"
+#include "base/rand.h"
+#include "keyspace/keyspace.h"
+
+/* ---- settings (settings.c) --------------------------------------------------------------------
+ */
+
+enum ks_policy {
+    POLICY_NOEVICTION = 0,
+    POLICY_LRU = 1,
+    POLICY_LFU = 2,
+    POLICY_RANDOM = 3,
+    POLICY_TTL = 4,
+    POLICY_RANK = 7,     /* mask: one of the above */
+    POLICY_VOLATILE = 8, /* only keys with an expire time */
+};
+
+/* Values of the settings; one for the process, as settings are. */
+typedef struct ks_config {
+    int64_t maxmemory;
+    int policy;
+    int64_t samples;
+    int64_t tenacity;       /* 0 .. 100: how long an eviction may take */
+    int64_t lfu_log_factor; /* how fast the counter saturates */
+    int64_t lfu_decay_time; /* minutes a point */
+    int64_t expire_effort;  /* 1 .. 10 */
+} ks_config;
+extern ks_config ks_conf;
+
+/* ---- what is held until commit (events.c) -------------------------------------------------------
+ */
+
+enum held_kind {
+    HELD_CHANGED = 1, /* a bit: tell `changed` */
+    HELD_EVENT = 2,   /* a bit: tell `event` */
+    HELD_FLUSHED = 4,
+    HELD_SWAPPED = 8,
+};
+typedef struct held {
+    unsigned kind, klass;
+    const char *name; /* a literal */
+    uint32_t db, other_db;
+    size_t key_at, key_len; /* in held_keys */
+} held;
+
+/* ---- eviction (evict.c) -------------------------------------------------------------------------
+ */
+
+#define EVICT_POOL 16
+typedef struct candidate {
+    uint64_t score; /* higher goes first */
+    uint32_t db;
+    buf key;
+} candidate;
+
+struct keyspace {
+    engine *engine;
+    stave_clock *clock;
+    rng *rng;
+    int databases;
+    int depth;     /* of ks_begin */
+    bool telling;  /* hooks are running */
+    bool passive;  /* no expire cycle */
+    bool frozen;   /* nothing expires on disk */
+    uint32_t born; /* access state that stands for "not known since the start" */
+    bool born_lfu; /* which of the two states born is */
+    int64_t due;   /* no key is due before this time; INT64_MIN: not known */
+    ks_stats stats;
+    ks_stats before; /* as the batch began */
+    ks_hooks *hooks;
+    size_t nhooks;
+    held *held;
+    size_t nheld, held_cap;
+    buf held_keys;
+    buf scratch, picked;
+    candidate pool[EVICT_POOL]; /* by score, lowest first */
+    size_t pooled;              /* how many there are; buffers beyond are kept for use again */
+    uint32_t next_db;           /* where sampling goes on */
+    metric_section sections[3];
+};
+
+/* events.c */
+void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uint32_t db,
+              slice key);
+void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b);
+void held_tell(keyspace *ks);
+void held_forget(keyspace *ks);
+void held_free(keyspace *ks);
+
+/* access.c: the 24 bits. Never 0. */
+uint32_t access_fresh(const keyspace *ks);
+uint32_t access_touched(keyspace *ks, uint32_t access);
+uint32_t access_known(keyspace *ks, uint32_t access);
+
+/* expire.c */
+static inline bool ks_is_due(const keyspace *ks, const entry *ent) {
+    return ent->expire != ENGINE_NO_EXPIRE && ent->expire <= ks->clock->wall_ms;
+}
+/* May deletes be made now? */
+bool ks_deletes_allowed(const keyspace *ks);
+/* The entry is due: deletes it if that may be, and says ENGINE_ABSENT. */
+engine_result ks_expire_now(keyspace *ks, uint32_t db, slice key);
+/* A key will be due at that time. */
+static inline void ks_note_due(keyspace *ks, int64_t when) {
+    if (when != ENGINE_NO_EXPIRE && when < ks->due) ks->due = when;
+}
+
+#endif

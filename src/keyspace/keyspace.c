@@ -1,0 +1,249 @@
+/* Databases of keys over an engine: lookups that see no expired key, changes, batches.
+ *
+ * What makes the common commands cheap: `due` is a time before which no key is due, kept as a
+ * lower bound by every change that sets an expire time and made exact by the expire cycle. While
+ * the clock is before it, a SET or a DEL need not look at what it replaces or deletes: one call on
+ * the engine. A GET is one call on the engine in any case. */
+#include "keyspace/internal.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+#define SCRATCH_KEEP 65536
+#define RANDOM_TRIES 100
+
+/* ---- life ------------------------------------------------------------------------------------
+ */
+
+status ks_new(engine *e, stave_clock *clock, rng *random, int databases, keyspace **out) {
+    *out = NULL;
+    if (databases < 1 || databases > ENGINE_DBS_MAX)
+        return status_make(ST_INVALID, "databases must be between 1 and %d", ENGINE_DBS_MAX);
+    keyspace *ks = mem_zalloc(sizeof *ks);
+    ks->engine = e;
+    ks->clock = clock;
+    ks->rng = random;
+    ks->databases = databases;
+    ks->due = INT64_MIN;
+    *out = ks;
+    return STATUS_OK;
+}
+
+void ks_free(keyspace *ks) {
+    if (!ks) return;
+    CHECK(ks->depth == 0);
+    held_free(ks);
+    buf_free(&ks->scratch);
+    buf_free(&ks->picked);
+    for (int i = 0; i < EVICT_POOL; i++)
+        buf_free(&ks->pool[i].key);
+    mem_free(ks);
+}
+
+void ks_set_engine(keyspace *ks, engine *e) {
+    CHECK(ks->depth == 0);
+    ks->engine = e;
+    ks->due = INT64_MIN;
+}
+
+engine *ks_engine(keyspace *ks) {
+    return ks->engine;
+}
+
+int ks_databases(const keyspace *ks) {
+    return ks->databases;
+}
+
+int64_t ks_now(const keyspace *ks) {
+    return ks->clock->wall_ms;
+}
+
+rng *ks_rng(keyspace *ks) {
+    return ks->rng;
+}
+
+buf *ks_scratch(keyspace *ks) {
+    return &ks->scratch;
+}
+
+const ks_stats *ks_statistics(const keyspace *ks) {
+    return &ks->stats;
+}
+
+void ks_reset_statistics(keyspace *ks) {
+    uint64_t dirty = ks->stats.dirty;
+    ks->stats = (ks_stats){.dirty = dirty};
+}
+
+const char *key_type_name(unsigned type) {
+    static const char *const names[] = {"string", "list", "set", "zset", "hash", "stream"};
+    return type < sizeof names / sizeof names[0] ? names[type] : "unknown";
+}
+
+/* ---- batches ------------------------------------------------------------------------------------
+ */
+
+void ks_begin(keyspace *ks) {
+    CHECK(!ks->telling);
+    if (ks->depth++ > 0) return;
+    ks->before = ks->stats;
+    engine_begin(ks->engine);
+}
+
+void ks_commit(keyspace *ks) {
+    CHECK(ks->depth > 0);
+    if (--ks->depth > 0) return;
+    engine_commit(ks->engine);
+    if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
+    held_tell(ks);
+}
+
+void ks_abort(keyspace *ks) {
+    CHECK(ks->depth > 0);
+    if (--ks->depth > 0) return;
+    engine_abort(ks->engine);
+    ks->stats = ks->before;
+    if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
+    held_forget(ks);
+}
+
+bool ks_in_batch(const keyspace *ks) {
+    return ks->depth > 0;
+}
+
+/* ---- lookup -------------------------------------------------------------------------------------
+ */
+
+/* Counts a lookup that found nothing. */
+static void missed(keyspace *ks, uint32_t db, slice key, unsigned flags) {
+    if (flags & KS_WRITE) return;
+    if (!(flags & KS_NO_STATS)) ks->stats.misses++;
+    if (!(flags & KS_NO_NOTIFY) && ks->depth > 0)
+        held_add(ks, HELD_EVENT, KS_MISS, "keymiss", db, key);
+}
+
+engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out) {
+    engine_result r = flags & KS_META ? engine_meta(ks->engine, db, key, out)
+                                      : engine_get(ks->engine, db, key, out);
+    if (r == ENGINE_OK && ks_is_due(ks, out)) r = ks_expire_now(ks, db, key);
+    if (r != ENGINE_OK) {
+        if (r == ENGINE_ABSENT) missed(ks, db, key, flags);
+        return r;
+    }
+    if (flags & KS_NO_TOUCH) {
+        out->access = access_known(ks, out->access);
+    } else {
+        uint32_t access = access_touched(ks, access_known(ks, out->access));
+        if (access != out->access) engine_set_access(ks->engine, out, access);
+        out->access = access;
+    }
+    if (!(flags & (KS_WRITE | KS_NO_STATS))) ks->stats.hits++;
+    return ENGINE_OK;
+}
+
+/* Hides what is due from a scan's visitor. */
+typedef struct scan_filter {
+    keyspace *ks;
+    void (*each)(void *ctx, slice key, const entry *meta);
+    void *ctx;
+} scan_filter;
+
+static void scan_each(void *ctx, slice key, const entry *meta) {
+    const scan_filter *f = ctx;
+    if (!ks_is_due(f->ks, meta)) f->each(f->ctx, key, meta);
+}
+
+engine_result ks_scan(keyspace *ks, uint32_t db, uint64_t from, size_t want, uint64_t *next,
+                      void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
+    scan_filter f = {ks, each, ctx};
+    return engine_scan(ks->engine, db, from, want, next, scan_each, &f);
+}
+
+engine_result ks_random(keyspace *ks, uint32_t db, buf *key) {
+    for (int i = 0; i < RANDOM_TRIES; i++) {
+        entry meta;
+        engine_result r = engine_random(ks->engine, db, false, key, &meta);
+        if (r != ENGINE_OK) return r;
+        if (!ks_is_due(ks, &meta)) return ENGINE_OK;
+        r = ks_expire_now(ks, db, buf_slice(key));
+        if (r != ENGINE_ABSENT) return r;
+    }
+    return ENGINE_ABSENT;
+}
+
+/* ---- changes ------------------------------------------------------------------------------------
+ */
+
+/* Sets the access state of an entry that did not come from a read of its key, after the entry that
+ * it replaces has expired, if it was due. Under LFU a replaced entry's count lives on. */
+static engine_result prepare_put(keyspace *ks, uint32_t db, slice key, entry *ent) {
+    bool lfu = ks_policy_is_lfu(ks);
+    ent->access = access_fresh(ks);
+    if (!lfu && ks->clock->wall_ms < ks->due) return ENGINE_OK;
+    entry old;
+    engine_result r = engine_meta(ks->engine, db, key, &old);
+    if (r == ENGINE_OK && ks_is_due(ks, &old)) r = ks_expire_now(ks, db, key);
+    if (r == ENGINE_OK && lfu) ent->access = access_touched(ks, access_known(ks, old.access));
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+/* How many keys a database has: to see whether a put made one. */
+static uint64_t count_keys(keyspace *ks, uint32_t db) {
+    engine_db_stats stats;
+    engine_db_stats_of(ks->engine, db, &stats);
+    return stats.keys;
+}
+
+engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent) {
+    CHECK(ks->depth > 0 && ent->expire >= 0);
+    ks_note_due(ks, ent->expire);
+    if (ent->access) return engine_put(ks->engine, db, key, ent);
+    entry fresh = *ent;
+    engine_result r = prepare_put(ks, db, key, &fresh);
+    if (r != ENGINE_OK) return r;
+    if (ks->nhooks == 0) return engine_put(ks->engine, db, key, &fresh);
+    uint64_t before = count_keys(ks, db);
+    r = engine_put(ks->engine, db, key, &fresh);
+    if (r == ENGINE_OK && count_keys(ks, db) != before)
+        held_add(ks, HELD_EVENT, KS_NEW, "new", db, key);
+    return r;
+}
+
+engine_result ks_del(keyspace *ks, uint32_t db, slice key) {
+    CHECK(ks->depth > 0);
+    if (ks->clock->wall_ms >= ks->due) {
+        entry old;
+        engine_result r = engine_meta(ks->engine, db, key, &old);
+        if (r == ENGINE_OK && ks_is_due(ks, &old)) r = ks_expire_now(ks, db, key);
+        if (r != ENGINE_OK) return r;
+    }
+    return engine_del(ks->engine, db, key);
+}
+
+engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slice to_key) {
+    CHECK(ks->depth > 0);
+    engine_result r = engine_move(ks->engine, db, key, to_db, to_key);
+    if (r == ENGINE_OK) held_add(ks, HELD_EVENT, KS_NEW, "new", to_db, to_key);
+    return r;
+}
+
+engine_result ks_set_expire(keyspace *ks, uint32_t db, slice key, entry *ent, int64_t when) {
+    CHECK(ks->depth > 0 && when >= 0);
+    ent->expire = when;
+    ks_note_due(ks, when);
+    return engine_put(ks->engine, db, key, ent);
+}
+
+engine_result ks_flush(keyspace *ks, int32_t db) {
+    CHECK(ks->depth > 0);
+    engine_result r = engine_flush(ks->engine, db);
+    if (r == ENGINE_OK) held_add_dbs(ks, HELD_FLUSHED, (uint32_t)db, 0);
+    return r;
+}
+
+engine_result ks_swap(keyspace *ks, uint32_t a, uint32_t b) {
+    CHECK(ks->depth > 0);
+    engine_result r = engine_swap(ks->engine, a, b);
+    if (r == ENGINE_OK) held_add_dbs(ks, HELD_SWAPPED, a, b);
+    return r;
+}
