@@ -3,7 +3,7 @@
  * Records are encoded into chunks of memory that children do not get; a record lies within one
  * chunk. Bytes move through three positions that only grow:
  *
- *   kept <= durable .. written .. committed <= end
+ *   kept <= written    durable <= written <= committed <= end
  *
  *   end        behind the last record appended, the open batch's included
  *   committed  behind the last committed batch: what may be written
@@ -14,6 +14,9 @@
  * No policy and no threads here: the engine says when to write, what became durable, and which file
  * comes next. Chunks never move, so a gathered write can be done by a worker while the thread goes
  * on appending.
+ *
+ * After a set_durable kept is at most durable: what no fsync has covered stays in memory, to be
+ * read even if the file fails, unless logwrite_forget says otherwise.
  *
  * Marks (DESIGN section 4): after logwrite_set_durable the next record appended carries a mark; an
  * abort that removes that record makes it due again. */

@@ -160,6 +160,12 @@ uint32_t record_append(buf *out, record *r) {
     return r->size;
 }
 
+uint32_t record_encoded_size(const char *p) {
+    uint32_t blen = load_u32(p + AT_BLEN);
+    CHECK(blen <= RECORD_BODY_MAX);
+    return header_size(load_u16(p + AT_FLAGS)) + blen;
+}
+
 void record_seal(char *p, uint32_t size, bool continues, record_place at) {
     uint16_t flags = load_u16(p + AT_FLAGS);
     flags = continues ? flags | RECORD_CONTINUES : flags & (uint16_t)~RECORD_CONTINUES;

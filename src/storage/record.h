@@ -137,6 +137,8 @@ uint32_t record_size(const record *r);
 uint32_t record_encode(char *p, record *r);
 /* The same at the end of a buffer; the value must be there. */
 uint32_t record_append(buf *out, record *r);
+/* Size of an encoded record, from its own bytes. */
+uint32_t record_encoded_size(const char *p);
 /* Sets or clears RECORD_CONTINUES and computes both CRCs of the record of `size` bytes at p. */
 void record_seal(char *p, uint32_t size, bool continues, record_place at);
 
