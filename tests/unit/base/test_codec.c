@@ -19,7 +19,9 @@ static void fixed_widths_are_little_endian(void **state) {
     uint16_t u16;
     uint32_t u32;
     uint64_t u64;
-    assert_true(get_u16(&in, &u16) && get_u32(&in, &u32) && get_u64(&in, &u64));
+    assert_true(get_u16(&in, &u16));
+    assert_true(get_u32(&in, &u32));
+    assert_true(get_u64(&in, &u64));
     assert_int_equal(u16, 0x0102);
     assert_int_equal(u32, 0x03040506);
     assert_int_equal(u64, 0x0708090a0b0c0d0eu);

@@ -8,7 +8,7 @@
 #include "base/mem.h"
 #include "support/unit.h"
 
-#define MODEL 300
+#define MODEL 400
 
 typedef struct pair {
     char key[80]; /* empty: unused */
