@@ -1,0 +1,174 @@
+"""Comparisons that are not random: raw protocol streams, errors of arity, COMMAND INFO, HELLO."""
+
+import socket
+
+from tests.support import resp
+
+BIG = b"x" * 70000
+
+# Bytes as a client might send them; both servers must answer alike and close, or not, alike.
+STREAMS = [
+    b"PING\r\n", b"PING\n", b"  PING  hello \r\n", b"\r\n\r\nPING\r\n", b"ECHO \"a b\\x41\\n\"\r\n",
+    b"ECHO 'it\\'s'\r\n", b"ECHO \"unbalanced\r\nPING\r\n", b"ECHO 'a'b\r\n", b"SET a \"\"\r\nGET a\r\n",
+    b"*1\r\n$4\r\nPING\r\n*1\r\n$4\r\nPING\r\n", b"*0\r\nPING\r\n", b"*-1\r\nPING\r\n", b"*-10\r\nPING\r\n",
+    b"*abc\r\nPING\r\n", b"*1048577\r\n", b"*2147483648\r\n", b"*9223372036854775808\r\n", b"*\r\nPING\r\n",
+    b"*1 \r\n$4\r\nPING\r\n", b"*+1\r\n$4\r\nPING\r\n", b"*01\r\n$4\r\nPING\r\n",
+    b"*1\r\n+PING\r\n", b"*1\r\nPING\r\n", b"*1\r\n$abc\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$-5\r\nPING\r\n",
+    b"*1\r\n$536870913\r\n", b"*1\r\n$99999999999999999999\r\n", b"*1\r\n$4\r\nPINGxx",
+    b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n", b"*1\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
+    b"*1\r\n\x00\r\n", b"*" + b"1" * 70000, b"*1\r\n$" + b"1" * 70000, BIG, b"ECHO " + BIG + b"\r\n",
+    b"GET\r\nGET a b c\r\n", b"NOSUCH a b c\r\n", b"nosuch\r\n", b"CONFIG\r\nCONFIG NOPE\r\n",
+    b"CONFIG GET\r\nCLIENT\r\nCLIENT NOPE x\r\nOBJECT\r\nMEMORY\r\nSLOWLOG\r\nLATENCY\r\n",
+    b"COMMAND NOPE\r\nCOMMAND DOCS nope\r\nCOMMAND INFO nope\r\nCOMMAND GETKEYS\r\n",
+    b"NOSUCH " + b"y" * 300 + b" b\r\n", b"NOSUCH \"a\\r\\nb\"\r\n",
+    b"HELLO 4\r\n", b"HELLO x\r\n", b"HELLO 3 NOPE\r\n", b"HELLO 2 SETNAME\r\n",
+    b"HELLO 3 AUTH a\r\n", b"HELLO 3 AUTH default x\r\nPING\r\n", b"HELLO 3 SETNAME \"a b\"\r\n",
+    b"QUIT\r\nPING\r\n", b"QUIT a b\r\n", b"RESET\r\n", b"CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\nPING\r\n",
+    b"CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n", b"AUTH x\r\n", b"AUTH\r\n", b"SELECT\r\nSELECT 99\r\nSELECT -1\r\n",
+    b"HELLO 3\r\nRESET\r\nGET nosuchkey\r\n"[9:], b"MSET a\r\nMSET a 1 b\r\n", b"SET a 1 EX\r\nSET a 1 EX 0\r\n",
+    b"SET a 1 EX 9223372036854775807\r\nSET a 1 PX -1\r\nSETEX a 0 b\r\nPSETEX a -1 b\r\nGETEX a EX 0\r\n",
+    b"SET a 1\r\nEXPIRE a 9223372036854775807\r\nPEXPIRE a 9223372036854775807\r\nEXPIREAT a x\r\n",
+    b"SET n 9223372036854775807\r\nINCR n\r\nDECRBY n -9223372036854775808\r\nINCRBY n x\r\n",
+    b"SET s abc\r\nSETRANGE s 536870912 x\r\nSETRANGE s -1 x\r\nSETBIT s 4294967296 1\r\nGETBIT s -1\r\n",
+    b"SET s abc\r\nBITCOUNT s 0\r\nBITPOS s 1 0 -1 NOPE\r\nBITFIELD s GET u64 0\r\nBITFIELD s NOPE\r\n",
+    b"BITFIELD s OVERFLOW FAIL INCRBY u2 0 5 OVERFLOW NOPE\r\nBITFIELD_RO s SET u2 0 1\r\n",
+    b"LCS a\r\nLCS a b LEN IDX\r\nLCS a b NOPE\r\nCOPY a a\r\nRENAME nokey b\r\nRENAMENX nokey b\r\n",
+    b"MOVE nokey 1\r\nSET mk 1\r\nMOVE mk 0\r\nMOVE mk 99\r\nSWAPDB 0 99\r\nSWAPDB a b\r\nDEL mk\r\n",
+    b"SCAN x\r\nSCAN 0 COUNT 0\r\nSCAN 0 NOPE\r\nSCAN 0 MATCH\r\nSCAN -1\r\nSCAN 18446744073709551616\r\n",
+    b"OBJECT FREQ nokey\r\nSET ok 1\r\nOBJECT FREQ ok\r\nOBJECT IDLETIME nokey\r\nOBJECT ENCODING nokey\r\n",
+    b"CLIENT ID x\r\nCLIENT KILL\r\nCLIENT KILL a b c\r\nCLIENT LIST TYPE nope\r\nCLIENT LIST ID x\r\n",
+    b"CLIENT SETNAME \"a b\"\r\nCLIENT PAUSE x\r\nCLIENT UNBLOCK 1 x\r\nCLIENT NO-EVICT x\r\n",
+    b"DEBUG NOPE\r\nDEBUG\r\nFLUSHALL x\r\nFLUSHDB SYNC ASYNC\r\nSHUTDOWN x\r\nSHUTDOWN ABORT\r\n",
+    b"INFO a b\r\nLATENCY HISTORY\r\nLATENCY GRAPH nope\r\nLATENCY HISTORY nope\r\nSLOWLOG GET x\r\nSLOWLOG GET -2\r\n",
+    b"SET k v NX XX\r\nSET k v GET\r\nSET k w NX GET\r\nSET k v EX 10 PX 10\r\nSET k v KEEPTTL EX 1\r\n",
+    b"GETEX k EX 1 PERSIST\r\nGETEX k NOPE\r\nEXPIRE k 10 NX XX\r\nEXPIRE k 10 GT LT\r\nEXPIRE k 10 NOPE\r\n",
+]
+
+# Commands that both have: their rows in COMMAND INFO must agree.
+COMMANDS = """get set getset getdel getex setnx setex psetex mget mset msetnx append strlen incr decr incrby
+decrby incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro del
+unlink exists type touch keys scan randomkey rename renamenx copy move dbsize select swapdb flushdb flushall
+expire pexpire expireat pexpireat ttl pttl expiretime pexpiretime persist object object|encoding
+object|idletime object|freq object|refcount object|help memory|usage ping echo quit reset auth hello client
+client|id client|getname client|setname client|list client|info client|kill client|pause client|unpause
+client|reply client|no-evict client|unblock client|help command command|count command|list command|info
+command|docs command|getkeys command|getkeysandflags config config|get config|set config|rewrite
+config|resetstat config|help info time lastsave shutdown debug slowlog slowlog|get slowlog|len slowlog|reset
+slowlog|help latency latency|history latency|latest latency|reset latency|doctor latency|graph
+latency|histogram latency|help monitor lolwut bgrewriteaof""".split()
+
+# Where 7.2 differs from the reference's 7.0, or a container has fewer subcommands so far.
+INFO_EXCEPTIONS = set()
+
+
+def exchange(server, data):
+    """Sends the bytes, ends the sending side, and returns all that comes back."""
+    s = socket.create_connection(("127.0.0.1", server.port), 20)
+    try:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # closed by the server while we were still sending: what it said counts
+    out = b""
+    try:
+        while True:
+            more = s.recv(1 << 16)
+            if not more:
+                break
+            out += more
+    except ConnectionResetError:
+        pass
+    s.close()
+    return out
+
+
+def run_streams(stave, reference):
+    ok = bad = 0
+    for data in STREAMS:
+        left, right = [exchange(s, b"FLUSHALL\r\n" + data) for s in (stave, reference)]
+        if left == right:
+            ok += 1
+            continue
+        bad += 1
+        print("FAILED: stream %r\n  stave:     %r\n  reference: %r" % (data[:300], left[:600], right[:600]))
+    return ok, bad
+
+
+def run_arity(stave, reference):
+    """Every command without and with far too many arguments."""
+    ok = bad = 0
+    a, b = stave.connect(), reference.connect()
+    skip = {"shutdown", "monitor", "lolwut", "info", "time", "lastsave", "bgrewriteaof", "quit", "reset",
+            "flushall", "flushdb", "randomkey", "command", "hello", "ping", "client|id", "client|list",
+            "client|info", "config|rewrite", "latency|doctor", "memory|usage", "command|count", "command|list",
+            "command|docs", "command|info", "object|help", "client|help", "command|help", "config|help",
+            "slowlog|help", "latency|help", "slowlog|get", "slowlog|len", "latency|latest", "latency|histogram"}
+    for name in COMMANDS:
+        if name in skip:
+            continue
+        for extra in ([], ["x"] * 30):
+            args = name.split("|") + extra
+            left, right = a.ask(*args), b.ask(*args)
+            if left == right or not isinstance(right, resp.Error):
+                ok += 1
+            else:
+                bad += 1
+                print("FAILED: %r\n  stave:     %r\n  reference: %r" % (args, left, right))
+    a.close()
+    b.close()
+    return ok, bad
+
+
+def run_command_info(stave, reference):
+    ok = bad = 0
+    a, b = stave.connect(), reference.connect()
+    for name in COMMANDS:
+        left, right = a.ask("COMMAND", "INFO", name), b.ask("COMMAND", "INFO", name)
+        if isinstance(left, resp.Error) or left == [None] or right == [None]:
+            differ = left != right and [("missing", left, right)] or []
+        else:
+            differ = []
+            for i, field in enumerate("name arity flags first last step categories tips specs".split()):
+                x, y = left[0][i], right[0][i]
+                if field in ("flags", "categories"):
+                    x, y = sorted(x), sorted(y)
+                if x != y and (name, field) not in INFO_EXCEPTIONS:
+                    differ.append((field, x, y))
+        if not differ:
+            ok += 1
+            continue
+        bad += 1
+        print("FAILED: COMMAND INFO %s" % name)
+        for field, x, y in differ:
+            print("  %s: stave %r\n     reference %r" % (field, x, y))
+    a.close()
+    b.close()
+    return ok, bad
+
+
+def run_hello(stave, reference):
+    ok = bad = 0
+    for proto in (2, 3):
+        left, right = [exchange(s, b"HELLO %d\r\nGET nokey\r\nCONFIG GET timeout\r\nCOMMAND INFO get\r\n" %
+                                proto) for s in (stave, reference)]
+        # id and version are each server's own
+        shape = [[line for line in x.split(b"\r\n") if not line.startswith((b":", b"7.", b"$5", b"$6"))]
+                 for x in (left, right)]
+        if shape[0] == shape[1]:
+            ok += 1
+        else:
+            bad += 1
+            print("FAILED: HELLO %d\n  stave:     %r\n  reference: %r" % (proto, left, right))
+    return ok, bad
+
+
+def run(stave, reference):
+    ok = bad = 0
+    for part in (run_streams, run_arity, run_command_info, run_hello):
+        for s in (stave, reference):
+            c = s.connect()
+            c.call("FLUSHALL")
+            c.close()
+        x, y = part(stave, reference)
+        ok, bad = ok + x, bad + y
+    return ok, bad
