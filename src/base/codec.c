@@ -42,7 +42,7 @@ bool get_varint(slice *in, uint64_t *out) {
 bool get_bytes(slice *in, size_t n, slice *out) {
     if (in->len < n) return false;
     *out = slice_of(in->data, n);
-    *in = n ? slice_skip(*in, n) : *in;
+    *in = slice_skip(*in, n);
     return true;
 }
 

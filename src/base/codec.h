@@ -35,6 +35,13 @@ static inline uint64_t load_u64(const char *p) {
     memcpy(&v, p, 8);
     return v;
 }
+/* n <= 8 bytes as the low bytes of a word, reading no others: two loads that may overlap. */
+static inline uint64_t load_upto8(const char *p, size_t n) {
+    if (n >= 8) return load_u64(p);
+    if (n >= 4) return load_u32(p) | (uint64_t)load_u32(p + n - 4) << (8 * (n - 4));
+    uint64_t w = n >= 2 ? load_u16(p) : 0;
+    return n & 1 ? w | (uint64_t)(unsigned char)p[n - 1] << (8 * (n - 1)) : w;
+}
 /* Big-endian: for keys whose memcmp order is the numbers' order. */
 static inline char *put_be64(char *p, uint64_t v) {
     v = __builtin_bswap64(v);

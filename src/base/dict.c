@@ -9,6 +9,7 @@
  * process (names may come from clients): what iterates replays. */
 #include "base/dict.h"
 
+#include "base/codec.h"
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -35,32 +36,36 @@ __attribute__((constructor)) static void make_key(void) {
     rand_bytes(&process_key, sizeof process_key);
 }
 
-static inline char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
+#define EACH(byte) ((byte)*0x0101010101010101u) /* the byte, eight times */
+
+/* Lower case of eight ASCII letters at once; other bytes as they are. A byte below 0x80 has its top
+ * bit set by the first sum if it is 'A' or above, by the second if it is above 'Z'. */
+static inline uint64_t lower8(uint64_t w) {
+    uint64_t low = w & EACH(0x7fu);
+    uint64_t letter = (low + EACH(0x80u - 'A')) & ~(low + EACH(0x7fu - 'Z')) & ~w & EACH(0x80u);
+    return w | letter >> 2; /* 0x80 -> 0x20 */
 }
 
-/* SipHash of the key; with ignore_case, of its lower-case form, taken in blocks so that a key of
- * any length needs no memory. */
+/* SipHash where clients choose the keys. Tables that ignore case are filled by the program alone,
+ * so there a multiplicative hash does, eight folded bytes a step. */
 static uint32_t hash_of(const dict *d, slice key) {
     if (!d->ignore_case) return (uint32_t)siphash13(process_key, key.data, key.len);
-    hash_key k = process_key;
-    char block[64];
-    size_t n;
-    do {
-        n = key.len < sizeof block ? key.len : sizeof block;
-        for (size_t i = 0; i < n; i++)
-            block[i] = lower(key.data[i]);
-        k.k0 ^= siphash13(k, block, n);
-        key = n ? slice_skip(key, n) : key;
-    } while (n == sizeof block);
-    return (uint32_t)k.k0;
+    uint64_t h = key.len;
+    for (size_t i = 0; i < key.len; i += 8) {
+        h = (h ^ lower8(load_upto8(key.data + i, key.len - i))) * 0x9e3779b97f4a7c15u;
+        h ^= h >> 32;
+    }
+    return (uint32_t)h;
 }
 
 static bool same_key(const dict *d, const entry *e, slice key) {
     if (e->len != key.len) return false;
     if (!d->ignore_case) return slice_eq(slice_of(e->key, e->len), key);
-    for (size_t i = 0; i < key.len; i++)
-        if (lower(e->key[i]) != lower(key.data[i])) return false;
+    for (size_t i = 0; i < key.len; i += 8) {
+        size_t left = key.len - i;
+        if (lower8(load_upto8(e->key + i, left)) != lower8(load_upto8(key.data + i, left)))
+            return false;
+    }
     return true;
 }
 

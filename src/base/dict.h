@@ -7,7 +7,8 @@
 
 typedef struct dict dict;
 
-/* ignore_case: ASCII letters of keys compare alike (command and setting names). */
+/* ignore_case: ASCII letters of keys compare alike (command and setting names). Such a table's keys
+ * come from the program, not from clients: its hash is fast and not keyed. */
 dict *dict_new(bool ignore_case);
 void dict_free(dict *d, void (*free_value)(void *));
 size_t dict_count(const dict *d);

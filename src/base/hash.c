@@ -35,23 +35,15 @@ static inline void sip_word(sip *s, uint64_t m) {
     s->v0 ^= m;
 }
 
-/* The last word: the n < 8 bytes that are left, below the length's low byte. Two loads that may
- * overlap instead of a loop over bytes. */
-static inline uint64_t sip_tail(const char *p, size_t n, size_t total) {
-    uint64_t m = (uint64_t)total << 56;
-    if (n >= 4) return m | load_u32(p) | (uint64_t)load_u32(p + n - 4) << (8 * (n - 4));
-    if (n >= 2) m |= load_u16(p);
-    if (n & 1) m |= (uint64_t)(unsigned char)p[n - 1] << (8 * (n - 1));
-    return m;
-}
-
 uint64_t siphash13(hash_key key, const void *p, size_t n) {
-    const char *at = p, *end = at + (n & ~(size_t)7);
+    const char *at = n ? p : "";
+    const char *end = at + (n & ~(size_t)7);
     sip s = {key.k0 ^ 0x736f6d6570736575u, key.k1 ^ 0x646f72616e646f6du,
              key.k0 ^ 0x6c7967656e657261u, key.k1 ^ 0x7465646279746573u};
     for (; at != end; at += 8)
         sip_word(&s, load_u64(at));
-    sip_word(&s, sip_tail(at, n & 7, n));
+    /* The last word: what is left, below the length's low byte. */
+    sip_word(&s, load_upto8(at, n & 7) | (uint64_t)n << 56);
     s.v2 ^= 0xff;
     for (int i = 0; i < 3; i++)
         sip_round(&s);

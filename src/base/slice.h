@@ -44,7 +44,7 @@ bool slice_ieq(slice a, const char *s);
 
 /* The rest of a after its first n bytes. REQUIRES: n <= a.len. */
 static inline slice slice_skip(slice a, size_t n) {
-    return (slice){a.data + n, a.len - n};
+    return n ? (slice){a.data + n, a.len - n} : a;
 }
 
 #endif

@@ -1,4 +1,5 @@
-/* version: what this program calls itself, and what it tells clients that ask for Redis' version. */
+/* version: what this program calls itself, and what it tells clients that ask for Redis' version.
+ */
 #ifndef STAVE_BASE_VERSION_H
 #define STAVE_BASE_VERSION_H
 
