@@ -2,15 +2,17 @@
  *
  * Commands (command.h) get a client and use four things of it: argc/argv, the keyspace and
  * database, the reply functions of reply.h, and what it must say of its reply's dependency on the
- * log (client_depends). Features that need per-client state register a slot (client_slot_add). */
+ * log (client_depends). Features that need per-client state register a slot (client_slot_add).
+ * The rest is for the folder's own files; an idle client owns this struct, its connection and
+ * nothing else. */
 #ifndef STAVE_SESSION_CLIENT_H
 #define STAVE_SESSION_CLIENT_H
 
-#include "base/buf.h"
 #include "io/net.h"
 #include "keyspace/keyspace.h"
 #include "resp/reader.h"
 #include "session/command.h"
+#include "session/list.h"
 
 typedef struct session session;
 
@@ -25,16 +27,37 @@ enum client_flags {
     CLIENT_REPLY_SKIP_NEXT = 1 << 7,
     CLIENT_AUTHENTICATED = 1 << 8,
     CLIENT_PARKED = 1 << 9,   /* waits for a pending read */
-    CLIENT_PAUSED = 1 << 10,  /* waits for the end of CLIENT PAUSE */
-    CLIENT_BLOCKED = 1 << 11, /* in a blocking command */
+    CLIENT_PAUSED = 1 << 10,  /* a gate holds its command (CLIENT PAUSE) */
+    CLIENT_BLOCKED = 1 << 11, /* in a blocking command: see block.h */
     CLIENT_UNIX = 1 << 12,
     CLIENT_FAKE = 1 << 13, /* no connection: loading, scripts, tests */
     CLIENT_PUBSUB = 1 << 14,
     CLIENT_MULTI = 1 << 15,
-    CLIENT_PROTECTED = 1 << 16,
+    CLIENT_PROTECTED = 1 << 16,  /* limits and CLIENT KILL leave it alone */
+    CLIENT_LOCAL = 1 << 17,      /* the other end is on this machine */
+    CLIENT_EOF = 1 << 18,        /* the other end sends no more; ends when its replies are out */
+    CLIENT_WRITE_WAIT = 1 << 19, /* the socket took no more: the reactor tells when it does */
+    CLIENT_READ_STOP = 1 << 20,  /* not read: it leaves its replies unread, or waits too full */
+    CLIENT_RERUN = 1 << 21,      /* its command passed the gates before, and runs again */
 };
+/* None of its commands run while it has one of these. */
+#define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED)
+#define CLIENT_ENDS  (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_ASAP)
 
 #define CLIENT_SLOTS 16
+
+/* What is on its way out; see output.h. */
+typedef struct client_output {
+    struct output_piece *first, *last; /* full buffers that go before client.out */
+    size_t pieces, piece_bytes;        /* how many, and their contents */
+    size_t sent;                       /* bytes of the first buffer that have gone */
+    uint64_t base;                     /* place in the stream of client.out.data[0] */
+    uint64_t held_from;                /* place of the first byte that a mark holds */
+    buf marks;                         /* output_mark[], from mark_at on */
+    size_t mark_at;
+    int64_t soft_since_ms; /* over the soft limit since then; 0: not over */
+    int64_t stuck_since_ms;
+} client_output;
 
 struct client {
     session *session;
@@ -42,30 +65,29 @@ struct client {
     conn *conn;
     uint64_t id;
     uint32_t flags;
-    int proto; /* 2 or 3 */
     uint32_t db;
+    int proto; /* 2 or 3 */
 
     /* The running command. argv are slices into the query buffer, valid while it runs. */
     int argc;
     slice *argv;
-    command_row *row;
-    uint64_t command_started_us; /* monotonic */
-
-    /* Output: bytes that may go once engine_released() reaches `out_pos`, first in first out. Reply
-     * functions append to `out`. See output.h for how it is held and sent. */
-    buf out;
-    log_pos depends; /* what the running command's reply depends on */
-    struct client_output *output;
-
-    /* Input. */
-    buf query; /* what is left between turns; empty for an idle client */
-    resp_reader reader;
+    command_row *row;       /* also the last one, between commands */
+    size_t out_from;        /* where its reply begins in `out` */
+    log_pos depends;        /* what its reply depends on */
+    uint64_t spent_ns;      /* by its earlier runs, when it was parked */
+    buf out;                /* reply functions append here */
+    client_output output;   /* held and unsent output */
+    unsigned events;        /* what the reactor watches for */
+    buf query;              /* input that could not be used yet; empty for an idle client */
+    resp_reader *partial;   /* state of a command of which only the first part has come */
+    list_node send_link;         /* in session.ready or session.held */
+    list_node run_link;          /* in session.waiting or session.runnable */
+    struct client_block *block;
 
     /* What CLIENT LIST shows. */
     char *name, *lib_name, *lib_ver; /* owned, NULL when unset */
-    char peer[NET_ADDR_MAX], local[NET_ADDR_MAX];
+    char *peer;                      /* owned: "address:port" of the other end */
     int64_t created_ms, last_active_ms;
-    uint64_t total_commands;
 
     void *slots[CLIENT_SLOTS];
     struct client *next, *prev; /* all clients, by id */
@@ -80,18 +102,29 @@ static inline void client_depends(client *c, log_pos pos) {
  * that changes anything depends on the log's end without saying so. */
 void client_depends_on_end(client *c);
 
-/* Per-client state for a feature: returns the slot's number; `free` is called when a client ends.
- */
+/* Per-client state for a feature: returns the slot's number; `free` is called when a client ends
+ * with state in it. */
 int client_slot_add(void (*free)(client *c, void *state));
 
 client *client_by_id(session *s, uint64_t id);
 /* Ends it at the next safe point, replies not yet sent are dropped (CLIENT KILL, limits). */
 void client_close_soon(client *c);
+/* Ends it once what it is owed has been sent (QUIT, protocol errors). */
+void client_close_after_reply(client *c);
+/* Frees the old text; an empty one unsets it. `field` is &c->name and the like. */
+void client_set_text(char **field, slice text);
+/* The own end's "address:port" into out. */
+void client_local_addr(const client *c, char out[NET_ADDR_MAX]);
+/* Bytes that this client costs: the struct, its input, its output. */
+size_t client_memory(const client *c);
+
 /* A client without a connection, for whoever runs commands from within; free with
  * client_fake_free. Its replies collect in `out`. */
 client *client_fake(session *s);
 void client_fake_free(client *c);
-/* Runs c->argv (argc set) through every gate, as if it had come from the network. */
+/* Runs c->argv (argc set) through every gate, as if it had come from the network. If that leaves
+ * one of CLIENT_WAITS set, the command has not run: call again with the same argv when
+ * the engine is ready, or the gate open. */
 void client_run(client *c);
 
 #endif

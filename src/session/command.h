@@ -124,10 +124,11 @@ typedef struct command_row {
     struct command_row *subs; /* array, by order of def->subcommands */
     int nsubs;
     char *full_name;            /* "config|get" */
+    size_t name_len;            /* of def->name */
     int id;                     /* dense, from 0: for per-command tables of other modules */
     uint32_t flags, categories; /* derived ones included */
-    uint64_t calls, usec, rejected, failed;
-    void *latency; /* histogram, LATENCY's own */
+    uint64_t calls, nsec, rejected, failed;
+    struct histogram *latency; /* of nanoseconds; NULL before the first call */
 } command_row;
 
 /* Adds a table ended by {0}. A name registered twice aborts. */
@@ -135,10 +136,14 @@ void commands_register(const command *table);
 /* By name (and sub-command's name, if the command is a container); NULL if unknown. `*container`,
  * if not NULL, is set when argv[0] is known but its sub-command is not. */
 command_row *command_find(const slice *argv, int argc, command_row **container);
+/* The same, asking first whether it is `near` again (the client's last command; may be NULL). */
+command_row *command_find_near(const slice *argv, int argc, command_row *near,
+                               command_row **container);
 command_row *command_by_name(slice full_name); /* "get", "config|get" */
 /* All top-level rows, in order of registration; *pos from 0. */
 command_row *command_next(size_t *pos);
-size_t command_count(void);
+size_t command_count(void); /* top-level ones */
+int command_ids(void);      /* all: one more than the greatest id */
 /* Key positions of a command line by its specifications; -1: wrong arguments. out has room for
  * argc. flags_out may be NULL. */
 int command_keys(const command_row *row, const slice *argv, int argc, int *out,

@@ -38,6 +38,7 @@ static inline void reply_simple(client *c, const char *s) {
  * CMD_REFUSED, so that a command ends with `return reply_error(...)`: whatever its batch changed is
  * undone. Counted in INFO errorstats. */
 command_result reply_error(client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+command_result reply_error_text(client *c, slice text); /* the same, text as it is */
 
 /* The texts that many commands share. */
 command_result reply_syntax_error(client *c); /* ERR syntax error */
@@ -50,6 +51,8 @@ command_result reply_wrong_args(client *c);   /* ERR wrong number of arguments f
 command_result reply_unknown_sub(client *c);  /* ERR unknown subcommand 'x'. Try X HELP. */
 /* ENGINE_PENDING: CMD_AGAIN; ENGINE_ERROR: CMD_FAILED. REQUIRES: one of these. */
 command_result reply_engine(client *c, engine_result r);
+/* What a status of the engine's is to a client: MISCONF when the disk is full or failed. */
+command_result reply_engine_status(client *c, status st);
 /* A HELP sub-command's reply: `lines` ended by NULL; the first and last lines that Redis adds are
  * added. */
 command_result reply_help(client *c, const char *const *lines);

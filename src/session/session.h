@@ -15,15 +15,19 @@ typedef enum gate_result {
 
 /* A gate sees each command before it runs; gates are asked in order of `rank`. It is visible in one
  * list which there are: unknown command, arity, authentication, loading, memory, disk, pause, ...
- */
+ * So that a command does not pay for gates that have nothing to say to it, a gate names the command
+ * flags it is for, a client flag that opens it, and can be disarmed altogether. */
 typedef struct gate {
     const char *name;
     int rank;
     gate_result (*pass)(client *c, void *ctx);
     void *ctx;
+    uint32_t commands; /* only commands with one of these flags (command_flags); 0: every one */
+    uint32_t open_to;  /* not asked for clients with one of these flags (client_flags) */
 } gate;
 
 enum gate_rank {
+    GATE_RANK_PROTECTED = 50,
     GATE_RANK_AUTH = 100,
     GATE_RANK_ACL = 200,
     GATE_RANK_MULTI = 250,
@@ -37,8 +41,9 @@ enum gate_rank {
     GATE_RANK_PAUSE = 900,
 };
 
-/* Called around every command that runs: after it (reply still in c->out from out_from on), with
- * its time in microseconds. SLOWLOG, LATENCY, commandstats, MONITOR, propagation. */
+/* Called around every command that runs: after it (its reply in c->out from c->out_from on), with
+ * its time in microseconds. SLOWLOG, LATENCY, MONITOR, propagation. A command that waits for a read
+ * and runs again is told once. Either may be NULL. */
 typedef struct command_watch {
     void (*before)(client *c, void *ctx);
     void (*after)(client *c, command_result r, uint64_t us, void *ctx);
@@ -52,6 +57,7 @@ typedef struct session_stats {
     uint64_t reads, writes; /* system calls */
     uint64_t error_replies;
     uint64_t output_limit_disconnections, query_limit_disconnections;
+    uint64_t evicted_clients;
     uint64_t parked, held_turns;
 } session_stats;
 
@@ -60,7 +66,13 @@ void session_free(session *s);
 /* The server's listening sockets (owned by the caller): accepts from then on. */
 status session_listen(session *s, int fd);
 void session_unlisten(session *s, int fd);
-void session_gate_add(session *s, const gate *g);
+/* A connection that is already there, as if just accepted: refused (and closed) at the limit of
+ * clients or by protected mode, then NULL. Takes ownership of conn. A conn without a descriptor
+ * (fd -1) is for tests: nobody tells when it is ready. */
+client *session_adopt(session *s, conn *conn, const char *peer, bool peer_is_local);
+/* Returns the gate's number, for session_gate_arm. A gate is armed to begin with. */
+int session_gate_add(session *s, const gate *g);
+void session_gate_arm(session *s, int number, bool armed);
 void session_watch_add(session *s, const command_watch *w);
 /* Clients whose command a gate held, or whose read was pending, try again in this turn. */
 void session_resume(session *s);
@@ -69,7 +81,7 @@ void session_resume(session *s);
 void session_flush(session *s);
 /* In a forked child: closes every socket. */
 void session_close_in_child(session *s);
-/* Ten times a second: timeouts, output limits, shrinking buffers. */
+/* Ten times a second: timeouts, output limits, memory of clients. */
 void session_cron(session *s);
 size_t session_client_count(const session *s);
 size_t session_client_memory(const session *s);
@@ -85,7 +97,7 @@ void session_unpause(session *s);
 bool session_paused(const session *s, bool *all);
 
 /* Queues bytes to a client outside its own command (MONITOR, push): held like any output. depends:
- * what they show. */
+ * what they show. To the client whose command is running they go after its reply. */
 void session_push(client *c, slice bytes, log_pos depends);
 
 extern const setting session_settings[]; /* timeout, maxclients, client-output-buffer-limit, ... */

@@ -1,0 +1,55 @@
+/* block: blocking commands' waiting, and its ends: served, timed out, CLIENT UNBLOCK, gone. */
+#include "session/block.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/dispatch.h"
+#include "session/input.h"
+#include "session/reply.h"
+#include "session/state.h"
+
+static int64_t time_is_up(void *ctx) {
+    client *c = ctx;
+    c->block->timer = 0;
+    client_unblock(c, BLOCK_TIMEOUT);
+    return -1;
+}
+
+bool client_can_block(const client *c) {
+    return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI));
+}
+
+void client_block_for(client *c, int64_t timeout_ms,
+                      void (*end)(client *c, block_end why, void *state), void *state) {
+    session *s = c->session;
+    CHECK(s->running == c && !c->block && client_can_block(c));
+    c->block = mem_zalloc(sizeof *c->block);
+    c->block->end = end;
+    c->block->state = state;
+    if (timeout_ms > 0)
+        c->block->timer = reactor_timer_add(s->reactor, timeout_ms, time_is_up, c);
+    c->flags |= CLIENT_BLOCKED;
+    s->blocked++;
+}
+
+void client_unblock(client *c, block_end why) {
+    session *s = c->session;
+    client_block *b = c->block;
+    CHECK(b && (c->flags & CLIENT_BLOCKED) && s->running != c && s->blocked > 0);
+    if (b->timer) reactor_timer_remove(s->reactor, b->timer);
+    c->block = NULL;
+    c->flags &= ~(unsigned)CLIENT_BLOCKED;
+    s->blocked--;
+    if (why != BLOCK_CLOSED) {
+        output_open(c);
+        c->out_from = c->out.len;
+        c->depends = 0;
+    }
+    if (why == BLOCK_ERROR)
+        (void)reply_error_text(c, SLICE("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
+    b->end(c, why, b->state);
+    mem_free(b);
+    if (why == BLOCK_CLOSED) return;
+    dispatch_reply_done(c);
+    input_wake(c);
+}

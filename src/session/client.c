@@ -1,0 +1,166 @@
+/* client: the life of one client: made when a connection is accepted, ended at the end of a turn.
+ *
+ * Nothing frees a client in the middle of a turn, whoever wants it gone: client_close_soon puts it
+ * in the session's list, and session_flush, when no command runs, empties that. So a pointer to a
+ * client is good for the whole turn. */
+#include "session/client.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/block.h"
+#include "session/dispatch.h"
+#include "session/state.h"
+
+static void (*slot_free[CLIENT_SLOTS])(client *c, void *state);
+static int slots;
+
+int client_slot_add(void (*free)(client *c, void *state)) {
+    CHECK(slots < CLIENT_SLOTS);
+    slot_free[slots] = free;
+    return slots++;
+}
+
+client *client_new(session *s, conn *conn, const char *peer) {
+    client *c = mem_zalloc(sizeof *c);
+    c->session = s;
+    c->ks = s->ks;
+    c->conn = conn;
+    c->proto = 2;
+    c->peer = mem_strdup(peer);
+    c->created_ms = c->last_active_ms = s->clock->wall_ms;
+    list_init(&c->send_link);
+    list_init(&c->run_link);
+    if (!conn) {
+        c->flags = CLIENT_FAKE | CLIENT_AUTHENTICATED;
+        return c;
+    }
+    c->id = s->next_id++;
+    c->prev = s->last;
+    if (s->last)
+        s->last->next = c;
+    else
+        s->first = c;
+    s->last = c;
+    s->clients++;
+    return c;
+}
+
+/* Out of the list of all clients. */
+static void unlist(client *c) {
+    session *s = c->session;
+    if (s->cron_at == c) s->cron_at = c->next;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        s->first = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    else
+        s->last = c->prev;
+    CHECK(s->clients > 0);
+    s->clients--;
+}
+
+void client_free(client *c) {
+    session *s = c->session;
+    CHECK(s->running != c);
+    if (c->block) client_unblock(c, BLOCK_CLOSED);
+    for (int i = 0; i < slots; i++)
+        if (c->slots[i]) slot_free[i](c, c->slots[i]);
+    list_remove(&c->send_link);
+    list_remove(&c->run_link);
+    if (c->conn) {
+        unlist(c);
+        if (c->conn->fd >= 0) reactor_remove(s->reactor, c->conn->fd);
+        c->conn->ops->close(c->conn);
+    }
+    output_free(c);
+    buf_free(&c->query);
+    if (c->partial) {
+        resp_reader_free(c->partial);
+        mem_free(c->partial);
+    }
+    mem_free(c->name);
+    mem_free(c->lib_name);
+    mem_free(c->lib_ver);
+    mem_free(c->peer);
+    mem_free(c);
+}
+
+void client_close_soon(client *c) {
+    if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_FAKE)) return;
+    c->flags |= CLIENT_CLOSE_ASAP;
+    list_remove(&c->run_link);
+    list_append(&c->session->closing, &c->run_link);
+}
+
+void client_close_after_reply(client *c) {
+    c->flags |= CLIENT_CLOSE_AFTER_REPLY;
+    if (c->conn && !list_used(&c->send_link)) list_append(&c->session->ready, &c->send_link);
+}
+
+void client_depends_on_end(client *c) {
+    client_depends(c, engine_log_end(ks_engine(c->ks)));
+}
+
+void client_update_events(client *c) {
+    unsigned want = 0;
+    if (!(c->flags & (CLIENT_READ_STOP | CLIENT_EOF | CLIENT_ENDS))) want |= REACTOR_READ;
+    if (c->flags & CLIENT_WRITE_WAIT) want |= REACTOR_WRITE;
+    if (want == c->events || !c->conn) return;
+    c->events = want;
+    if (c->conn->fd < 0) return;
+    status st = reactor_modify(c->session->reactor, c->conn->fd, want);
+    if (!status_ok(st)) {
+        log_warning("Closing client %llu, its socket can't be watched: %s",
+                    (unsigned long long)c->id, st.msg);
+        client_close_soon(c);
+    }
+}
+
+client *client_by_id(session *s, uint64_t id) {
+    client *c = s->first;
+    while (c && c->id < id)
+        c = c->next;
+    return c && c->id == id ? c : NULL;
+}
+
+void client_set_text(char **field, slice text) {
+    mem_free(*field);
+    *field = NULL;
+    if (!text.len) return;
+    *field = mem_alloc(text.len + 1);
+    memcpy(*field, text.data, text.len);
+    (*field)[text.len] = 0;
+}
+
+void client_local_addr(const client *c, char out[NET_ADDR_MAX]) {
+    out[0] = 0;
+    if (c->conn && c->conn->fd >= 0) net_local_addr(c->conn->fd, out);
+}
+
+/* What an optional allocation takes. */
+static size_t size_of(const void *p) {
+    return p ? mem_size(p) : 0;
+}
+
+size_t client_memory(const client *c) {
+    size_t n = mem_size(c) + size_of(c->conn) + size_of(c->peer) + size_of(c->name) +
+               size_of(c->lib_name) + size_of(c->lib_ver) + c->query.cap + output_memory(c);
+    if (c->partial)
+        n += mem_size(c->partial) + size_of(c->partial->args) + size_of(c->partial->argv);
+    return n;
+}
+
+client *client_fake(session *s) {
+    return client_new(s, NULL, "");
+}
+
+void client_fake_free(client *c) {
+    CHECK(c->flags & CLIENT_FAKE);
+    client_free(c);
+}
+
+void client_run(client *c) {
+    dispatch(c);
+}

@@ -1,0 +1,239 @@
+/* dispatch: lookup, gates, batch, counters, reply.
+ *
+ * The only place that knows the order of these. A command's changes and its reply live and die
+ * together: whatever makes the batch abort cuts the reply back to where it began. Time is read once
+ * a command: the end of one is the beginning of the next in the same buffer. */
+#include "session/dispatch.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/config.h"
+#include "session/histogram.h"
+#include "session/input.h"
+#include "session/reply.h"
+#include "session/state.h"
+
+#include <strings.h>
+
+#define QUOTED_MAX 128 /* bytes of an unknown command's name, and of its arguments, in the error */
+
+/* ---- what is refused before any gate ---------------------------------------------------------- */
+
+/* An HTTP client, perhaps one that a web page tricked into talking to this port. */
+static bool is_http(const client *c) {
+    return slice_ieq(c->argv[0], "post") || slice_ieq(c->argv[0], "host:");
+}
+
+/* The bytes of an argument up to its first NUL. */
+static int printable_len(slice s, int max) {
+    size_t n = strnlen(s.data ? s.data : "", s.len);
+    return n < (size_t)max ? (int)n : max;
+}
+
+static void refuse_unknown(client *c) {
+    if (is_http(c)) {
+        log_warning("Possible SECURITY ATTACK detected: an HTTP request (POST or Host: command) "
+                    "came from %s. Connection closed.",
+                    c->peer);
+        client_close_soon(c);
+        return;
+    }
+    buf args = {0};
+    for (int i = 1; i < c->argc && args.len < QUOTED_MAX; i++)
+        buf_printf(&args, "'%.*s' ", printable_len(c->argv[i], QUOTED_MAX - (int)args.len),
+                   c->argv[i].data ? c->argv[i].data : "");
+    (void)reply_error(c, "ERR unknown command '%.*s', with args beginning with: %.*s",
+                      printable_len(c->argv[0], QUOTED_MAX),
+                      c->argv[0].data ? c->argv[0].data : "", (int)args.len,
+                      args.data ? args.data : "");
+    buf_free(&args);
+}
+
+static bool arity_fits(const command_row *row, int argc) {
+    int arity = row->def->arity;
+    return arity >= 0 ? argc == arity : argc >= -arity;
+}
+
+/* Asks the gates that this command has not opened already. */
+static gate_result ask_gates(client *c) {
+    session *s = c->session;
+    if ((size_t)c->row->id >= s->masks) dispatch_update_masks(s);
+    uint32_t bits = s->gate_masks[c->row->id] & s->armed;
+    for (; bits; bits &= bits - 1) {
+        const gate *g = &s->gates[__builtin_ctz(bits)];
+        if (c->flags & g->open_to) continue;
+        gate_result r = g->pass(c, g->ctx);
+        if (r != GATE_PASS) return r;
+    }
+    return GATE_PASS;
+}
+
+/* The command waits: nothing of it is left, `why` says until when. */
+static dispatch_result wait(client *c, uint32_t why) {
+    session *s = c->session;
+    c->flags |= why;
+    if (!(c->flags & CLIENT_FAKE)) list_append(&s->waiting, &c->run_link);
+    return DISPATCH_WAIT;
+}
+
+/* Finds the row and asks everybody; GATE_REFUSE after having replied. */
+static gate_result admit(client *c) {
+    command_row *container;
+    command_row *row = command_find_near(c->argv, c->argc, c->row, &container);
+    if (!row) {
+        if (container) {
+            c->row = container;
+            container->rejected++;
+            (void)reply_unknown_sub(c);
+        } else {
+            refuse_unknown(c);
+        }
+        return GATE_REFUSE;
+    }
+    c->row = row;
+    c->spent_ns = 0;
+    gate_result r = GATE_REFUSE;
+    if (arity_fits(row, c->argc))
+        r = ask_gates(c);
+    else
+        (void)reply_wrong_args(c);
+    if (r == GATE_REFUSE) row->rejected++;
+    return r;
+}
+
+/* ---- running ------------------------------------------------------------------------------------
+ */
+
+/* Runs the command in a batch of its own and ends that as its result says. Whether it changed
+ * anything is seen at the log's end, which then is what the reply depends on. */
+static command_result run_batch(client *c) {
+    keyspace *ks = c->ks;
+    log_pos before = engine_log_end(ks_engine(ks));
+    ks_begin(ks);
+    command_result r = c->row->def->run(c);
+    if (r == CMD_DONE) {
+        ks_commit(ks);
+    } else {
+        if (r != CMD_REFUSED) c->out.len = c->out_from;
+        if (r == CMD_FAILED) (void)reply_engine_status(c, engine_error(ks_engine(ks)));
+        ks_abort(ks);
+    }
+    log_pos after = engine_log_end(ks_engine(ks));
+    if (after != before) client_depends(c, after);
+    return r;
+}
+
+/* Counters of the row, and whoever watches. */
+static void account(client *c, command_result r, uint64_t ns, bool failed) {
+    session *s = c->session;
+    command_row *row = c->row;
+    s->stats.commands++;
+    row->calls++;
+    row->nsec += ns;
+    row->failed += failed;
+    if (session_config.latency_tracking) histogram_add(&row->latency, ns);
+    for (int i = 0; i < s->nwatches; i++)
+        if (s->watches[i].after) s->watches[i].after(c, r, ns / 1000, s->watches[i].ctx);
+}
+
+/* Bytes that were pushed to the client while its command ran. */
+static void append_pushed(client *c) {
+    session *s = c->session;
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = s->after_reply_depends;
+    buf_append_slice(&c->out, buf_slice(&s->after_reply));
+    buf_free(&s->after_reply);
+    s->after_reply_depends = 0;
+    output_end(c, true);
+}
+
+void dispatch_reply_done(client *c) {
+    if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) c->out.len = c->out_from;
+    c->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
+    if (c->flags & CLIENT_REPLY_SKIP_NEXT)
+        c->flags = (c->flags & ~(unsigned)CLIENT_REPLY_SKIP_NEXT) | CLIENT_REPLY_SKIP;
+    output_end(c, false);
+}
+
+dispatch_result dispatch(client *c) {
+    session *s = c->session;
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = 0;
+    if (c->flags & CLIENT_RERUN) {
+        c->flags &= ~(unsigned)(CLIENT_RERUN | CLIENT_PARKED);
+    } else {
+        c->flags &= ~(unsigned)CLIENT_PAUSED;
+        gate_result g = admit(c);
+        if (g == GATE_HOLD) return wait(c, CLIENT_PAUSED);
+        if (g == GATE_REFUSE) {
+            dispatch_reply_done(c);
+            return DISPATCH_DONE;
+        }
+        for (int i = 0; i < s->nwatches; i++)
+            if (s->watches[i].before) s->watches[i].before(c, s->watches[i].ctx);
+    }
+    uint64_t start = s->now_ns, errors = s->stats.error_replies;
+    bool outermost = !(c->flags & CLIENT_FAKE);
+    if (outermost) s->running = c;
+    command_result r = run_batch(c);
+    if (outermost) s->running = NULL;
+    s->now_ns = clock_mono_ns();
+    c->spent_ns += s->now_ns - start;
+    if (r == CMD_AGAIN) {
+        s->stats.parked++;
+        return wait(c, CLIENT_PARKED | CLIENT_RERUN);
+    }
+    account(c, r, c->spent_ns, s->stats.error_replies != errors);
+    if (!(c->flags & CLIENT_BLOCKED)) dispatch_reply_done(c);
+    if (outermost && s->after_reply.len) append_pushed(c);
+    return DISPATCH_DONE;
+}
+
+/* ---- gates and watches --------------------------------------------------------------------------
+ */
+
+void dispatch_update_masks(session *s) {
+    size_t n = (size_t)command_ids();
+    s->gate_masks = mem_realloc(s->gate_masks, (n ? n : 1) * sizeof *s->gate_masks);
+    size_t pos = 0;
+    for (command_row *row; (row = command_next(&pos)) != NULL;)
+        for (int i = -1; i < row->nsubs; i++) {
+            const command_row *each = i < 0 ? row : &row->subs[i];
+            uint32_t mask = 0;
+            for (int g = 0; g < s->ngates; g++)
+                if (!s->gates[g].commands || (s->gates[g].commands & each->flags))
+                    mask |= 1u << g;
+            s->gate_masks[each->id] = mask;
+        }
+    s->masks = n;
+}
+
+int session_gate_add(session *s, const gate *g) {
+    CHECK(s->ngates < GATES_MAX);
+    int at = 0;
+    while (at < s->ngates && s->gates[at].rank <= g->rank)
+        at++;
+    memmove(&s->gates[at + 1], &s->gates[at], (size_t)(s->ngates - at) * sizeof *g);
+    memmove(&s->gate_numbers[at + 1], &s->gate_numbers[at],
+            (size_t)(s->ngates - at) * sizeof *s->gate_numbers);
+    s->gates[at] = *g;
+    s->gate_numbers[at] = s->ngates;
+    uint32_t below = (1u << at) - 1;
+    s->armed = (s->armed & below) | (s->armed & ~below) << 1 | 1u << at;
+    s->masks = 0;
+    return s->ngates++;
+}
+
+void session_gate_arm(session *s, int number, bool armed) {
+    for (int i = 0; i < s->ngates; i++) {
+        if (s->gate_numbers[i] != number) continue;
+        s->armed = armed ? s->armed | 1u << i : s->armed & ~(1u << i);
+    }
+}
+
+void session_watch_add(session *s, const command_watch *w) {
+    CHECK(s->nwatches < WATCHES_MAX);
+    s->watches[s->nwatches++] = *w;
+}

@@ -1,0 +1,114 @@
+/* gates: conditions of the server under which a command does not run.
+ *
+ *   rank  gate     looks at                      refuses with
+ *   100   auth     clients not authenticated     NOAUTH
+ *   400   memory   commands that may grow        OOM, when eviction could not make room
+ *   500   disk     commands that write           MISCONF, when the log has no room or has failed
+ *   900   pause    all, or writes; only armed    holds them until the pause ends
+ *                  while a pause is on
+ *
+ * The server and features add theirs. What is unknown or has the wrong number of arguments never
+ * gets this far. */
+#include "session/gates.h"
+
+#include "session/reply.h"
+#include "session/state.h"
+
+/* What a change logs besides the bytes of its arguments: headers, an index page, an expire time. */
+#define CHANGE_OVERHEAD 4096
+
+static gate_result auth_gate(client *c, void *ctx) {
+    (void)ctx;
+    if (c->row->flags & CMD_NO_AUTH) return GATE_PASS;
+    (void)reply_error_text(c, SLICE("NOAUTH Authentication required."));
+    return GATE_REFUSE;
+}
+
+/* Evicts until there is room. */
+static gate_result memory_gate(client *c, void *ctx) {
+    (void)ctx;
+    if (ks_make_room(c->ks)) return GATE_PASS;
+    (void)reply_error_text(c,
+                           SLICE("OOM command not allowed when used memory > 'maxmemory'."));
+    return GATE_REFUSE;
+}
+
+/* Commands that only take away may use the reserve that the log keeps for them. */
+static gate_result disk_gate(client *c, void *ctx) {
+    (void)ctx;
+    size_t bytes = 0;
+    if (c->row->flags & CMD_DENYOOM) {
+        bytes = CHANGE_OVERHEAD;
+        for (int i = 1; i < c->argc; i++)
+            bytes += c->argv[i].len;
+    }
+    status st = engine_room(ks_engine(c->ks), bytes);
+    if (status_ok(st)) return GATE_PASS;
+    (void)reply_engine_status(c, st);
+    return GATE_REFUSE;
+}
+
+/* ---- pause -------------------------------------------------------------------------------------
+ */
+
+static gate_result pause_gate(client *c, void *ctx) {
+    session *s = ctx;
+    if (s->pause_all || (c->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE))) return GATE_HOLD;
+    return GATE_PASS;
+}
+
+static int64_t pause_over(void *ctx) {
+    session *s = ctx;
+    s->pause_timer = 0;
+    session_unpause(s);
+    return -1;
+}
+
+/* A pause while another is on: the later end and the stricter kind hold. */
+void session_pause(session *s, int64_t until_ms, bool all) {
+    if (s->paused) {
+        if (s->pause_until_ms > until_ms) until_ms = s->pause_until_ms;
+        all = all || s->pause_all;
+    }
+    if (s->pause_timer) reactor_timer_remove(s->reactor, s->pause_timer);
+    int64_t delay = until_ms - s->clock->wall_ms;
+    s->pause_timer = reactor_timer_add(s->reactor, delay > 0 ? delay : 0, pause_over, s);
+    s->paused = true;
+    s->pause_all = all;
+    s->pause_until_ms = until_ms;
+    session_gate_arm(s, s->pause_gate, true);
+    ks_set_expiry_frozen(s->ks, true);
+}
+
+void session_unpause(session *s) {
+    if (!s->paused) return;
+    if (s->pause_timer) reactor_timer_remove(s->reactor, s->pause_timer);
+    s->pause_timer = 0;
+    s->paused = s->pause_all = false;
+    session_gate_arm(s, s->pause_gate, false);
+    ks_set_expiry_frozen(s->ks, false);
+    session_resume(s);
+}
+
+bool session_paused(const session *s, bool *all) {
+    if (all) *all = s->pause_all;
+    return s->paused;
+}
+
+void gates_start(session *s) {
+    session_gate_add(s, &(gate){.name = "auth",
+                                .rank = GATE_RANK_AUTH,
+                                .pass = auth_gate,
+                                .open_to = CLIENT_AUTHENTICATED});
+    session_gate_add(s, &(gate){.name = "memory",
+                                .rank = GATE_RANK_MEMORY,
+                                .pass = memory_gate,
+                                .commands = CMD_DENYOOM});
+    session_gate_add(s, &(gate){.name = "disk",
+                                .rank = GATE_RANK_DISK,
+                                .pass = disk_gate,
+                                .commands = CMD_WRITE});
+    s->pause_gate = session_gate_add(
+        s, &(gate){.name = "pause", .rank = GATE_RANK_PAUSE, .pass = pause_gate, .ctx = s});
+    session_gate_arm(s, s->pause_gate, false);
+}

@@ -1,0 +1,245 @@
+/* input: reading and parsing.
+ *
+ * All clients are read into one buffer, and parsed there: a client whose commands came whole owns
+ * no input memory. What is left over (the first part of a command) is copied to client.query, and
+ * back in front of the next read. Only a command that needs more than the shared buffer holds is
+ * read straight into client.query, which is made exactly as large as the parser says it must be, so
+ * that a value of hundreds of megabytes is copied once, by the command itself.
+ *
+ * The parser is shared in the same way: its state goes to client.partial when a command is
+ * incomplete, so that a long one is not parsed from its start again at every read. */
+#include "session/input.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/config.h"
+#include "session/dispatch.h"
+#include "session/reply.h"
+#include "session/state.h"
+
+#define READ_MAX      (1024u * 1024) /* bytes of one read into client.query */
+#define GROW_MIN      (64u * 1024)
+#define UNAUTH_MULTI  10
+#define UNAUTH_BULK   16384
+#define MULTIBULK_MAX (1024 * 1024)
+
+/* What the parser may take from this client. */
+static resp_limits limits_of(const client *c) {
+    resp_limits l = {session_config.max_bulk, MULTIBULK_MAX, 0};
+    if (!(c->flags & CLIENT_AUTHENTICATED)) {
+        l.max_multibulk = UNAUTH_MULTI;
+        l.max_bulk_unauth = UNAUTH_BULK;
+    }
+    return l;
+}
+
+/* Back to the shared parser. */
+static void drop_partial(client *c) {
+    if (!c->partial) return;
+    resp_reader_free(c->partial);
+    mem_free(c->partial);
+    c->partial = NULL;
+}
+
+/* The parser's state goes with the client until the rest of the command comes. */
+static void keep_partial(client *c) {
+    session *s = c->session;
+    if (c->partial) return;
+    c->partial = mem_dup(&s->reader, sizeof s->reader);
+    s->reader = (resp_reader){0};
+}
+
+static void protocol_error(client *c, const char *what) {
+    log_verbose("Protocol error (%s) from client id=%llu addr=%s", what, (unsigned long long)c->id,
+                c->peer);
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = 0;
+    (void)reply_error(c, "ERR Protocol error: %s", what);
+    dispatch_reply_done(c);
+    client_close_after_reply(c);
+}
+
+/* Its commands go on at the end of this turn, or of the next one. */
+static void make_runnable(client *c) {
+    if (!list_used(&c->run_link)) list_append(&c->session->runnable, &c->run_link);
+}
+
+/* May the next command of c run now? If not, whoever changes that calls input_wake. */
+static bool may_run(client *c) {
+    if (c->flags & (CLIENT_WAITS | CLIENT_ENDS)) return false;
+    if (!output_is_full(c)) return true;
+    c->flags |= CLIENT_READ_STOP;
+    return false;
+}
+
+/* Runs the whole commands at p[0..n); returns how many bytes are done with. */
+static size_t run_commands(client *c, const char *p, size_t n) {
+    session *s = c->session;
+    size_t at = 0;
+    uint64_t start = s->now_ns = clock_mono_ns();
+    resp_limits limits = limits_of(c);
+    while (at < n && may_run(c)) {
+        resp_reader *r = c->partial ? c->partial : &s->reader;
+        resp_result res = resp_read(r, p + at, n - at, &limits);
+        if (res == RESP_INCOMPLETE) {
+            keep_partial(c);
+            break;
+        }
+        if (res == RESP_ERROR) {
+            protocol_error(c, r->error);
+            drop_partial(c);
+            resp_reader_free(&s->reader);
+            s->reader = (resp_reader){0};
+            return n;
+        }
+        size_t consumed = r->consumed;
+        bool was_auth = c->flags & CLIENT_AUTHENTICATED;
+        c->argc = r->argc;
+        c->argv = r->argv;
+        dispatch_result d = r->argc ? dispatch(c) : DISPATCH_DONE;
+        drop_partial(c);
+        if (d == DISPATCH_WAIT) break;
+        at += consumed;
+        if (was_auth != !!(c->flags & CLIENT_AUTHENTICATED)) limits = limits_of(c);
+        if (s->now_ns - start > INPUT_BUDGET_NS && at < n) {
+            make_runnable(c);
+            break;
+        }
+    }
+    c->argc = 0;
+    c->argv = NULL;
+    return c->flags & CLIENT_ENDS ? n : at;
+}
+
+/* After new bytes in c->query: false, and the client is closed, if they are too many. */
+static bool within_limit(client *c) {
+    session *s = c->session;
+    if (c->query.len > s->recent_max_input) s->recent_max_input = c->query.len;
+    if ((uint64_t)c->query.len <= (uint64_t)session_config.query_limit) return true;
+    log_warning("Closing client that reached max query buffer length: id=%llu addr=%s",
+                (unsigned long long)c->id, c->peer);
+    s->stats.query_limit_disconnections++;
+    client_close_soon(c);
+    return false;
+}
+
+/* r is what a read answered; false if there are no bytes. */
+static bool got_bytes(client *c, ssize_t r) {
+    session *s = c->session;
+    s->stats.reads++;
+    if (r > 0) {
+        s->stats.net_in_bytes += (uint64_t)r;
+        c->last_active_ms = s->clock->wall_ms;
+        return true;
+    }
+    if (r == -1) return false;
+    if (r == 0) {
+        c->flags |= CLIENT_EOF;
+        client_update_events(c);
+        input_after_eof(c);
+    } else {
+        log_verbose("Reading from client: %s", conn_error(c->conn));
+        client_close_soon(c);
+    }
+    return false;
+}
+
+/* Reads into the shared buffer, behind what is left over; keeps what is left over then. */
+static void read_shared(client *c) {
+    session *s = c->session;
+    size_t n = c->query.len;
+    CHECK(n < INPUT_BUF);
+    ssize_t r = c->conn->ops->read(c->conn, s->input + n, INPUT_BUF - n);
+    if (!got_bytes(c, r)) return;
+    if (n) {
+        memcpy(s->input, c->query.data, n);
+        buf_free(&c->query);
+    }
+    n += (size_t)r;
+    size_t used = run_commands(c, s->input, n);
+    if (used < n) {
+        size_t need = c->partial && c->partial->need > INPUT_BUF / 2 ? c->partial->need : 0;
+        buf_reserve_exact(&c->query, n - used + need);
+        buf_append(&c->query, s->input + used, n - used);
+        (void)within_limit(c);
+    }
+    if (c->flags & CLIENT_READ_STOP) input_allow(c);
+}
+
+/* Reads into client.query; runs commands unless the client waits. */
+static void read_own(client *c) {
+    size_t need = c->partial ? c->partial->need : 0;
+    if (c->query.cap - c->query.len < need || c->query.cap == c->query.len) {
+        size_t grow = c->query.len < GROW_MIN ? GROW_MIN : c->query.len;
+        buf_reserve_exact(&c->query, need > INPUT_BUF / 2 ? need : grow);
+    }
+    size_t room = c->query.cap - c->query.len;
+    if (need > INPUT_BUF / 2 && room > need) room = need; /* not a byte of the next command */
+    if (room > READ_MAX) room = READ_MAX;
+    ssize_t r = c->conn->ops->read(c->conn, c->query.data + c->query.len, room);
+    if (!got_bytes(c, r)) return;
+    c->query.len += (size_t)r;
+    if (!within_limit(c)) return;
+    if (c->flags & CLIENT_WAITS)
+        input_allow(c);
+    else if ((size_t)r >= need)
+        input_continue(c);
+}
+
+void input_ready(client *c) {
+    session *s = c->session;
+    if (s->reading || (c->flags & (CLIENT_ENDS | CLIENT_EOF | CLIENT_READ_STOP))) return;
+    bool waits = c->flags & CLIENT_WAITS;
+    if (!waits && list_used(&c->run_link)) return; /* it has enough to do */
+    bool large = c->query.len > INPUT_BUF / 2 ||
+                 (c->partial && c->partial->need > INPUT_BUF - c->query.len);
+    if (waits || large) {
+        read_own(c);
+        return;
+    }
+    s->reading = true;
+    read_shared(c);
+    s->reading = false;
+}
+
+void input_continue(client *c) {
+    session *s = c->session;
+    CHECK(!s->reading);
+    if (c->flags & CLIENT_ENDS) return;
+    s->reading = true;
+    size_t used = run_commands(c, c->query.data, c->query.len);
+    s->reading = false;
+    if (used == c->query.len)
+        buf_free(&c->query);
+    else if (used)
+        buf_consume(&c->query, used);
+    if (c->flags & CLIENT_READ_STOP) input_allow(c);
+    if (c->flags & CLIENT_EOF) input_after_eof(c);
+}
+
+void input_wake(client *c) {
+    list_remove(&c->run_link);
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    make_runnable(c);
+    reactor_wake(c->session->reactor);
+}
+
+void input_allow(client *c) {
+    bool stop = output_is_full(c) || ((c->flags & CLIENT_WAITS) && c->query.len >= INPUT_WAIT_MAX);
+    bool was = c->flags & CLIENT_READ_STOP;
+    if (stop)
+        c->flags |= CLIENT_READ_STOP;
+    else
+        c->flags &= ~(unsigned)CLIENT_READ_STOP;
+    if (was && !stop && c->query.len && !(c->flags & CLIENT_WAITS)) input_wake(c);
+    client_update_events(c);
+}
+
+void input_after_eof(client *c) {
+    if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) {
+        client_close_soon(c);
+    } else if (!(c->flags & CLIENT_PARKED) && !list_used(&c->run_link) && !output_unsent(c)) {
+        client_close_soon(c);
+    }
+}

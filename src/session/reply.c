@@ -1,0 +1,125 @@
+/* reply: errors, the texts that many commands share, and arguments as numbers. */
+#include "session/reply.h"
+
+#include "base/num.h"
+#include "session/errors.h"
+#include "session/session.h"
+
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+command_result reply_error_text(client *c, slice text) {
+    resp_error(&c->out, text);
+    errors_count(session_statistics(c->session), text);
+    return CMD_REFUSED;
+}
+
+command_result reply_error(client *c, const char *fmt, ...) {
+    char text[1024];
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    return reply_error_text(c, slice_of(text, len));
+}
+
+command_result reply_syntax_error(client *c) {
+    return reply_error_text(c, SLICE("ERR syntax error"));
+}
+
+/* Whoever reads this knows what the key holds, so it waits like any reply that shows an entry. */
+command_result reply_wrong_type(client *c) {
+    client_depends_on_end(c);
+    return reply_error_text(
+        c, SLICE("WRONGTYPE Operation against a key holding the wrong kind of value"));
+}
+
+command_result reply_not_integer(client *c) {
+    return reply_error_text(c, SLICE("ERR value is not an integer or out of range"));
+}
+
+command_result reply_not_float(client *c) {
+    return reply_error_text(c, SLICE("ERR value is not a valid float"));
+}
+
+command_result reply_out_of_range(client *c) {
+    return reply_error_text(c, SLICE("ERR value is out of range"));
+}
+
+/* It shows absence. */
+command_result reply_no_key(client *c) {
+    client_depends_on_end(c);
+    return reply_error_text(c, SLICE("ERR no such key"));
+}
+
+command_result reply_wrong_args(client *c) {
+    return reply_error(c, "ERR wrong number of arguments for '%s' command", c->row->full_name);
+}
+
+command_result reply_unknown_sub(client *c) {
+    char name[64];
+    const command_row *row = c->row->parent ? c->row->parent : c->row;
+    size_t n = 0;
+    for (const char *p = row->full_name; *p && n < sizeof name - 1; p++)
+        name[n++] = (char)toupper((unsigned char)*p);
+    name[n] = 0;
+    slice sub = c->argc > 1 ? c->argv[1] : SLICE_EMPTY;
+    return reply_error(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+                       (int)(sub.len < 128 ? sub.len : 128), sub.data ? sub.data : "", name);
+}
+
+command_result reply_engine(client *c, engine_result r) {
+    (void)c;
+    return r == ENGINE_PENDING ? CMD_AGAIN : CMD_FAILED;
+}
+
+command_result reply_engine_status(client *c, status st) {
+    if (st.code == ST_NO_SPACE)
+        return reply_error(c, "MISCONF Errors writing to the log on disk: %s",
+                           "No space left on device");
+    if (st.code == ST_FAILED) return reply_error_text(c, ERRORS_LOG_FAILED);
+    return reply_error(c, "ERR %s", st.msg);
+}
+
+command_result reply_help(client *c, const char *const *lines) {
+    const command_row *row = c->row->parent ? c->row->parent : c->row;
+    char first[160];
+    int64_t n = 0;
+    while (lines[n])
+        n++;
+    int len = snprintf(first, sizeof first,
+                       "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
+                       row->full_name);
+    for (int i = 0; i < len && first[i] != ' '; i++)
+        first[i] = (char)toupper((unsigned char)first[i]);
+    reply_array(c, n + 3);
+    reply_simple(c, first);
+    for (int64_t i = 0; i < n; i++)
+        reply_simple(c, lines[i]);
+    reply_simple(c, "HELP");
+    reply_simple(c, "    Print this help.");
+    return CMD_DONE;
+}
+
+bool arg_i64(client *c, int i, int64_t *out) {
+    if (num_parse_i64(c->argv[i], out)) return true;
+    (void)reply_not_integer(c);
+    return false;
+}
+
+bool arg_i64_range(client *c, int i, int64_t min, int64_t max, int64_t *out, const char *error) {
+    if (num_parse_i64(c->argv[i], out) && *out >= min && *out <= max) return true;
+    if (error)
+        (void)reply_error(c, "%s", error);
+    else
+        (void)reply_not_integer(c);
+    return false;
+}
+
+bool arg_double(client *c, int i, double *out) {
+    if (num_parse_double(c->argv[i], out)) return true;
+    (void)reply_not_float(c);
+    return false;
+}

@@ -1,0 +1,84 @@
+/* state: the inside of a session, for the files of this folder alone. */
+#ifndef STAVE_SESSION_STATE_H
+#define STAVE_SESSION_STATE_H
+
+#include "session/output.h"
+#include "session/session.h"
+
+#define GATES_MAX     32
+#define WATCHES_MAX   16
+#define LISTENERS_MAX 64
+
+typedef struct listener {
+    session *session;
+    int fd; /* -1: free */
+    bool is_unix;
+} listener;
+
+/* Rates per second, from samples that cron takes. */
+typedef struct rate {
+    uint64_t last, samples[16];
+    unsigned at;
+} rate;
+
+struct session {
+    reactor *reactor;
+    keyspace *ks;
+    stave_clock *clock;
+
+    /* Clients. */
+    client *first, *last, *cron_at;
+    size_t clients;
+    uint64_t next_id;
+    list_node ready;    /* output to be sent at the end of this turn */
+    list_node held;     /* output that waits for the log */
+    list_node waiting;  /* parked, or held by a gate */
+    list_node runnable; /* commands in `query` that can run now */
+    list_node closing;  /* CLIENT_CLOSE_ASAP: freed at the end of the turn; by run_link */
+
+    /* Commands. */
+    gate gates[GATES_MAX]; /* by rank */
+    int gate_numbers[GATES_MAX], ngates;
+    uint32_t armed;       /* bit per gate */
+    uint32_t *gate_masks; /* by command_row.id: the gates that want to see it */
+    size_t masks;         /* how many of them are computed */
+    command_watch watches[WATCHES_MAX];
+    int nwatches;
+    client *running; /* its command is being run; pushes to it wait in `after_reply` */
+    buf after_reply;
+    log_pos after_reply_depends;
+    uint64_t now_ns; /* the monotonic clock, as of the end of the last command */
+
+    /* Input: one buffer and one parser for all. */
+    char *input;
+    resp_reader reader;
+    bool reading; /* `input` and `reader` are in use */
+
+    /* Output. */
+    output_pool pool;
+    log_pos released;    /* as last asked */
+    bool failed;         /* the engine's log takes no more */
+    size_t unsent_bytes; /* of all clients */
+
+    /* Pause. */
+    bool paused, pause_all;
+    int64_t pause_until_ms;
+    uint64_t pause_timer;
+    int pause_gate;
+
+    listener listeners[LISTENERS_MAX];
+    size_t blocked;
+    session_stats stats;
+    rate ops, in_rate, out_rate;
+    uint64_t rate_at_us;
+    size_t recent_max_input, recent_max_output;
+    int64_t accept_complained_ms;
+};
+
+/* client.c. A client with a connection, in the list of clients; conn may be NULL for fakes. */
+client *client_new(session *s, conn *conn, const char *peer);
+void client_free(client *c);
+/* Tells the reactor what the client's flags say it should watch for, if that changed. */
+void client_update_events(client *c);
+
+#endif
