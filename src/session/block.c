@@ -26,8 +26,7 @@ void client_block_for(client *c, int64_t timeout_ms,
     c->block = mem_zalloc(sizeof *c->block);
     c->block->end = end;
     c->block->state = state;
-    if (timeout_ms > 0)
-        c->block->timer = reactor_timer_add(s->reactor, timeout_ms, time_is_up, c);
+    if (timeout_ms > 0) c->block->timer = reactor_timer_add(s->reactor, timeout_ms, time_is_up, c);
     c->flags |= CLIENT_BLOCKED;
     s->blocked++;
 }

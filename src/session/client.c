@@ -20,17 +20,17 @@ int client_slot_add(void (*free)(client *c, void *state)) {
     return slots++;
 }
 
-client *client_new(session *s, conn *conn, const char *peer) {
+client *client_new(session *s, conn *cn, const char *peer) {
     client *c = mem_zalloc(sizeof *c);
     c->session = s;
     c->ks = s->ks;
-    c->conn = conn;
+    c->conn = cn;
     c->proto = 2;
     c->peer = mem_strdup(peer);
-    c->created_ms = c->last_active_ms = s->clock->wall_ms;
+    c->created_ms = c->last_active_ms = ks_now(s->ks);
     list_init(&c->send_link);
     list_init(&c->run_link);
-    if (!conn) {
+    if (!cn) {
         c->flags = CLIENT_FAKE | CLIENT_AUTHENTICATED;
         return c;
     }

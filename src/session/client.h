@@ -71,17 +71,17 @@ struct client {
     /* The running command. argv are slices into the query buffer, valid while it runs. */
     int argc;
     slice *argv;
-    command_row *row;       /* also the last one, between commands */
-    size_t out_from;        /* where its reply begins in `out` */
-    log_pos depends;        /* what its reply depends on */
-    uint64_t spent_ns;      /* by its earlier runs, when it was parked */
-    buf out;                /* reply functions append here */
-    client_output output;   /* held and unsent output */
-    unsigned events;        /* what the reactor watches for */
-    buf query;              /* input that could not be used yet; empty for an idle client */
-    resp_reader *partial;   /* state of a command of which only the first part has come */
-    list_node send_link;         /* in session.ready or session.held */
-    list_node run_link;          /* in session.waiting or session.runnable */
+    command_row *row;     /* also the last one, between commands */
+    size_t out_from;      /* where its reply begins in `out` */
+    log_pos depends;      /* what its reply depends on */
+    uint64_t spent_ns;    /* by its earlier runs, when it was parked */
+    buf out;              /* reply functions append here */
+    client_output output; /* held and unsent output */
+    unsigned events;      /* what the reactor watches for */
+    buf query;            /* input that could not be used yet; empty for an idle client */
+    resp_reader *partial; /* state of a command of which only the first part has come */
+    list_node send_link;  /* in session.ready or session.held */
+    list_node run_link;   /* in session.waiting or session.runnable */
     struct client_block *block;
 
     /* What CLIENT LIST shows. */

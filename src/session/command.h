@@ -3,6 +3,7 @@
 #define STAVE_SESSION_COMMAND_H
 
 #include "base/buf.h"
+#include "base/histogram.h"
 #include "base/slice.h"
 
 typedef struct client client;
@@ -128,7 +129,7 @@ typedef struct command_row {
     int id;                     /* dense, from 0: for per-command tables of other modules */
     uint32_t flags, categories; /* derived ones included */
     uint64_t calls, nsec, rejected, failed;
-    struct histogram *latency; /* of nanoseconds; NULL before the first call */
+    histogram latency; /* of nanoseconds */
 } command_row;
 
 /* Adds a table ended by {0}. A name registered twice aborts. */

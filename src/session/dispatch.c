@@ -8,16 +8,18 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
-#include "session/histogram.h"
 #include "session/input.h"
 #include "session/reply.h"
 #include "session/state.h"
 
 #include <strings.h>
 
-#define QUOTED_MAX 128 /* bytes of an unknown command's name, and of its arguments, in the error */
+#define QUOTED_MAX                                                                                 \
+    128 /* bytes of an unknown command's name, and of its arguments, in the error                  \
+         */
 
-/* ---- what is refused before any gate ---------------------------------------------------------- */
+/* ---- what is refused before any gate ----------------------------------------------------------
+ */
 
 /* An HTTP client, perhaps one that a web page tricked into talking to this port. */
 static bool is_http(const client *c) {
@@ -43,9 +45,8 @@ static void refuse_unknown(client *c) {
         buf_printf(&args, "'%.*s' ", printable_len(c->argv[i], QUOTED_MAX - (int)args.len),
                    c->argv[i].data ? c->argv[i].data : "");
     (void)reply_error(c, "ERR unknown command '%.*s', with args beginning with: %.*s",
-                      printable_len(c->argv[0], QUOTED_MAX),
-                      c->argv[0].data ? c->argv[0].data : "", (int)args.len,
-                      args.data ? args.data : "");
+                      printable_len(c->argv[0], QUOTED_MAX), c->argv[0].data ? c->argv[0].data : "",
+                      (int)args.len, args.data ? args.data : "");
     buf_free(&args);
 }
 
@@ -69,7 +70,7 @@ static gate_result ask_gates(client *c) {
 }
 
 /* The command waits: nothing of it is left, `why` says until when. */
-static dispatch_result wait(client *c, uint32_t why) {
+static dispatch_result hold(client *c, uint32_t why) {
     session *s = c->session;
     c->flags |= why;
     if (!(c->flags & CLIENT_FAKE)) list_append(&s->waiting, &c->run_link);
@@ -131,7 +132,7 @@ static void account(client *c, command_result r, uint64_t ns, bool failed) {
     row->calls++;
     row->nsec += ns;
     row->failed += failed;
-    if (session_config.latency_tracking) histogram_add(&row->latency, ns);
+    if (session_config.latency_tracking) histogram_record(&row->latency, ns);
     for (int i = 0; i < s->nwatches; i++)
         if (s->watches[i].after) s->watches[i].after(c, r, ns / 1000, s->watches[i].ctx);
 }
@@ -166,7 +167,7 @@ dispatch_result dispatch(client *c) {
     } else {
         c->flags &= ~(unsigned)CLIENT_PAUSED;
         gate_result g = admit(c);
-        if (g == GATE_HOLD) return wait(c, CLIENT_PAUSED);
+        if (g == GATE_HOLD) return hold(c, CLIENT_PAUSED);
         if (g == GATE_REFUSE) {
             dispatch_reply_done(c);
             return DISPATCH_DONE;
@@ -183,7 +184,7 @@ dispatch_result dispatch(client *c) {
     c->spent_ns += s->now_ns - start;
     if (r == CMD_AGAIN) {
         s->stats.parked++;
-        return wait(c, CLIENT_PARKED | CLIENT_RERUN);
+        return hold(c, CLIENT_PARKED | CLIENT_RERUN);
     }
     account(c, r, c->spent_ns, s->stats.error_replies != errors);
     if (!(c->flags & CLIENT_BLOCKED)) dispatch_reply_done(c);
@@ -203,8 +204,7 @@ void dispatch_update_masks(session *s) {
             const command_row *each = i < 0 ? row : &row->subs[i];
             uint32_t mask = 0;
             for (int g = 0; g < s->ngates; g++)
-                if (!s->gates[g].commands || (s->gates[g].commands & each->flags))
-                    mask |= 1u << g;
+                if (!s->gates[g].commands || (s->gates[g].commands & each->flags)) mask |= 1u << g;
             s->gate_masks[each->id] = mask;
         }
     s->masks = n;

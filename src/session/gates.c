@@ -28,8 +28,7 @@ static gate_result auth_gate(client *c, void *ctx) {
 static gate_result memory_gate(client *c, void *ctx) {
     (void)ctx;
     if (ks_make_room(c->ks)) return GATE_PASS;
-    (void)reply_error_text(c,
-                           SLICE("OOM command not allowed when used memory > 'maxmemory'."));
+    (void)reply_error_text(c, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
     return GATE_REFUSE;
 }
 
@@ -71,7 +70,7 @@ void session_pause(session *s, int64_t until_ms, bool all) {
         all = all || s->pause_all;
     }
     if (s->pause_timer) reactor_timer_remove(s->reactor, s->pause_timer);
-    int64_t delay = until_ms - s->clock->wall_ms;
+    int64_t delay = until_ms - ks_now(s->ks);
     s->pause_timer = reactor_timer_add(s->reactor, delay > 0 ? delay : 0, pause_over, s);
     s->paused = true;
     s->pause_all = all;
@@ -104,10 +103,9 @@ void gates_start(session *s) {
                                 .rank = GATE_RANK_MEMORY,
                                 .pass = memory_gate,
                                 .commands = CMD_DENYOOM});
-    session_gate_add(s, &(gate){.name = "disk",
-                                .rank = GATE_RANK_DISK,
-                                .pass = disk_gate,
-                                .commands = CMD_WRITE});
+    session_gate_add(
+        s,
+        &(gate){.name = "disk", .rank = GATE_RANK_DISK, .pass = disk_gate, .commands = CMD_WRITE});
     s->pause_gate = session_gate_add(
         s, &(gate){.name = "pause", .rank = GATE_RANK_PAUSE, .pass = pause_gate, .ctx = s});
     session_gate_arm(s, s->pause_gate, false);

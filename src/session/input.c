@@ -130,7 +130,7 @@ static bool got_bytes(client *c, ssize_t r) {
     s->stats.reads++;
     if (r > 0) {
         s->stats.net_in_bytes += (uint64_t)r;
-        c->last_active_ms = s->clock->wall_ms;
+        c->last_active_ms = ks_now(s->ks);
         return true;
     }
     if (r == -1) return false;
@@ -192,8 +192,8 @@ void input_ready(client *c) {
     if (s->reading || (c->flags & (CLIENT_ENDS | CLIENT_EOF | CLIENT_READ_STOP))) return;
     bool waits = c->flags & CLIENT_WAITS;
     if (!waits && list_used(&c->run_link)) return; /* it has enough to do */
-    bool large = c->query.len > INPUT_BUF / 2 ||
-                 (c->partial && c->partial->need > INPUT_BUF - c->query.len);
+    bool large =
+        c->query.len > INPUT_BUF / 2 || (c->partial && c->partial->need > INPUT_BUF - c->query.len);
     if (waits || large) {
         read_own(c);
         return;

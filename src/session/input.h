@@ -4,7 +4,9 @@
 
 #include "session/client.h"
 
-#define INPUT_BUF (64 * 1024) /* the buffer that all clients share; a turn's bound for one client */
+#define INPUT_BUF                                                                                  \
+    (64 * 1024) /* the buffer that all clients share; a turn's bound for one client                \
+                 */
 /* A client that waits (blocked, paused, parked) is read no further than this. */
 #define INPUT_WAIT_MAX (1024 * 1024)
 /* A client whose commands take longer than this goes on in the next turn. */

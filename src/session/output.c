@@ -10,6 +10,7 @@
 #include "session/config.h"
 #include "session/errors.h"
 #include "session/input.h"
+#include "session/reply.h"
 #include "session/state.h"
 
 #define PIECE_BYTES (4 * OUTPUT_BUF) /* from here on, a buffer is put aside */
@@ -169,7 +170,7 @@ void output_check_limits(client *c) {
     size_t n = output_unsent(c);
     bool over = l->hard && n >= (uint64_t)l->hard;
     if (l->soft && n >= (uint64_t)l->soft) {
-        int64_t now = s->clock->wall_ms;
+        int64_t now = ks_now(s->ks);
         if (!c->output.soft_since_ms) c->output.soft_since_ms = now;
         if (now - c->output.soft_since_ms > l->soft_seconds * 1000) over = true;
     } else {
@@ -249,7 +250,7 @@ static bool write_some(client *c, size_t n) {
         s->stats.writes++;
         if (r == -2) return false;
         if (r > 0) gone(c, (size_t)r);
-        if (r > 0 || !c->output.stuck_since_ms) c->output.stuck_since_ms = s->clock->wall_ms;
+        if (r > 0 || !c->output.stuck_since_ms) c->output.stuck_since_ms = ks_now(s->ks);
         if (r < (ssize_t)total) {
             c->flags |= CLIENT_WRITE_WAIT;
             return true;

@@ -39,7 +39,8 @@ typedef struct output_pool {
 
 /* A client is not read from while it leaves this much unread; at half of it, it is again. Redis has
  * no such bound (its default limit for normal clients is none), so it is generous: who sends a long
- * pipeline and reads nothing meanwhile gets this far. Beyond the total, the bound is a small one. */
+ * pipeline and reads nothing meanwhile gets this far. Beyond the total, the bound is a small one.
+ */
 #define OUTPUT_STOP       (128u << 20)
 #define OUTPUT_STOP_SMALL (1u << 20)
 #define OUTPUT_TOTAL      (512u << 20)

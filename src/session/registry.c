@@ -18,39 +18,26 @@ static size_t ntop;
 static int next_id;
 static command_row *index_[1 << INDEX_BITS];
 
-const char *const command_flag_names[] = {"write",
-                                          "readonly",
-                                          "denyoom",
-                                          "admin",
-                                          "pubsub",
-                                          "noscript",
-                                          "blocking",
-                                          "loading",
-                                          "stale",
-                                          "skip_monitor",
-                                          "skip_slowlog",
-                                          "asking",
-                                          "fast",
-                                          "no_auth",
-                                          "may_replicate",
-                                          "no_mandatory_keys",
-                                          "protected",
-                                          "no_async_loading",
-                                          "no_multi",
-                                          "allow_busy",
-                                          "movablekeys",
-                                          NULL};
+const char *const command_flag_names[] = {"write",         "readonly",
+                                          "denyoom",       "admin",
+                                          "pubsub",        "noscript",
+                                          "blocking",      "loading",
+                                          "stale",         "skip_monitor",
+                                          "skip_slowlog",  "asking",
+                                          "fast",          "no_auth",
+                                          "may_replicate", "no_mandatory_keys",
+                                          "protected",     "no_async_loading",
+                                          "no_multi",      "allow_busy",
+                                          "movablekeys",   NULL};
 
 const char *const command_category_names[] = {
-    "keyspace", "read",        "write",     "set",        "sortedset",   "list",      "hash",
-    "string",   "bitmap",      "hyperloglog", "geo",      "stream",      "pubsub",    "admin",
-    "fast",     "slow",        "blocking",  "dangerous",  "connection",  "transaction",
-    "scripting", NULL};
+    "keyspace", "read",        "write",      "set",         "sortedset", "list",  "hash", "string",
+    "bitmap",   "hyperloglog", "geo",        "stream",      "pubsub",    "admin", "fast", "slow",
+    "blocking", "dangerous",   "connection", "transaction", "scripting", NULL};
 
-const char *const key_flag_names[] = {"RO",       "RW",         "OW",     "RM",
-                                      "access",   "update",     "insert", "delete",
-                                      "not_key",  "incomplete", "variable_flags",
-                                      NULL};
+const char *const key_flag_names[] = {
+    "RO",     "RW",     "OW",      "RM",         "access",         "update",
+    "insert", "delete", "not_key", "incomplete", "variable_flags", NULL};
 
 /* The bits that differ between upper and lower case, set: equal for names that are equal but for
  * case (and for a few that are not, which the comparison of whole names sorts out). */

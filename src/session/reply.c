@@ -89,9 +89,9 @@ command_result reply_help(client *c, const char *const *lines) {
     int64_t n = 0;
     while (lines[n])
         n++;
-    int len = snprintf(first, sizeof first,
-                       "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-                       row->full_name);
+    int len =
+        snprintf(first, sizeof first,
+                 "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", row->full_name);
     for (int i = 0; i < len && first[i] != ' '; i++)
         first[i] = (char)toupper((unsigned char)first[i]);
     reply_array(c, n + 3);

@@ -67,9 +67,9 @@ void session_free(session *s);
 status session_listen(session *s, int fd);
 void session_unlisten(session *s, int fd);
 /* A connection that is already there, as if just accepted: refused (and closed) at the limit of
- * clients or by protected mode, then NULL. Takes ownership of conn. A conn without a descriptor
+ * clients or by protected mode, then NULL. Takes ownership of cn. A conn without a descriptor
  * (fd -1) is for tests: nobody tells when it is ready. */
-client *session_adopt(session *s, conn *conn, const char *peer, bool peer_is_local);
+client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local);
 /* Returns the gate's number, for session_gate_arm. A gate is armed to begin with. */
 int session_gate_add(session *s, const gate *g);
 void session_gate_arm(session *s, int number, bool armed);

@@ -24,7 +24,6 @@ typedef struct rate {
 struct session {
     reactor *reactor;
     keyspace *ks;
-    stave_clock *clock;
 
     /* Clients. */
     client *first, *last, *cron_at;
@@ -76,7 +75,7 @@ struct session {
 };
 
 /* client.c. A client with a connection, in the list of clients; conn may be NULL for fakes. */
-client *client_new(session *s, conn *conn, const char *peer);
+client *client_new(session *s, conn *cn, const char *peer);
 void client_free(client *c);
 /* Tells the reactor what the client's flags say it should watch for, if that changed. */
 void client_update_events(client *c);

@@ -1,0 +1,158 @@
+/* session: the turn, and what the rest of the server asks of all clients together.
+ *
+ * A turn of the reactor reads and runs the ready clients (input.c). session_flush is its last hook:
+ * clients that can go on run what they have, the engine ends its turn (one write, one fsync), and
+ * what the log has released is sent. Then those clients are freed that something has ended. */
+#include "session/state.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "session/descriptors.h"
+#include "session/dispatch.h"
+#include "session/gates.h"
+#include "session/input.h"
+
+#include <unistd.h>
+
+static void flush_hook(void *ctx) {
+    session_flush(ctx);
+}
+
+status session_new(reactor *r, keyspace *ks, session **out) {
+    session *s = mem_zalloc(sizeof *s);
+    s->reactor = r;
+    s->ks = ks;
+    s->next_id = 1;
+    list_init(&s->ready);
+    list_init(&s->held);
+    list_init(&s->waiting);
+    list_init(&s->runnable);
+    list_init(&s->closing);
+    s->input = mem_alloc(INPUT_BUF);
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        s->listeners[i].fd = -1;
+    gates_start(s);
+    descriptors_start();
+    reactor_after(r, flush_hook, s);
+    *out = s;
+    return STATUS_OK;
+}
+
+void session_free(session *s) {
+    session_unpause(s);
+    while (s->first)
+        client_free(s->first);
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        if (s->listeners[i].fd >= 0) session_unlisten(s, s->listeners[i].fd);
+    output_pool_free(&s->pool);
+    buf_free(&s->after_reply);
+    resp_reader_free(&s->reader);
+    mem_free(s->gate_masks);
+    mem_free(s->input);
+    mem_free(s);
+}
+
+/* ---- the turn ----------------------------------------------------------------------------------
+ */
+
+/* Those that can go on run now; what they leave over goes on in the next turn. */
+static void run_runnable(session *s) {
+    list_node now;
+    list_init(&now);
+    list_append_all(&now, &s->runnable);
+    for (list_node *n; (n = list_take(&now)) != NULL;)
+        input_continue(LIST_OWNER(n, client, run_link));
+}
+
+/* Sends what may go. Everybody who is held is looked at when the log has moved. */
+static void send_all(session *s) {
+    engine *e = ks_engine(s->ks);
+    log_pos released = engine_released(e);
+    bool failed = !status_ok(engine_failed(e));
+    if (released != s->released || failed) list_append_all(&s->ready, &s->held);
+    s->released = released;
+    list_node now;
+    list_init(&now);
+    list_append_all(&now, &s->ready);
+    while (list_used(&now)) {
+        client *c = LIST_OWNER(now.next, client, send_link);
+        if (failed) output_fail(c);
+        output_send(c);
+    }
+}
+
+static void free_closing(session *s) {
+    for (list_node *n; (n = list_take(&s->closing)) != NULL;)
+        client_free(LIST_OWNER(n, client, run_link));
+}
+
+void session_flush(session *s) {
+    if (s->reading || s->running) return; /* a turn inside of a command */
+    run_runnable(s);
+    engine_turn_end(ks_engine(s->ks));
+    send_all(s);
+    free_closing(s);
+    if (list_used(&s->runnable)) reactor_wake(s->reactor);
+}
+
+void session_resume(session *s) {
+    for (list_node *n = s->waiting.next; n != &s->waiting; n = n->next)
+        LIST_OWNER(n, client, run_link)->flags &= ~(unsigned)(CLIENT_PARKED | CLIENT_PAUSED);
+    list_append_all(&s->runnable, &s->waiting);
+    if (list_used(&s->runnable)) reactor_wake(s->reactor);
+}
+
+void session_close_in_child(session *s) {
+    for (const client *c = s->first; c; c = c->next)
+        if (c->conn->fd >= 0) (void)close(c->conn->fd);
+    for (int i = 0; i < LISTENERS_MAX; i++)
+        if (s->listeners[i].fd >= 0) (void)close(s->listeners[i].fd);
+}
+
+/* ---- output from elsewhere ----------------------------------------------------------------------
+ */
+
+void session_push(client *c, slice bytes, log_pos depends) {
+    session *s = c->session;
+    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (c == s->running) {
+        buf_append_slice(&s->after_reply, bytes);
+        if (depends > s->after_reply_depends) s->after_reply_depends = depends;
+        return;
+    }
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = depends;
+    buf_append_slice(&c->out, bytes);
+    output_end(c, true);
+}
+
+/* ---- what others ask ----------------------------------------------------------------------------
+ */
+
+size_t session_client_count(const session *s) {
+    return s->clients;
+}
+
+size_t session_client_memory(const session *s) {
+    size_t n = 0;
+    for (const client *c = s->first; c; c = c->next)
+        n += client_memory(c);
+    return n;
+}
+
+client *session_next_client(session *s, client *after) {
+    return after ? after->next : s->first;
+}
+
+session_stats *session_statistics(session *s) {
+    return &s->stats;
+}
+
+keyspace *session_keyspace(session *s) {
+    return s->ks;
+}
+
+reactor *session_reactor(session *s) {
+    return s->reactor;
+}
