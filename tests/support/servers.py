@@ -63,11 +63,11 @@ class Server:
                     self.name, self.process.returncode, self.log_tail()))
             try:
                 c = self.connect()
-                answer = c.call("PING")
+                answer = c.ask("PING")
                 c.close()
-                if answer == "PONG":
+                if answer == "PONG" or str(answer).startswith("NOAUTH"):
                     return self
-            except (OSError, EOFError, resp.Error):
+            except (OSError, EOFError):
                 pass
             time.sleep(0.02)
         raise RuntimeError("%s did not answer within %d s:\n%s" % (self.name, wait, self.log_tail()))
