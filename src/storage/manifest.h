@@ -24,10 +24,11 @@ typedef struct manifest manifest;
 
 /* What loading found besides the state. */
 typedef struct manifest_report {
-    uint32_t number; /* of rewrites */
-    uint32_t length; /* end of the last good edit */
-    uint64_t edits;  /* records read */
-    bool torn;       /* bytes behind `length` were cut off */
+    uint32_t number;   /* of rewrites */
+    uint32_t length;   /* end of the last good record */
+    uint32_t edit_end; /* end of the last edit */
+    uint64_t edits;    /* records of edits */
+    bool torn;         /* there were bytes behind `length`; they were cut off */
 } manifest_report;
 
 /* Makes DIR/MANIFEST with the edit, which begins with edit_create; durable when it returns. */

@@ -28,7 +28,7 @@
 #include "base/status.h"
 #include "storage/record.h"
 
-#define MANIFEST_FILES_MAX  (1u << 20)
+#define MANIFEST_FILES_MAX  65536
 #define MANIFEST_ENGINE_MAX 15
 
 /* On disk: never renumber. */
@@ -69,7 +69,8 @@ typedef struct manifest_state {
     uint64_t ids[MANIFEST_IDS]; /* by manifest_ids: ids below may be in use; files begin at 1 */
     manifest_map *map;          /* by db ascending */
     size_t nmap;
-    log_pos map_at; /* the log position the mapping is as of */
+    log_pos map_at;   /* the log position the mapping is as of */
+    uint32_t highest; /* no live file has a greater number: for a quick no */
 } manifest_state;
 
 void manifest_state_free(manifest_state *s);

@@ -1,0 +1,182 @@
+/* manifest_edit: putting operations together, for an edit or for a whole state, and printing them.
+ * manifest_state.h has the encoding. */
+#include "base/codec.h"
+#include "base/log.h"
+#include "storage/manifest_state.h"
+
+static const char *const op_names[] = {
+    [MANIFEST_CREATE] = "create", [MANIFEST_PENDING] = "pending", [MANIFEST_APPEND] = "append",
+    [MANIFEST_SEAL] = "seal",     [MANIFEST_REPLACE] = "replace", [MANIFEST_RETIRE] = "retire",
+    [MANIFEST_GONE] = "gone",     [MANIFEST_RESERVE] = "reserve", [MANIFEST_MAP] = "map",
+    [MANIFEST_FILE] = "file",
+};
+static const char *const id_names[MANIFEST_IDS] = {"file", "pdb", "collection", "unused"};
+
+/* Appends one operation. */
+static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n) {
+    CHECK(n <= RECORD_BODY_MAX - 16);
+    char *p = buf_reserve(out, 1 + VARINT_MAX + n), *start = p;
+    *p++ = (char)op;
+    p = put_varint(p, n);
+    if (n) memcpy(p, payload, n);
+    out->len += (size_t)(p - start) + n;
+}
+
+/* An operation whose payload is a few varints. */
+static void put_numbers(buf *out, enum manifest_op op, const uint64_t *v, int n) {
+    char text[4 * VARINT_MAX], *p = text;
+    CHECK(n > 0 && n <= 4);
+    for (int i = 0; i < n; i++)
+        p = put_varint(p, v[i]);
+    put_op(out, op, text, (size_t)(p - text));
+}
+
+void edit_create(manifest_edit *e, const char *engine, uint64_t store_id, hash_key key,
+                 bool cluster) {
+    char payload[1 + MANIFEST_ENGINE_MAX + 25], *p = payload;
+    size_t n = strlen(engine);
+    CHECK(n > 0 && n <= MANIFEST_ENGINE_MAX);
+    *p++ = (char)n;
+    memcpy(p, engine, n);
+    p = put_u64(put_u64(put_u64(p + n, store_id), key.k0), key.k1);
+    *p++ = cluster;
+    put_op(&e->ops, MANIFEST_CREATE, payload, (size_t)(p - payload));
+}
+
+void edit_pending(manifest_edit *e, uint32_t file) {
+    put_numbers(&e->ops, MANIFEST_PENDING, (uint64_t[]){file}, 1);
+}
+
+void edit_append(manifest_edit *e, uint32_t file) {
+    put_numbers(&e->ops, MANIFEST_APPEND, (uint64_t[]){file}, 1);
+}
+
+void edit_seal(manifest_edit *e, uint32_t file, uint32_t length) {
+    put_numbers(&e->ops, MANIFEST_SEAL, (uint64_t[]){file, length}, 2);
+}
+
+void edit_replace(manifest_edit *e, uint32_t first, uint32_t last, const manifest_file *outputs,
+                  size_t n) {
+    buf payload = {0};
+    char *p = buf_reserve(&payload, (3 + 2 * n) * VARINT_MAX), *start = p;
+    CHECK(n <= MANIFEST_FILES_MAX);
+    p = put_varint(put_varint(put_varint(p, first), last), n);
+    for (size_t i = 0; i < n; i++)
+        p = put_varint(put_varint(p, outputs[i].number), outputs[i].length);
+    put_op(&e->ops, MANIFEST_REPLACE, start, (size_t)(p - start));
+    buf_free(&payload);
+}
+
+void edit_retire(manifest_edit *e, uint32_t file) {
+    put_numbers(&e->ops, MANIFEST_RETIRE, (uint64_t[]){file}, 1);
+}
+
+void edit_gone(manifest_edit *e, uint32_t file) {
+    put_numbers(&e->ops, MANIFEST_GONE, (uint64_t[]){file}, 1);
+}
+
+void edit_reserve(manifest_edit *e, enum manifest_ids which, uint64_t next) {
+    char payload[1 + VARINT_MAX];
+    CHECK(which < MANIFEST_IDS);
+    payload[0] = (char)which;
+    put_op(&e->ops, MANIFEST_RESERVE, payload, (size_t)(put_varint(payload + 1, next) - payload));
+}
+
+void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n) {
+    buf payload = {0};
+    char *p = buf_reserve(&payload, 8 + (1 + 2 * n) * VARINT_MAX), *start = p;
+    CHECK(n <= RECORD_DBS_MAX);
+    p = put_varint(put_u64(p, at), n);
+    for (size_t i = 0; i < n; i++)
+        p = put_varint(put_varint(p, map[i].db), map[i].pdb);
+    put_op(&e->ops, MANIFEST_MAP, start, (size_t)(p - start));
+    buf_free(&payload);
+}
+
+void edit_free(manifest_edit *e) {
+    buf_free(&e->ops);
+}
+
+/* A live file as it is. */
+static void put_file(buf *out, const manifest_file *f) {
+    char payload[2 * VARINT_MAX + 1];
+    char *p = put_varint(put_varint(payload, f->number), f->length);
+    CHECK(!f->merged || f->length);
+    *p++ = f->merged;
+    put_op(out, MANIFEST_FILE, payload, (size_t)(p - payload));
+}
+
+void manifest_state_encode(const manifest_state *s, buf *out) {
+    manifest_edit e = {.ops = *out};
+    edit_create(&e, s->engine, s->store_id, s->key, s->cluster);
+    for (int i = 0; i < MANIFEST_IDS; i++)
+        if (s->ids[i]) edit_reserve(&e, (enum manifest_ids)i, s->ids[i]);
+    for (size_t i = 0; i < s->nfiles; i++)
+        put_file(&e.ops, &s->files[i]);
+    for (size_t i = 0; i < s->npending; i++)
+        edit_pending(&e, s->pending[i]);
+    if (s->nmap || s->map_at) edit_map(&e, s->map_at, s->map, s->nmap);
+    *out = e.ops;
+}
+
+/* ---- printing -------------------------------------------------------------------------------- */
+
+/* Prints a payload that is a run of varints; false if it is not. */
+static bool print_numbers(slice in, buf *out) {
+    uint64_t v;
+    while (in.len) {
+        if (!get_varint(&in, &v)) return false;
+        buf_printf(out, " %llu", (unsigned long long)v);
+    }
+    return true;
+}
+
+static bool print_create(slice in, buf *out) {
+    slice n, name, flag;
+    uint64_t id, k0, k1;
+    if (!get_bytes(&in, 1, &n) || !get_bytes(&in, (unsigned char)n.data[0], &name) ||
+        !get_u64(&in, &id) || !get_u64(&in, &k0) || !get_u64(&in, &k1) || !get_bytes(&in, 1, &flag))
+        return false;
+    buf_printf(out, " engine %.*s store %016llx hash key %016llx%016llx cluster %s", (int)name.len,
+               name.data, (unsigned long long)id, (unsigned long long)k0, (unsigned long long)k1,
+               flag.data[0] ? "yes" : "no");
+    return in.len == 0;
+}
+
+static bool print_map(slice in, buf *out) {
+    log_pos at;
+    if (!get_u64(&in, &at)) return false;
+    buf_printf(out, " at file %u offset %u:", log_pos_file(at), log_pos_offset(at));
+    return print_numbers(in, out);
+}
+
+/* One operation's payload, in the order of its fields. */
+static bool print_payload(unsigned op, slice in, buf *out) {
+    slice which;
+    switch (op) {
+    case MANIFEST_CREATE: return print_create(in, out);
+    case MANIFEST_MAP: return print_map(in, out);
+    case MANIFEST_RESERVE:
+        if (!get_bytes(&in, 1, &which) || (unsigned char)which.data[0] >= MANIFEST_IDS)
+            return false;
+        buf_printf(out, " %s ids below", id_names[(unsigned char)which.data[0]]);
+        return print_numbers(in, out);
+    default: return print_numbers(in, out);
+    }
+}
+
+void manifest_ops_print(slice ops, buf *out) {
+    slice tag, payload;
+    while (ops.len) {
+        if (!get_bytes(&ops, 1, &tag) || !get_varbytes(&ops, &payload)) {
+            buf_printf(out, "bytes that are no operation\n");
+            return;
+        }
+        unsigned op = (unsigned char)tag.data[0];
+        bool known = op > 0 && op < sizeof op_names / sizeof *op_names;
+        CHECK(!known || op_names[op]);
+        buf_printf(out, "%s", known ? op_names[op] : "unknown");
+        if (!known || !print_payload(op, payload, out)) buf_printf(out, " (malformed)");
+        buf_append_char(out, '\n');
+    }
+}
