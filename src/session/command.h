@@ -104,16 +104,26 @@ typedef struct command {
     const char *summary; /* our own words */
     /* Arguments in the notation of manual pages, from which COMMAND DOCS makes its tree, and
      * redis-cli its hints: "key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]".
-     * Lower-case words are values, typed by name (key, integer, double, pattern, unix-time,
-     * string); upper-case words are tokens; [..] optional, a|b one of, `...` repeats what is before
-     * it. */
+     *   word      a value, typed by its name ("seconds" is an integer, "key" a key; docs.c has the
+     *             list), or as "word:double" says; types are string, integer, double, key, pattern,
+     *             unix-time
+     *   WORD      a token (so is anything without letters, as * or ~); with one value right after
+     *             it, that value's token
+     *   [..]      optional
+     *   <..>      a group: alternatives, or several that belong together
+     *   a|b       one of; binds less than words that follow each other, within brackets
+     *   x...      x, which may be a bracket or group, any number of times; "[GET pattern]..." has
+     *             its token each time, "[KEYS key...]" once
+     *   @name:    before a [..] or <..>: its name in the docs, which else is made of its parts */
     const char *syntax;
     key_spec keys[4];
     const struct command *subcommands; /* ended by {0}, or NULL */
     const char *const *tips;           /* ended by NULL, or NULL */
-    /* Arguments' positions that are keys when `keys` cannot say it; writes indices to out and
-     * returns how many (at most argc), or -1 for a syntax error. May be NULL. */
-    int (*getkeys)(const slice *argv, int argc, int *out);
+    /* Arguments' positions that are keys when `keys` cannot say it, or cannot say their flags
+     * (KEY_VARIABLE_FLAGS): writes indices to out, key flags to flags unless that is NULL, and
+     * returns how many (at most argc), or -1 for a syntax error. May be NULL; else it has the say.
+     */
+    int (*getkeys)(const slice *argv, int argc, int *out, unsigned *flags);
     const char *history;                        /* "7.0.0: text" lines, or NULL */
     const char *replaced_by, *deprecated_since; /* NULL, or as COMMAND DOCS tells */
 } command;

@@ -51,12 +51,7 @@ int command_keys(const command_row *row, const slice *argv, int argc, int *out,
                  unsigned *flags_out) {
     const command *def = row->def;
     int n = 0;
-    if (def->getkeys && (row->flags & CMD_MOVABLE_KEYS)) {
-        n = def->getkeys(argv, argc, out);
-        for (int i = 0; flags_out && i < n; i++)
-            flags_out[i] = def->keys[0].flags ? def->keys[0].flags : KEY_RW | KEY_ACCESS;
-        return n;
-    }
+    if (def->getkeys) return def->getkeys(argv, argc, out, flags_out);
     for (int s = 0; s < 4 && def->keys[s].flags; s++) {
         int first, last, step;
         if ((def->keys[s].flags & KEY_NOT_KEY) || key_spec_is_unknown(&def->keys[s])) continue;
