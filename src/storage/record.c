@@ -216,11 +216,10 @@ static bool get_varint32(slice *in, uint32_t *out) {
     return true;
 }
 
-slice record_pairs(const record *r) {
-    CHECK(r->kind == RECORD_FLUSH || r->kind == RECORD_SWAP);
-    slice rest = r->body;
+slice record_pairs(slice body) {
+    slice rest = body;
     uint64_t n;
-    CHECK(get_varint(&rest, &n) && n > 0); /* record_parse has seen to it */
+    CHECK(get_varint(&rest, &n) && n > 0);
     return rest;
 }
 
@@ -242,12 +241,12 @@ void record_put_pairs(buf *out, size_t n, const uint32_t *dbs, const uint32_t *p
 }
 
 /* n pairs and nothing behind them. */
-static bool parse_pairs(const record *r) {
-    slice rest = r->body;
+bool record_pairs_valid(unsigned kind, slice body) {
+    slice rest = body;
     uint64_t n, got = 0;
     uint32_t db, pdb;
     if (!get_varint(&rest, &n) || n == 0 || n > RECORD_DBS_MAX) return false;
-    if (r->kind == RECORD_SWAP && n != 2) return false;
+    if (kind == RECORD_SWAP && n != 2) return false;
     while (record_next_pair(&rest, &db, &pdb)) {
         if (db >= RECORD_DBS_MAX) return false;
         got++;
@@ -304,7 +303,7 @@ static bool parse_body(record *out) {
         out->prev = load_u64(out->body.data);
         return true;
     case RECORD_FLUSH:
-    case RECORD_SWAP: return parse_pairs(out);
+    case RECORD_SWAP: return record_pairs_valid(out->kind, out->body);
     case RECORD_MANIFEST:
     case RECORD_HINT: return true;
     default: return parse_entry(out);

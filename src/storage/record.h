@@ -153,9 +153,10 @@ record_result record_read_head(const char *p, size_t n, record_place at, record 
  * CRCs were just checked. */
 record_result record_parse(const char *p, size_t n, record *out);
 
-/* The pairs of a FLUSH or SWAP: *rest starts as r->body with the count skipped by record_pairs.
- * False at the end. */
-slice record_pairs(const record *r);
+/* True if `body` is what a FLUSH or SWAP (kind) must have; record_read has seen to that. */
+bool record_pairs_valid(unsigned kind, slice body);
+/* The pairs of such a body: rest = record_pairs(body), then record_next_pair until false. */
+slice record_pairs(slice body);
 bool record_next_pair(slice *rest, uint32_t *db, uint32_t *pdb);
 /* Appends the body of a FLUSH or SWAP. */
 void record_put_pairs(buf *out, size_t n, const uint32_t *dbs, const uint32_t *pdbs);
