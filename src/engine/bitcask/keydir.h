@@ -1,6 +1,6 @@
 /* keydir: the keys of one physical database, in token order, in memory.
  *
- * A trie of directory nodes over the token's bits leads to *pages* of up to some ninety slots, a
+ * A trie of directory nodes over the token's bits leads to *pages* of up to 64 slots, a
  * slot being an entry's reference and 16 bits of its token; entries (kdent.h) lie in an arena. A
  * full page splits alone. README.md draws all three byte by byte.
  *
@@ -50,8 +50,6 @@ uint64_t keydir_token(const keydir_shared *s, slice key);
 arena_ref keydir_find(const keydir *k, uint64_t token, slice key);
 /* The entry of that token whose record lies at that place; ARENA_NONE if there is none. */
 arena_ref keydir_find_place(const keydir *k, uint64_t token, uint16_t segment, uint32_t offset);
-/* Starts fetching what a keydir_find of that token will touch first. */
-void keydir_prefetch(const keydir *k, uint64_t token);
 
 static inline char *keydir_at(const keydir_shared *s, arena_ref r) {
     return arena_at(s->arena, r);

@@ -1,0 +1,198 @@
+/* keydir_walk: what visits many entries of a keydir: iterators, SCAN, random picks, statistics and
+ * the check of its invariants.
+ *
+ * A position is a token, not a place in memory: stepping to the next page goes down from the root
+ * again, which costs less than a page's entries do, and there is no list of pages to maintain. */
+#include "engine/bitcask/keydir_page.h"
+
+/* ---- in order ------------------------------------------------------------------------------- */
+
+/* The page in whose range x lies, or ARENA_NONE; *end: the first x after that page's (or, if there
+ * is none, the empty slot's) range; 0 if that is past the last token. */
+static arena_ref page_around(const keydir *k, uint64_t x, uint64_t *end) {
+    arena_ref r = k->root;
+    unsigned depth = 0;
+    while (r) {
+        const head *h = keydir_object(k, r);
+        depth = h->depth;
+        if (h->kind == KIND_PAGE) break;
+        const node *n = keydir_object(k, r);
+        r = n->child[bits_of(x, n->depth, n->bits)];
+        depth = n->depth + n->bits;
+    }
+    *end = prefix_of(x, depth) + range_of(depth);
+    return r;
+}
+
+/* Puts the iterator on the first entry at or after x, in this page or a later one. */
+static void seek(const keydir *k, uint64_t x, keydir_iter *it) {
+    *it = (keydir_iter){.k = k};
+    do {
+        it->page = page_around(k, x, &it->end);
+        if (it->page) {
+            const page *p = keydir_object(k, it->page);
+            it->at = page_seek(k, p, x);
+            if (it->at < p->count) return;
+        }
+        x = it->end;
+    } while (x);
+    it->page = ARENA_NONE;
+}
+
+void keydir_seek(const keydir *k, uint64_t from, keydir_iter *it) {
+    if (from >> k->bits)
+        *it = (keydir_iter){.k = k};
+    else
+        seek(k, keydir_warp(k, from), it);
+}
+
+arena_ref keydir_next(keydir_iter *it, uint64_t *token) {
+    if (!it->page) return ARENA_NONE;
+    const keydir *k = it->k;
+    const page *p = keydir_object(k, it->page);
+    CHECK(p->kind == KIND_PAGE && it->at < p->count);
+    arena_ref r = slot_ref(p, it->at++);
+    if (token) *token = entry_token(k, r);
+    if (it->at < p->count) return r;
+    if (it->end)
+        seek(k, it->end, it);
+    else
+        it->page = ARENA_NONE;
+    return r;
+}
+
+uint64_t keydir_scan(const keydir *k, uint64_t from, size_t want,
+                     void (*each)(void *ctx, arena_ref r), void *ctx) {
+    keydir_iter it;
+    arena_ref last = ARENA_NONE;
+    keydir_seek(k, from, &it);
+    for (size_t n = 0; it.page; n++) {
+        if (n >= want && last) {
+            const page *p = keydir_object(k, it.page);
+            uint64_t token = entry_token(k, slot_ref(p, it.at));
+            if (token != entry_token(k, last)) return token;
+        }
+        last = keydir_next(&it, NULL);
+        each(ctx, last);
+    }
+    return 0;
+}
+
+/* ---- at random ------------------------------------------------------------------------------ */
+
+/* A random token's page, and a random place in twice as many as it should hold: that gives every
+ * entry of a page of depth d the chance 2^-d x 2^d / 2n, the same for all, and about one try in two
+ * finds an entry. A page with more than twice its share (a crowded cluster slot) comes too rarely.
+ * Where most tokens have no page, some tries end with what follows a random token. */
+arena_ref keydir_random(const keydir *k, rng *r) {
+    if (k->count == 0) return ARENA_NONE;
+    for (int tries = 0; tries < 64; tries++) {
+        uint64_t end;
+        arena_ref at = page_around(k, rng_next(r), &end);
+        if (!at) continue;
+        const page *p = keydir_object(k, at);
+        uint64_t room = 5 * k->count / 2 >> p->depth;
+        uint64_t i = rng_below(r, room > p->count ? room : p->count);
+        if (i < p->count) return slot_ref(p, (unsigned)i);
+    }
+    keydir_iter it;
+    keydir_seek(k, rng_below(r, (uint64_t)1 << k->bits), &it);
+    if (!it.page) keydir_seek(k, 0, &it);
+    const page *p = keydir_object(k, it.page);
+    return slot_ref(p, (unsigned)rng_below(r, p->count));
+}
+
+/* ---- statistics and the check -----------------------------------------------------------------
+ */
+
+/* Adds what is below r. */
+static void add_stats(const keydir *k, arena_ref r, unsigned level, keydir_stats *out) {
+    const head *h = keydir_object(k, r);
+    if (h->kind == KIND_PAGE) {
+        const page *p = keydir_object(k, r);
+        out->pages++;
+        out->page_bytes += arena_size(k->shared->arena, r);
+        out->page_slots += p->cap;
+        if (level > out->depth) out->depth = level;
+        for (unsigned i = 0; i < p->count; i++)
+            out->entry_bytes += arena_size(k->shared->arena, slot_ref(p, i));
+        return;
+    }
+    const node *n = keydir_object(k, r);
+    out->nodes++;
+    out->node_bytes += arena_size(k->shared->arena, r);
+    for (unsigned i = 0; i < 1u << n->bits; i++)
+        if (n->child[i] && (i == 0 || n->child[i] != n->child[i - 1]))
+            add_stats(k, n->child[i], level + 1, out);
+}
+
+void keydir_stats_of(const keydir *k, keydir_stats *out) {
+    *out = (keydir_stats){0};
+    if (k->root) add_stats(k, k->root, 0, out);
+}
+
+/* What the check has counted. */
+typedef struct tally {
+    uint64_t count, expires;
+} tally;
+
+/* Checks the slots of the page r, whose range begins at `low`. */
+static void check_page(const keydir *k, arena_ref r, uint64_t low, tally *sum) {
+    const page *p = keydir_object(k, r);
+    CHECK(p->count > 0 && p->count <= p->cap && p->cap % PAGE_STEP == 0);
+    CHECK(arena_size(k->shared->arena, r) == arena_size_for(page_bytes(p->cap)));
+    CHECK(p->count <= PAGE_MAX || p->depth == k->bits + 1);
+    uint64_t last = 0;
+    slice last_key = SLICE_EMPTY;
+    for (unsigned i = 0; i < p->count; i++) {
+        uint64_t x = entry_x(k, slot_ref(p, i));
+        const char *e = keydir_object(k, slot_ref(p, i));
+        slice key = kdent_key(e);
+        CHECK(prefix_of(x, p->depth) == low);
+        CHECK(slot_tag(p, i) == tag_of(x, p->depth));
+        CHECK(i == 0 || last < x || (last == x && slice_cmp(last_key, key) < 0)); /* K1 */
+        last = x;
+        last_key = key;
+        sum->expires += kdent_has_expire(e);
+    }
+    sum->count += p->count;
+}
+
+/* Checks what is below r, a child of a node whose range begins at `low`. */
+static void check_below(const keydir *k, arena_ref r, uint64_t low, tally *sum) {
+    const node *n = keydir_object(k, r);
+    if (n->kind == KIND_PAGE) {
+        check_page(k, r, low, sum);
+        return;
+    }
+    CHECK(n->kind == KIND_NODE && n->bits > 0 && n->bits <= NODE_BITS);
+    unsigned any = 0;
+    for (unsigned i = 0; i < 1u << n->bits;) {
+        arena_ref c = n->child[i];
+        unsigned span = 1;
+        if (c) {
+            const head *h = keydir_object(k, c);
+            unsigned bottom = n->depth + n->bits;
+            if (h->kind == KIND_NODE) CHECK(h->depth == bottom && n->bits == NODE_BITS); /* T2 */
+            CHECK(h->depth >= n->depth && h->depth <= bottom);                           /* T1 */
+            span = 1u << (bottom - h->depth);
+            CHECK(i % span == 0);
+            for (unsigned j = 1; j < span; j++)
+                CHECK(n->child[i + j] == c);
+            check_below(k, c, low | (uint64_t)i << (64 - bottom), sum);
+            any++;
+        }
+        i += span;
+    }
+    CHECK(any > 0); /* T3 */
+}
+
+void keydir_check(const keydir *k) {
+    tally sum = {0};
+    if (k->root) {
+        CHECK(((head *)keydir_object(k, k->root))->depth == 0);
+        check_below(k, k->root, 0, &sum);
+    }
+    CHECK(sum.count == k->count && sum.expires == k->expires);
+    arena_check(k->heap);
+}
