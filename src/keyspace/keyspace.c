@@ -123,8 +123,10 @@ static void missed(keyspace *ks, uint32_t db, slice key, unsigned flags) {
 }
 
 engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out) {
-    engine_result r = flags & KS_META ? engine_meta(ks->engine, db, key, out)
-                                      : engine_get(ks->engine, db, key, out);
+    engine_result r = ENGINE_ABSENT;
+    if (key.len <= ENGINE_KEY_MAX)
+        r = flags & KS_META ? engine_meta(ks->engine, db, key, out)
+                            : engine_get(ks->engine, db, key, out);
     if (r == ENGINE_OK && ks_is_due(ks, out)) r = ks_expire_now(ks, db, key);
     if (r != ENGINE_OK) {
         if (r == ENGINE_ABSENT) missed(ks, db, key, flags);
@@ -211,6 +213,7 @@ engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent) {
 
 engine_result ks_del(keyspace *ks, uint32_t db, slice key) {
     CHECK(ks->depth > 0);
+    if (key.len > ENGINE_KEY_MAX) return ENGINE_ABSENT;
     if (ks->clock->wall_ms >= ks->due) {
         entry old;
         engine_result r = engine_meta(ks->engine, db, key, &old);

@@ -1,0 +1,129 @@
+/* What the files of the data commands share: lookups that know the client, arguments, replies from
+ * strings. */
+#include "commands/data.h"
+
+#include "base/num.h"
+#include "session/config.h"
+
+command_result data_lookup(client *c, slice key, unsigned flags, entry *out, bool *found) {
+    if (c->flags & CLIENT_NO_TOUCH) flags |= KS_NO_TOUCH;
+    engine_result r = ks_get(c->ks, c->db, key, flags, out);
+    *found = r == ENGINE_OK;
+    return r == ENGINE_OK || r == ENGINE_ABSENT ? CMD_DONE : reply_engine(c, r);
+}
+
+command_result data_check_key(client *c, slice key) {
+    if (key.len <= ENGINE_KEY_MAX) return CMD_DONE;
+    return reply_error(c, "ERR key is longer than %u bytes", ENGINE_KEY_MAX);
+}
+
+command_result data_check_length(client *c, uint64_t off, uint64_t n) {
+    uint64_t max = (uint64_t)session_config.max_bulk;
+    if (max > STRING_MAX) max = STRING_MAX;
+    if (off <= max && n <= max - off) return CMD_DONE;
+    return reply_error(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+}
+
+command_result data_open(client *c, slice key, unsigned flags, string *out) {
+    if (flags & KS_WRITE) STEP_TRY(data_check_key(c, key));
+    if (c->flags & CLIENT_NO_TOUCH) flags |= KS_NO_TOUCH;
+    ENGINE_TRY(c, string_open(c->ks, c->db, key, flags, out));
+    return out->wrong_type ? reply_wrong_type(c) : CMD_DONE;
+}
+
+/* ---- replies -----------------------------------------------------------------------------------
+ */
+
+void data_depends(client *c, const string *s) {
+    if (s->exists) {
+        client_depends(c, s->pos);
+    } else {
+        client_depends_on_end(c);
+    }
+}
+
+/* "$LEN\r\n" */
+static void begin_bulk(client *c, uint64_t len) {
+    char head[NUM_I64_TEXT + 1] = "$";
+    size_t n = 1 + num_format_u64(head + 1, len);
+    buf_reserve_exact(&c->out, n + len + 4);
+    buf_append(&c->out, head, n);
+    buf_append(&c->out, "\r\n", 2);
+}
+
+command_result data_reply_range(client *c, string *s, uint64_t from, uint64_t to) {
+    if (to > s->len) to = s->len;
+    if (from >= to) {
+        data_depends(c, s);
+        reply_bulk(c, SLICE_EMPTY);
+        return CMD_DONE;
+    }
+    begin_bulk(c, to - from);
+    string_cursor cur;
+    engine_result r;
+    slice run;
+    string_range(s, from, to, &cur);
+    while ((r = string_next(&cur, &run)) == ENGINE_OK) {
+        if (run.data) {
+            buf_append_slice(&c->out, run);
+        } else {
+            memset(buf_reserve(&c->out, run.len), 0, run.len);
+            c->out.len += run.len;
+        }
+    }
+    if (r != ENGINE_ABSENT) return reply_engine(c, r);
+    buf_append(&c->out, "\r\n", 2);
+    data_depends(c, s);
+    return CMD_DONE;
+}
+
+command_result data_reply_value(client *c, string *s) {
+    if (s->chunked) return data_reply_range(c, s, 0, s->len);
+    data_depends(c, s);
+    if (s->exists) {
+        reply_bulk(c, s->ent.value);
+    } else {
+        reply_null(c);
+    }
+    return CMD_DONE;
+}
+
+void data_insert(client *c, size_t at, slice head) {
+    buf_reserve(&c->out, head.len);
+    char *p = c->out.data + at;
+    memmove(p + head.len, p, c->out.len - at);
+    memcpy(p, head.data, head.len);
+    c->out.len += head.len;
+}
+
+/* ---- arguments ---------------------------------------------------------------------------------
+ */
+
+bool data_arg_int(client *c, int i, int64_t *out) {
+    if (!arg_i64(c, i, out)) return false;
+    if (*out >= INT32_MIN && *out <= INT32_MAX) return true;
+    (void)reply_error(c, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                      INT32_MAX);
+    return false;
+}
+
+bool data_arg_db(client *c, int i, uint32_t *out) {
+    int64_t db;
+    if (!data_arg_int(c, i, &db)) return false;
+    *out = (uint32_t)db;
+    if (db >= 0 && db < ks_databases(c->ks)) return true;
+    (void)reply_error(c, "ERR DB index is out of range");
+    return false;
+}
+
+command_result data_bad_expire(client *c) {
+    return reply_error(c, "ERR invalid expire time in '%s' command", c->row->full_name);
+}
+
+bool data_arg_expire(client *c, int i, bool seconds, bool relative, int64_t *out) {
+    if (!arg_i64(c, i, out)) return false;
+    bool fits = *out > 0 && !(seconds && __builtin_mul_overflow(*out, 1000, out)) &&
+                !(relative && __builtin_add_overflow(*out, ks_now(c->ks), out));
+    if (!fits) (void)data_bad_expire(c);
+    return fits;
+}

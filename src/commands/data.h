@@ -1,0 +1,63 @@
+/* data: what the files of the data commands share. */
+#ifndef STAVE_COMMANDS_DATA_H
+#define STAVE_COMMANDS_DATA_H
+
+#include "session/reply.h"
+#include "types/string.h"
+
+/* Ends the command unless the engine's answer is ENGINE_OK. */
+#define ENGINE_TRY(c, expr)                                                                        \
+    do {                                                                                           \
+        engine_result engine_try_ = (expr);                                                        \
+        if (engine_try_ != ENGINE_OK) return reply_engine(c, engine_try_);                         \
+    } while (0)
+/* Ends the command unless a step that may have replied says CMD_DONE. */
+#define STEP_TRY(expr)                                                                             \
+    do {                                                                                           \
+        command_result step_try_ = (expr);                                                         \
+        if (step_try_ != CMD_DONE) return step_try_;                                               \
+    } while (0)
+
+/* One key at `at`, as most commands have it. */
+#define KEY_AT(at, flags_)                                                                         \
+    { .flags = (flags_), .begin = (at), .last = 0, .step = 1 }
+/* All arguments from `at` on, every `step_`th. */
+#define KEYS_FROM(at, step_, flags_)                                                               \
+    { .flags = (flags_), .begin = (at), .last = -1, .step = step_ }
+
+/* ks_get for a command of this client (CLIENT NO-TOUCH). ENGINE_ABSENT is no failure here: *found
+ * says it. */
+command_result data_lookup(client *c, slice key, unsigned flags, entry *out, bool *found);
+/* string_open likewise; WRONGTYPE for another type. With KS_WRITE also refuses a key that is too
+ * long to be made. */
+command_result data_open(client *c, slice key, unsigned flags, string *out);
+/* Refuses a key that is longer than the engine takes. */
+command_result data_check_key(client *c, slice key);
+/* Refuses n bytes at off if they would end beyond proto-max-bulk-len. */
+command_result data_check_length(client *c, uint64_t off, uint64_t n);
+
+/* What the reply depends on: the string's entry and what was read of it, or its absence. */
+void data_depends(client *c, const string *s);
+/* Replies with bytes from .. to-1 of a string, or with the whole of it, or null if it is absent. */
+command_result data_reply_range(client *c, string *s, uint64_t from, uint64_t to);
+command_result data_reply_value(client *c, string *s);
+
+/* The command has changed this key. */
+static inline void data_changed(client *c, unsigned klass, const char *event, slice key) {
+    ks_changed(c->ks, klass, event, c->db, key);
+}
+
+/* An argument that is an int of C: other texts for what does not fit. */
+bool data_arg_int(client *c, int i, int64_t *out);
+/* The number of a logical database; "DB index is out of range". */
+bool data_arg_db(client *c, int i, uint32_t *out);
+/* An expire time as an argument gives it: in seconds or milliseconds, from now or absolute. Must be
+ * positive, as SET, GETEX and the like want it. */
+bool data_arg_expire(client *c, int i, bool seconds, bool relative, int64_t *out);
+command_result data_bad_expire(client *c);
+
+/* For replies whose count is known last: elements are appended from buf_slice(&c->out).len = at on,
+ * then this puts what goes before them. */
+void data_insert(client *c, size_t at, slice head);
+
+#endif

@@ -1,0 +1,129 @@
+/* How long keys live. Times are kept in milliseconds since the epoch. */
+#include "commands/keys_family.h"
+
+enum expire_condition { EXPIRE_NX = 1, EXPIRE_XX = 2, EXPIRE_GT = 4, EXPIRE_LT = 8 };
+
+/* ---- setting -----------------------------------------------------------------------------------
+ */
+
+/* NX, XX, GT, LT from argument 3 on; false after having replied. */
+static bool parse_conditions(client *c, unsigned *out) {
+    static const char *const names[] = {"nx", "xx", "gt", "lt"};
+    *out = 0;
+    for (int i = 3; i < c->argc; i++) {
+        unsigned k = 0;
+        while (k < 4 && !arg_is(c, i, names[k]))
+            k++;
+        if (k == 4) {
+            slice s = c->argv[i];
+            (void)reply_error(c, "ERR Unsupported option %.*s", s.len < 512 ? (int)s.len : 512,
+                              s.data);
+            return false;
+        }
+        *out |= 1u << k;
+    }
+    const char *error = NULL;
+    if (*out & EXPIRE_NX && *out & ~(unsigned)EXPIRE_NX)
+        error = "ERR NX and XX, GT or LT options at the same time are not compatible";
+    else if (*out & EXPIRE_GT && *out & EXPIRE_LT)
+        error = "ERR GT and LT options at the same time are not compatible";
+    if (error) (void)reply_error(c, "%s", error);
+    return !error;
+}
+
+/* Does the key's present expire time (0: it has none, which counts as later than any) allow it? */
+static bool condition_holds(unsigned conditions, int64_t present, int64_t when) {
+    if (conditions & EXPIRE_NX && present) return false;
+    if (conditions & EXPIRE_XX && !present) return false;
+    if (conditions & EXPIRE_GT && (!present || when <= present)) return false;
+    if (conditions & EXPIRE_LT && present && when >= present) return false;
+    return true;
+}
+
+static command_result reply_unchanged(client *c) {
+    client_depends_on_end(c);
+    reply_int(c, 0);
+    return CMD_DONE;
+}
+
+/* A time of 0 or before is in the past, and deletes. */
+static command_result expire(client *c, bool seconds, bool relative) {
+    unsigned conditions;
+    int64_t when;
+    slice key = c->argv[1];
+    entry ent;
+    bool found;
+    if (!parse_conditions(c, &conditions) || !arg_i64(c, 2, &when)) return CMD_REFUSED;
+    if ((seconds && __builtin_mul_overflow(when, 1000, &when)) ||
+        (relative && __builtin_add_overflow(when, ks_now(c->ks), &when)))
+        return data_bad_expire(c);
+    STEP_TRY(data_lookup(c, key, KS_WRITE, &ent, &found));
+    if (!found || !condition_holds(conditions, ent.expire, when)) return reply_unchanged(c);
+    if (when <= ks_now(c->ks)) {
+        ENGINE_TRY(c, ks_del(c->ks, c->db, key));
+        data_changed(c, KS_GENERIC, "del", key);
+    } else {
+        ENGINE_TRY(c, ks_set_expire(c->ks, c->db, key, &ent, when));
+        data_changed(c, KS_GENERIC, "expire", key);
+    }
+    reply_int(c, 1);
+    return CMD_DONE;
+}
+
+command_result cmd_expire(client *c) {
+    return expire(c, true, true);
+}
+command_result cmd_pexpire(client *c) {
+    return expire(c, false, true);
+}
+command_result cmd_expireat(client *c) {
+    return expire(c, true, false);
+}
+command_result cmd_pexpireat(client *c) {
+    return expire(c, false, false);
+}
+
+command_result cmd_persist(client *c) {
+    entry ent;
+    bool found;
+    STEP_TRY(data_lookup(c, c->argv[1], KS_WRITE, &ent, &found));
+    if (!found || ent.expire == ENGINE_NO_EXPIRE) return reply_unchanged(c);
+    ENGINE_TRY(c, ks_set_expire(c->ks, c->db, c->argv[1], &ent, ENGINE_NO_EXPIRE));
+    data_changed(c, KS_GENERIC, "persist", c->argv[1]);
+    reply_int(c, 1);
+    return CMD_DONE;
+}
+
+/* ---- asking ------------------------------------------------------------------------------------
+ */
+
+/* -2: no such key, -1: it lives for ever; else its time, absolute or from now, in ms or rounded to
+ * seconds. */
+static command_result tell_time(client *c, bool seconds, bool relative) {
+    entry ent;
+    bool found;
+    STEP_TRY(data_lookup(c, c->argv[1], KS_META | KS_NO_TOUCH, &ent, &found));
+    if (!found) {
+        client_depends_on_end(c);
+        reply_int(c, -2);
+        return CMD_DONE;
+    }
+    client_depends(c, ent.pos);
+    int64_t t = ent.expire - (relative ? ks_now(c->ks) : 0);
+    if (t < 0) t = 0;
+    reply_int(c, ent.expire == ENGINE_NO_EXPIRE ? -1 : seconds ? t / 1000 + (t % 1000 >= 500) : t);
+    return CMD_DONE;
+}
+
+command_result cmd_ttl(client *c) {
+    return tell_time(c, true, true);
+}
+command_result cmd_pttl(client *c) {
+    return tell_time(c, false, true);
+}
+command_result cmd_expiretime(client *c) {
+    return tell_time(c, true, false);
+}
+command_result cmd_pexpiretime(client *c) {
+    return tell_time(c, false, false);
+}
