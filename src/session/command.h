@@ -114,7 +114,8 @@ typedef struct command {
      *   a|b       one of; binds less than words that follow each other, within brackets
      *   x...      x, which may be a bracket or group, any number of times; "[GET pattern]..." has
      *             its token each time, "[KEYS key...]" once
-     *   @name:    before a [..] or <..>: its name in the docs, which else is made of its parts */
+     *   @name:    before any of these: its name in the docs, which else is the word, or made of
+     *             the parts; before a token, the name of what that takes */
     const char *syntax;
     key_spec keys[4];
     const struct command *subcommands; /* ended by {0}, or NULL */

@@ -99,7 +99,7 @@ command_result reply_help(client *c, const char *const *lines) {
     for (int64_t i = 0; i < n; i++)
         reply_simple(c, lines[i]);
     reply_simple(c, "HELP");
-    reply_simple(c, "    Print this help.");
+    reply_simple(c, "    Prints this help.");
     return CMD_DONE;
 }
 

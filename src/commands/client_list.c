@@ -1,0 +1,210 @@
+/* client_list: CLIENT LIST, INFO and KILL: clients as lines of text, and choosing among them.
+ *
+ * Fields are those of Redis 7.2, in its order. Input memory belongs to a client only while a part
+ * of a command waits for the rest, so qbuf is 0 for most. */
+#include "base/num.h"
+#include "commands/client_command.h"
+#include "session/output.h"
+#include "session/reply.h"
+#include "session/session.h"
+
+enum client_type { TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB, TYPE_ANY };
+
+/* ---- a client's line ---------------------------------------------------------------------------
+ */
+
+static void append_flags(buf *out, const client *c) {
+    static const struct {
+        unsigned flag;
+        char letter;
+    } letters[] = {{CLIENT_MONITOR, 'O'},
+                   {CLIENT_PUBSUB, 'P'},
+                   {CLIENT_MULTI, 'x'},
+                   {CLIENT_BLOCKED, 'b'},
+                   {CLIENT_CLOSE_AFTER_REPLY, 'c'},
+                   {CLIENT_CLOSE_ASAP, 'A'},
+                   {CLIENT_UNIX, 'U'},
+                   {CLIENT_NO_EVICT, 'e'},
+                   {CLIENT_NO_TOUCH, 'T'}};
+    size_t before = out->len;
+    for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
+        if (c->flags & letters[i].flag) buf_append_char(out, letters[i].letter);
+    if (out->len == before) buf_append_char(out, 'N');
+}
+
+static const char *text(const char *s) {
+    return s ? s : "";
+}
+
+static size_t argument_bytes(const client *c) {
+    size_t n = 0;
+    for (int i = 0; i < c->argc; i++)
+        n += c->argv[i].len;
+    return n;
+}
+
+static void append_client(buf *out, const client *c) {
+    char local[NET_ADDR_MAX];
+    int64_t now = ks_now(c->ks);
+    client_local_addr(c, local);
+    buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
+               (unsigned long long)c->id, c->peer, local, c->conn ? c->conn->fd : -1, text(c->name),
+               (long long)((now - c->created_ms) / 1000),
+               (long long)((now - c->last_active_ms) / 1000));
+    append_flags(out, c);
+    buf_printf(out, " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu",
+               c->db, c->query.len, c->query.cap - c->query.len, argument_bytes(c));
+    buf_printf(out, " multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=%zu omem=%zu tot-mem=%zu", c->out.cap,
+               c->out.len, c->out.len, c->output.pieces, c->output.piece_bytes, client_memory(c));
+    buf_printf(out, " events=%s%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+               c->events & REACTOR_READ ? "r" : "", c->events & REACTOR_WRITE ? "w" : "",
+               c->row ? c->row->full_name : "NULL", c->proto, text(c->lib_name), text(c->lib_ver));
+}
+
+static command_result reply_text(client *c, buf *b) {
+    resp_verbatim(&c->out, c->proto, buf_slice(b), "txt");
+    buf_free(b);
+    return CMD_DONE;
+}
+
+command_result client_info_command(client *c) {
+    buf out = {0};
+    append_client(&out, c);
+    return reply_text(c, &out);
+}
+
+/* ---- choosing ----------------------------------------------------------------------------------
+ */
+
+static enum client_type type_of(const client *c) {
+    return c->flags & CLIENT_PUBSUB ? TYPE_PUBSUB : TYPE_NORMAL;
+}
+
+/* False after having replied that there is no such type. */
+static bool parse_type(client *c, slice word, enum client_type *out) {
+    static const struct {
+        const char *name;
+        enum client_type type;
+    } types[] = {{"normal", TYPE_NORMAL},
+                 {"slave", TYPE_REPLICA},
+                 {"replica", TYPE_REPLICA},
+                 {"pubsub", TYPE_PUBSUB},
+                 {"master", TYPE_MASTER}};
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        if (!slice_ieq(word, types[i].name)) continue;
+        *out = types[i].type;
+        return true;
+    }
+    (void)reply_error(c, "ERR Unknown client type '%.*s'", (int)word.len, word.data);
+    return false;
+}
+
+/* The clients whose ids are argv[3] and on. */
+static command_result list_by_id(client *c) {
+    buf out = {0};
+    for (int i = 3; i < c->argc; i++) {
+        int64_t id;
+        if (!num_parse_i64(c->argv[i], &id)) {
+            buf_free(&out);
+            return reply_error(c, "ERR Invalid client ID");
+        }
+        const client *other = id > 0 ? client_by_id(c->session, (uint64_t)id) : NULL;
+        if (other) append_client(&out, other);
+    }
+    return reply_text(c, &out);
+}
+
+command_result client_list_command(client *c) {
+    enum client_type type = TYPE_ANY;
+    if (c->argc > 3 && arg_is(c, 2, "ID")) return list_by_id(c);
+    if (c->argc == 4 && arg_is(c, 2, "TYPE")) {
+        if (!parse_type(c, c->argv[3], &type)) return CMD_REFUSED;
+    } else if (c->argc != 2) {
+        return reply_syntax_error(c);
+    }
+    buf out = {0};
+    for (const client *o = NULL; (o = session_next_client(c->session, (client *)(uintptr_t)o));)
+        if (type == TYPE_ANY || type_of(o) == type) append_client(&out, o);
+    return reply_text(c, &out);
+}
+
+/* ---- KILL --------------------------------------------------------------------------------------
+ */
+
+typedef struct kill_filter {
+    uint64_t id; /* 0: any */
+    slice addr, laddr;
+    bool has_addr, has_laddr, skip_me;
+    enum client_type type;
+} kill_filter;
+
+/* One option and its value; false after having replied with the error. */
+static bool parse_filter(client *c, int i, kill_filter *f) {
+    slice value = c->argv[i + 1];
+    if (arg_is(c, i, "ID")) {
+        int64_t id;
+        if (!num_parse_i64(value, &id) || id < 1) {
+            (void)reply_error(c, "ERR client-id should be greater than 0");
+            return false;
+        }
+        f->id = (uint64_t)id;
+    } else if (arg_is(c, i, "TYPE")) {
+        return parse_type(c, value, &f->type);
+    } else if (arg_is(c, i, "ADDR")) {
+        f->addr = value;
+        f->has_addr = true;
+    } else if (arg_is(c, i, "LADDR")) {
+        f->laddr = value;
+        f->has_laddr = true;
+    } else if (arg_is(c, i, "USER")) {
+        if (slice_eq(value, SLICE("default"))) return true; /* everybody */
+        (void)reply_error(c, "ERR No such user '%.*s'", (int)value.len, value.data);
+        return false;
+    } else if (arg_is(c, i, "SKIPME") && (slice_ieq(value, "yes") || slice_ieq(value, "no"))) {
+        f->skip_me = slice_ieq(value, "yes");
+    } else {
+        (void)reply_syntax_error(c);
+        return false;
+    }
+    return true;
+}
+
+static bool matches(const client *c, const kill_filter *f) {
+    if (f->id && c->id != f->id) return false;
+    if (f->type != TYPE_ANY && type_of(c) != f->type) return false;
+    if (f->has_addr && !slice_eq(f->addr, slice_cstr(c->peer))) return false;
+    if (!f->has_laddr) return true;
+    char local[NET_ADDR_MAX];
+    client_local_addr(c, local);
+    return slice_eq(f->laddr, slice_cstr(local));
+}
+
+/* Ends all that match, itself last, when it has its reply; returns how many. */
+static int64_t kill_matching(client *c, const kill_filter *f) {
+    int64_t killed = 0;
+    for (client *o = NULL; (o = session_next_client(c->session, o)) != NULL;) {
+        if ((o == c && f->skip_me) || (o->flags & CLIENT_CLOSE_ASAP) || !matches(o, f)) continue;
+        if (o == c)
+            client_close_after_reply(c);
+        else
+            client_close_soon(o);
+        killed++;
+    }
+    return killed;
+}
+
+command_result client_kill_command(client *c) {
+    kill_filter f = {.type = TYPE_ANY, .skip_me = c->argc > 3};
+    if (c->argc == 3) { /* CLIENT KILL addr:port */
+        f.addr = c->argv[2];
+        f.has_addr = true;
+        if (!kill_matching(c, &f)) return reply_error(c, "ERR No such client");
+        reply_ok(c);
+        return CMD_DONE;
+    }
+    if (c->argc % 2) return reply_syntax_error(c);
+    for (int i = 2; i < c->argc; i += 2)
+        if (!parse_filter(c, i, &f)) return CMD_REFUSED;
+    reply_int(c, kill_matching(c, &f));
+    return CMD_DONE;
+}

@@ -1,0 +1,250 @@
+/* connection: PING, ECHO, QUIT, RESET, AUTH, HELLO, SELECT; CLIENT is in client_*.c.
+ *
+ * There is one user, "default", whose password is the setting requirepass; without one, everybody
+ * is that user. */
+#include "commands/commands.h"
+
+#include "base/num.h"
+#include "commands/client_command.h"
+#include "session/config.h"
+#include "session/reply.h"
+#include "session/version.h"
+
+static command_result ping_command(client *c) {
+    if (c->argc > 2) return reply_wrong_args(c);
+    slice text = c->argc == 2 ? c->argv[1] : SLICE_EMPTY;
+    if ((c->flags & CLIENT_PUBSUB) && c->proto == 2) {
+        reply_array(c, 2);
+        reply_cstr(c, "pong");
+        reply_bulk(c, text);
+    } else if (c->argc == 2) {
+        reply_bulk(c, text);
+    } else {
+        reply_simple(c, "PONG");
+    }
+    return CMD_DONE;
+}
+
+static command_result echo_command(client *c) {
+    reply_bulk(c, c->argv[1]);
+    return CMD_DONE;
+}
+
+static command_result quit_command(client *c) {
+    reply_ok(c);
+    client_close_after_reply(c);
+    return CMD_DONE;
+}
+
+/* As if it had just connected, but for its id and its library's name. */
+static command_result reset_command(client *c) {
+    c->flags &= ~(unsigned)(CLIENT_MONITOR | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT |
+                            CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_AUTHENTICATED);
+    if (!config_has_password()) c->flags |= CLIENT_AUTHENTICATED;
+    c->db = 0;
+    c->proto = 2;
+    client_set_text(&c->name, SLICE_EMPTY);
+    reply_simple(c, "RESET");
+    return CMD_DONE;
+}
+
+static command_result select_command(client *c) {
+    int64_t db;
+    if (!arg_i64(c, 1, &db)) return CMD_REFUSED;
+    if (db < 0 || db >= ks_databases(c->ks)) return reply_error(c, "ERR DB index is out of range");
+    c->db = (uint32_t)db;
+    reply_ok(c);
+    return CMD_DONE;
+}
+
+/* ---- AUTH, HELLO -------------------------------------------------------------------------------
+ */
+
+/* In a time that does not tell how much of the password was right. */
+static bool same_password(slice given) {
+    const char *want = session_config.requirepass;
+    size_t n = strlen(want);
+    unsigned differ = given.len != n;
+    for (size_t i = 0; i < given.len; i++)
+        differ |= (unsigned char)given.data[i] ^ (unsigned char)want[n ? i % n : 0];
+    return !differ;
+}
+
+/* True if that is the user, and the client is authenticated; else it has its error. */
+static bool authenticate(client *c, slice user, slice password) {
+    bool known = slice_eq(user, SLICE("default"));
+    if (known && (!config_has_password() || same_password(password))) {
+        c->flags |= CLIENT_AUTHENTICATED;
+        return true;
+    }
+    (void)reply_error_text(c,
+                           SLICE("WRONGPASS invalid username-password pair or user is disabled."));
+    return false;
+}
+
+static command_result auth_command(client *c) {
+    if (c->argc > 3) return reply_syntax_error(c);
+    bool with_user = c->argc == 3;
+    if (!with_user && !config_has_password())
+        return reply_error_text(
+            c, SLICE("ERR AUTH <password> called without any password configured for the default "
+                     "user. Are you sure your configuration is correct?"));
+    slice user = with_user ? c->argv[1] : SLICE("default");
+    if (!authenticate(c, user, c->argv[c->argc - 1])) return CMD_REFUSED;
+    reply_ok(c);
+    return CMD_DONE;
+}
+
+/* What HELLO answers: the server, and this connection. */
+static void reply_hello(client *c) {
+    reply_map(c, 7);
+    reply_cstr(c, "server");
+    reply_cstr(c, "redis");
+    reply_cstr(c, "version");
+    reply_cstr(c, COMPAT_REDIS_VERSION);
+    reply_cstr(c, "proto");
+    reply_int(c, c->proto);
+    reply_cstr(c, "id");
+    reply_int(c, (int64_t)c->id);
+    reply_cstr(c, "mode");
+    reply_cstr(c, "standalone");
+    reply_cstr(c, "role");
+    reply_cstr(c, "master");
+    reply_cstr(c, "modules");
+    reply_array(c, 0);
+}
+
+/* HELLO's options, as indices of their first values; 0: not given. */
+typedef struct hello_options {
+    int auth, setname;
+} hello_options;
+
+static bool parse_hello(client *c, hello_options *o) {
+    *o = (hello_options){0};
+    for (int i = 2; i < c->argc; i++) {
+        if (arg_is(c, i, "AUTH") && i + 2 < c->argc) {
+            o->auth = i + 1;
+            i += 2;
+        } else if (arg_is(c, i, "SETNAME") && i + 1 < c->argc) {
+            o->setname = ++i;
+        } else {
+            (void)reply_error(c, "ERR Syntax error in HELLO option '%.*s'", (int)c->argv[i].len,
+                              c->argv[i].data);
+            return false;
+        }
+    }
+    return true;
+}
+
+static command_result hello_command(client *c) {
+    int64_t version = 0;
+    hello_options o;
+    if (c->argc > 1 && !num_parse_i64(c->argv[1], &version))
+        return reply_error(c, "ERR Protocol version is not an integer or out of range");
+    if (c->argc > 1 && version != 2 && version != 3)
+        return reply_error_text(c, SLICE("NOPROTO unsupported protocol version"));
+    if (!parse_hello(c, &o)) return CMD_REFUSED;
+    if (o.auth && !authenticate(c, c->argv[o.auth], c->argv[o.auth + 1])) return CMD_REFUSED;
+    if (!(c->flags & CLIENT_AUTHENTICATED))
+        return reply_error_text(
+            c, SLICE("NOAUTH HELLO must be called with the client already authenticated, otherwise "
+                     "the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the "
+                     "client and select the RESP protocol version at the same time"));
+    if (o.setname && !client_name(c, &c->name, "Client names", c->argv[o.setname]))
+        return CMD_REFUSED;
+    if (version) c->proto = (int)version;
+    reply_hello(c);
+    return CMD_DONE;
+}
+
+/* ---- table -------------------------------------------------------------------------------------
+ */
+
+#define EARLY (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY)
+
+static const char *const all_shards[] = {"request_policy:all_shards",
+                                         "response_policy:all_succeeded", NULL};
+
+const command connection_commands[] = {
+    {.name = "ping",
+     .run = ping_command,
+     .arity = -1,
+     .flags = CMD_FAST,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Says PONG, or the message, to show that the server is there.",
+     .syntax = "[message]",
+     .tips = all_shards},
+    {.name = "echo",
+     .run = echo_command,
+     .arity = 2,
+     .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Sends the message back.",
+     .syntax = "message"},
+    {.name = "quit",
+     .run = quit_command,
+     .arity = -1,
+     .flags = EARLY,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Answers OK and closes the connection.",
+     .deprecated_since = "7.2.0",
+     .replaced_by = "just closing the connection"},
+    {.name = "reset",
+     .run = reset_command,
+     .arity = 1,
+     .flags = EARLY,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary = "Makes the connection as it was when it was opened."},
+    {.name = "auth",
+     .run = auth_command,
+     .arity = -2,
+     .flags = EARLY,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(N) where N is the number of passwords of the user",
+     .summary = "Gives the password that commands need.",
+     .history = "6.0.0: Added ACL style (username and password).",
+     .syntax = "[username] password"},
+    {.name = "hello",
+     .run = hello_command,
+     .arity = -1,
+     .flags = EARLY,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "6.0.0",
+     .complexity = "O(1)",
+     .summary = "Chooses the protocol, authenticates, and tells about the server.",
+     .history = "6.2.0: `protover` became optional.",
+     .syntax = "@arguments:[protover [@auth:AUTH username password] [SETNAME clientname]]"},
+    {.name = "select",
+     .run = select_command,
+     .arity = 2,
+     .flags = CMD_LOADING | CMD_STALE | CMD_FAST,
+     .categories = CAT_CONNECTION,
+     .group = "connection",
+     .since = "1.0.0",
+     .complexity = "O(1)",
+     .summary = "Changes the database of the connection.",
+     .syntax = "index"},
+    {.name = "client",
+     .arity = -2,
+     .group = "connection",
+     .since = "2.4.0",
+     .complexity = "Depends on subcommand.",
+     .summary = "Commands about connections.",
+     .subcommands = client_subcommands},
+    {0},
+};
