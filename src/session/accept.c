@@ -33,11 +33,7 @@ static void on_client(void *ctx, int fd, unsigned events) {
     client *c = ctx;
     (void)fd;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
-    if ((events & REACTOR_WRITE) && (c->flags & CLIENT_WRITE_WAIT)) {
-        c->flags &= ~(unsigned)CLIENT_WRITE_WAIT;
-        list_remove(&c->send_link);
-        list_append(&c->session->ready, &c->send_link);
-    }
+    if (events & REACTOR_WRITE) output_writable(c);
     if (events & REACTOR_READ) input_ready(c);
 }
 

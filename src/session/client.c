@@ -96,7 +96,9 @@ void client_close_soon(client *c) {
 
 void client_close_after_reply(client *c) {
     c->flags |= CLIENT_CLOSE_AFTER_REPLY;
-    if (c->conn && !list_used(&c->send_link)) list_append(&c->session->ready, &c->send_link);
+    if (!c->conn) return;
+    if (!list_used(&c->send_link)) list_append(&c->session->ready, &c->send_link);
+    client_update_events(c);
 }
 
 void client_depends_on_end(client *c) {

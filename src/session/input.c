@@ -17,15 +17,14 @@
 #include "session/reply.h"
 #include "session/state.h"
 
-#define READ_MAX      (1024u * 1024) /* bytes of one read into client.query */
-#define GROW_MIN      (64u * 1024)
-#define UNAUTH_MULTI  10
-#define UNAUTH_BULK   16384
-#define MULTIBULK_MAX (1024 * 1024)
+#define READ_MAX     (1024u * 1024) /* bytes of one read into client.query */
+#define GROW_MIN     (64u * 1024)
+#define UNAUTH_MULTI 10
+#define UNAUTH_BULK  16384
 
 /* What the parser may take from this client. */
 static resp_limits limits_of(const client *c) {
-    resp_limits l = {session_config.max_bulk, MULTIBULK_MAX, 0};
+    resp_limits l = {session_config.max_bulk, RESP_ARGS_MAX, 0};
     if (!(c->flags & CLIENT_AUTHENTICATED)) {
         l.max_multibulk = UNAUTH_MULTI;
         l.max_bulk_unauth = UNAUTH_BULK;

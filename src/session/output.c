@@ -287,6 +287,13 @@ void output_send(client *c) {
     client_update_events(c);
 }
 
+void output_writable(client *c) {
+    if (!(c->flags & CLIENT_WRITE_WAIT)) return;
+    c->flags &= ~(unsigned)CLIENT_WRITE_WAIT;
+    list_remove(&c->send_link);
+    list_append(&c->session->ready, &c->send_link);
+}
+
 /* ---- failure --------------------------------------------------------------------------------- */
 
 /* All unsent bytes in one buffer, the client's own released. */

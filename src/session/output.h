@@ -60,6 +60,8 @@ bool output_is_full(const client *c);
 /* After the log moved: lets go what may go, and sends it. Nothing happens to a client whose socket
  * takes no more; the reactor tells when that changed. */
 void output_send(client *c);
+/* The socket takes bytes again: they go at the end of this turn. */
+void output_writable(client *c);
 /* The log failed: what held replies depend on will not come; each becomes an error. */
 void output_fail(client *c);
 /* Checks hard and soft limits; may close the client. */
