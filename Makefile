@@ -79,7 +79,9 @@ src/stave-server: $(BUILD)/stave-server
 EXTRA_tests = -Itests $(call pkg,--cflags cmocka)
 UNIT     := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
-SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c)))
+SIM_MAIN := tests/sim/simulator.c
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c) \
+              $(filter-out $(SIM_MAIN),$(wildcard tests/sim/*.c))))
 
 $(BUILD)/lib/support.a: $(SUPPORT)
 	@mkdir -p $(@D)
@@ -97,6 +99,21 @@ $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 .PHONY: unit
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
+
+# The simulator: tests/sim/README.md. `make sim SEEDS=N FROM=M` runs seeds M .. M+N-1.
+SEEDS ?= 1000
+FROM  ?= 1
+
+$(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(SIM_MAIN)) $(BUILD)/lib/support.a \
+		$(call archives,$(LINK_engine))
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
+
+tests/sim/sim: $(BUILD)/sim
+	cp $< $@
+
+.PHONY: sim
+sim: tests/sim/sim
+	tests/sim/sim --seeds $(SEEDS) --from $(FROM) --totals
 
 .PHONY: objects
 objects: $(foreach f,$(FOLDERS),$(call objects,$(f)))

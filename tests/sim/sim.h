@@ -1,0 +1,180 @@
+/* sim: one run of the simulator: an engine on a model disk beside a model of its data.
+ *
+ * sim.c makes the world (disk, workers, children, clock) and keeps the trace; simlife.c opens and
+ * ends the engine, again and again; simturn.c is what a server's thread would do; simcmd.c the
+ * commands, done to the engine and to the model alike; simverify.c compares the two. Everything is
+ * chosen by generators seeded from the run's seed, so the same seed does the same. */
+#ifndef STAVE_TESTS_SIM_SIM_H
+#define STAVE_TESTS_SIM_SIM_H
+
+#include "sim/simaio.h"
+#include "sim/simchild.h"
+#include "sim/simfs.h"
+#include "support/engine_mem.h"
+#include "support/omap.h"
+
+#include <setjmp.h>
+
+#define SIM_DIR     "/sim"
+#define SIM_DBS     4
+#define SIM_MAPS    3
+#define SIM_RECENT  80 /* lines of trace that are kept for a failure's report */
+#define SIM_LINE    200
+#define SIM_MESSAGE 400
+
+typedef struct sim sim;
+
+/* An engine under test. */
+typedef struct sim_engine {
+    const char *name;
+    const engine_class *class;
+    /* Chooses settings by sim_set, before each open; live: those that may change while it runs. */
+    void (*configure)(sim *s, bool live);
+    /* Frees it without touching files; NULL: engine_close is used. */
+    void (*abandon)(engine *e);
+} sim_engine;
+
+const sim_engine *sim_engine_named(const char *name);
+
+/* What goes wrong in this run, besides stops. */
+typedef enum sim_profile {
+    SIM_CLEAN,     /* nothing */
+    SIM_ONE_ERROR, /* some call, and perhaps the next few, fail, once a round */
+    SIM_ERRORS,    /* any call may fail, by chance */
+    SIM_FULL,      /* the disk is small */
+    SIM_NO_SPACE,  /* any call that takes room may fail, by chance */
+    SIM_FLIPS,     /* bits flip on the disk */
+    SIM_PROFILES,
+} sim_profile;
+
+/* How the commands of this run look; chosen once. */
+typedef struct sim_style {
+    sim_profile profile;
+    unsigned keys;       /* names to choose from, per database */
+    unsigned long_keys;  /* permille of names that are long */
+    unsigned value_max;  /* bytes of most values */
+    unsigned big_values; /* permille of values that are much larger */
+    unsigned colls;      /* permille of writes that go to collections */
+    unsigned elems;      /* subkeys to choose from */
+    unsigned batch_max;  /* changes of a batch */
+    unsigned aborts;     /* permille of batches */
+    unsigned flushes;    /* permille of changes that flush or swap */
+    unsigned expires;    /* permille of puts with an expire time */
+    unsigned deletes;    /* permille of changes */
+    unsigned merges;     /* permille of turns that ask for a merge */
+    unsigned ticks;      /* permille of calls in which a worker or child gets a turn */
+    unsigned rounds, turns;
+} sim_style;
+
+/* What the simulator did, over all runs of a process: to see that it reaches what it should. */
+typedef struct sim_totals {
+    uint64_t seeds, rounds, turns, batches, aborts, crashes, kills, closes, stops_in_open;
+    uint64_t children, failed_calls, refused, flips, pendings, errors, lost_batches, calls;
+} sim_totals;
+
+struct sim {
+    uint64_t seed;
+    const sim_engine *kind;
+    sim_style style;
+    rng chance; /* of commands */
+    rng pace;   /* of ticks and time */
+    rng outer;  /* of the env's rng and random bytes */
+    rng sampling;
+
+    simfs *fs;
+    simaio *workers;
+    simchild *children;
+    simchild_knobs child_knobs;
+    stave_clock clock;
+    uint64_t now_us;
+    io_env env;
+    bool ready; /* host.ready was called */
+    engine_host host;
+    int appendfsync;
+
+    engine *e;     /* NULL between two lives */
+    engine *model; /* engine_mem with history */
+    /* By number of batch (0 .. count of the model's batches): where the log ended. */
+    log_pos *ends, *model_ends;
+    size_t ends_cap;
+    uint64_t token_probe;      /* of one name: the same in all lives */
+    uint64_t forgotten;        /* batches that can't be undone any more */
+    uint64_t told;             /* batches whose replies may have been sent */
+    uint64_t safe;             /* batches that survive a power cut */
+    log_pos released, durable; /* as last seen */
+    bool failed;               /* engine_failed was seen */
+    bool flipped;              /* some bit was flipped in this run */
+    uint64_t failed_before;    /* simfs_counts.failed when the engine was opened */
+    uint64_t syncs_before;     /* failed_syncs, likewise */
+    uint64_t no_room_before;
+    uint64_t next_cron_us;
+    omap *watched; /* keys that a scan in progress must still show: see simcmd.c */
+    uint64_t cursor;
+    uint32_t cursor_db;
+
+    bool verbose;
+    uint64_t trace_hash;
+    uint64_t lines;
+    char recent[SIM_RECENT][SIM_LINE];
+    jmp_buf out; /* where sim_fail goes */
+    char message[SIM_MESSAGE];
+};
+
+extern sim_totals sim_total;
+
+/* Runs a seed; false if it failed: s->message says how. Free with sim_free. */
+sim *sim_new(uint64_t seed, const sim_engine *kind, bool verbose);
+bool sim_run(sim *s);
+void sim_free(sim *s);
+/* The last lines of the trace, oldest first. */
+void sim_print_recent(const sim *s);
+
+/* ---- for the simulator's own files ---------------------------------------------------------- */
+
+void sim_say(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void sim_fail(sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+/* A setting of the engine by its name, as a line of the configuration would have it. */
+void sim_set(sim *s, const char *name, const char *value);
+/* True, with so many chances in a thousand. */
+bool sim_permille(sim *s, unsigned chances);
+/* A worker or a child gets a turn, perhaps. */
+void sim_tick(void *s);
+
+/* simlife.c: all lives of the engine. */
+void sim_lives(sim *s);
+/* Looks at the positions: what was told, what is safe; fails if they went back or lie. */
+void sim_observe(sim *s);
+/* May a call on the engine fail now, after what was done to the disk since it was opened? */
+bool sim_errors_allowed(const sim *s);
+
+/* simturn.c: one turn of the reactor. */
+void sim_turn(sim *s);
+
+/* simcmd.c: one command: a batch of changes, or reads. */
+void sim_command(sim *s);
+/* Deletes what is due, as the keyspace would. */
+void sim_expire(sim *s);
+/* The engine's result of a call, compared with the model's of the same call. Returns the engine's:
+ * OK or ABSENT as the model; PENDING; ERROR if that may be. Fails otherwise. */
+engine_result sim_agree(sim *s, const char *what, slice key, engine_result r, engine_result model);
+/* The name of a key, or a subkey, by number; a chosen one. */
+void sim_key_name(sim *s, unsigned number, buf *out);
+void sim_pick_key(sim *s, buf *out);
+void sim_pick_sub(sim *s, buf *out);
+uint32_t sim_pick_db(sim *s);
+
+/* simread.c: reads, compared with the model's. */
+engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *mine, entry *model);
+engine_result sim_read(sim *s);
+/* A key is no more what it was: a scan in progress need not show it. */
+void sim_unwatch_key(sim *s, uint32_t db, slice key);
+void sim_unwatch(sim *s);
+
+/* simverify.c: all of the engine's contents against the model's. */
+/* After an open: goes back to the batch at which the engine stands; fails if there is none at or
+ * beyond `promised`. */
+void sim_verify_recovered(sim *s, uint64_t promised);
+/* Now, with nothing to go back over. */
+void sim_verify_now(sim *s);
+
+#endif

@@ -1,0 +1,357 @@
+/* simcmd: commands, done to the engine and to the model alike.
+ *
+ * A command asks for room, then makes a batch of changes, then commits or aborts. Each change has
+ * the same result on both sides, or the command ends: after PENDING it is aborted and run again
+ * from the same random numbers, after an error that may be (a fault was injected) it is aborted. */
+#include "sim/sim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "sim/simfs_int.h"
+
+#include <stdio.h>
+
+/* ---- names and values ---------------------------------------------------------------------------
+ */
+
+/* Always the same for a number, so that keys are met again; some are long. */
+void sim_key_name(sim *s, unsigned number, buf *out) {
+    buf_clear(out);
+    buf_printf(out, "key:%u", number);
+    unsigned mix = number * 2654435761u >> 8;
+    if (mix % 1000 >= s->style.long_keys) return;
+    size_t pad = mix % 7 ? mix % 300 : mix % 9000;
+    memset(buf_reserve(out, pad), 'a' + (int)(mix % 26), pad);
+    out->len += pad;
+}
+
+void sim_pick_key(sim *s, buf *out) {
+    sim_key_name(s, (unsigned)rng_below(&s->chance, s->style.keys), out);
+}
+
+void sim_pick_sub(sim *s, buf *out) {
+    buf_clear(out);
+    buf_printf(out, "%u", (unsigned)rng_below(&s->chance, s->style.elems));
+    if (sim_permille(s, 20)) buf_clear(out); /* an empty subkey is one like any other */
+}
+
+uint32_t sim_pick_db(sim *s) {
+    return sim_permille(s, 700) ? 0 : (uint32_t)rng_below(&s->chance, SIM_DBS);
+}
+
+/* Bytes that the disk has somewhere: an image of records, of headers, of a hint. */
+static bool steal_bytes(sim *s, size_t n, buf *out) {
+    if (!s->fs->view.n) return false;
+    const buf *b = &s->fs->view.at[rng_below(&s->chance, s->fs->view.n)].inode->view;
+    if (b->len <= n) return false;
+    buf_append(out, b->data + rng_below(&s->chance, b->len - n), n);
+    return true;
+}
+
+/* A value of at most `max` bytes: noise, text that packs well, or a piece of some file. */
+static void make_value(sim *s, unsigned max, buf *out) {
+    size_t n = rng_below(&s->chance, max + 1);
+    buf_clear(out);
+    uint64_t kind = rng_below(&s->chance, 4);
+    if (kind == 0 && steal_bytes(s, n, out)) return;
+    char *p = buf_reserve(out, n + 8);
+    uint64_t noise = rng_next(&s->chance);
+    for (size_t i = 0; i < n; i += 8) {
+        if (kind == 1) noise = noise * 6364136223846793005u + 1442695040888963407u;
+        memcpy(p + i, &noise, 8);
+    }
+    out->len = n;
+}
+
+static unsigned value_bound(sim *s) {
+    if (!sim_permille(s, s->style.big_values)) return s->style.value_max;
+    return sim_permille(s, 100) ? 200000 : 20000;
+}
+
+static int64_t make_expire(sim *s) {
+    if (!sim_permille(s, s->style.expires)) return ENGINE_NO_EXPIRE;
+    return s->clock.wall_ms + 1 +
+           (int64_t)rng_below(&s->chance, sim_permille(s, 500) ? 300 : 10000);
+}
+
+/* ---- results --------------------------------------------------------------------------------- */
+
+engine_result sim_agree(sim *s, const char *what, slice key, engine_result r, engine_result model) {
+    static const char *const names[] = {"ok", "absent", "pending", "error"};
+    CHECK(model <= ENGINE_ABSENT);
+    sim_say(s, "%s %.*s: %s", what, key.len > 60 ? 60 : (int)key.len, key.data, names[r]);
+    if (r == ENGINE_ERROR) {
+        sim_total.errors++;
+        if (sim_errors_allowed(s)) return r;
+        sim_fail(s, "%s: %s", what, engine_error(s->e).msg);
+    }
+    if (r != ENGINE_PENDING && r != model)
+        sim_fail(s, "%s of %.*s is %s, should be %s", what, key.len > 60 ? 60 : (int)key.len,
+                 key.data, names[r], names[model]);
+    return r;
+}
+
+/* ---- changes ----------------------------------------------------------------------------------
+ */
+
+typedef struct change {
+    sim *s;
+    uint32_t db;
+    buf key, other, sub, value;
+    unsigned bound; /* of values in this batch */
+} change;
+
+/* What a put has besides collection and value. */
+static entry make_entry(sim *s) {
+    return (entry){.type = (uint8_t)rng_below(&s->chance, ENGINE_TYPES),
+                   .hint = (uint8_t)rng_below(&s->chance, 16),
+                   .access = (uint32_t)rng_below(&s->chance, 1u << 24),
+                   .expire = make_expire(s)};
+}
+
+static engine_result put_both(change *c, entry *mine, entry *model) {
+    slice key = buf_slice(&c->key);
+    return sim_agree(c->s, "put", key, engine_put(c->s->e, c->db, key, mine),
+                     engine_put(c->s->model, c->db, key, model));
+}
+
+static engine_result change_put(change *c) {
+    entry ent = make_entry(c->s);
+    make_value(c->s, c->bound, &c->value);
+    ent.value = buf_slice(&c->value);
+    return put_both(c, &ent, &ent);
+}
+
+/* The same entry with another expire time or hint, its value as read, its collection kept. */
+static engine_result change_rewrite(change *c) {
+    entry mine, model;
+    slice key = buf_slice(&c->key);
+    engine_result r = sim_read_entry(c->s, c->db, key, false, &mine, &model);
+    if (r != ENGINE_OK) return r;
+    mine.expire = model.expire = make_expire(c->s);
+    mine.hint = model.hint = (uint8_t)rng_below(&c->s->chance, 16);
+    return put_both(c, &mine, &model);
+}
+
+static engine_result change_del(change *c) {
+    slice key = buf_slice(&c->key);
+    sim_unwatch_key(c->s, c->db, key);
+    return sim_agree(c->s, "del", key, engine_del(c->s->e, c->db, key),
+                     engine_del(c->s->model, c->db, key));
+}
+
+static engine_result change_move(change *c) {
+    slice key = buf_slice(&c->key), to = buf_slice(&c->other);
+    uint32_t to_db = sim_permille(c->s, 600) ? c->db : sim_pick_db(c->s);
+    sim_unwatch_key(c->s, c->db, key);
+    return sim_agree(c->s, "move", key, engine_move(c->s->e, c->db, key, to_db, to),
+                     engine_move(c->s->model, c->db, key, to_db, to));
+}
+
+static engine_result change_dbs(change *c) {
+    sim *s = c->s;
+    uint32_t other = (uint32_t)rng_below(&s->chance, SIM_DBS);
+    int32_t which = sim_permille(s, 200) ? -1 : (int32_t)c->db;
+    sim_unwatch(s);
+    if (sim_permille(s, 500))
+        return sim_agree(s, which < 0 ? "flush all" : "flush", SLICE_EMPTY,
+                         engine_flush(s->e, which), engine_flush(s->model, which));
+    return sim_agree(s, "swap", SLICE_EMPTY, engine_swap(s->e, c->db, other),
+                     engine_swap(s->model, c->db, other));
+}
+
+/* Opens the collection of a key on both sides, or makes one under it. */
+static engine_result open_both(change *c, engine_coll *mine, engine_coll *model) {
+    sim *s = c->s;
+    slice key = buf_slice(&c->key);
+    entry a, b;
+    engine_result r = sim_read_entry(s, c->db, key, true, &a, &b);
+    if (r >= ENGINE_PENDING) return r;
+    if (r == ENGINE_OK && a.coll && !sim_permille(s, 30))
+        return sim_agree(s, "coll_open", key, engine_coll_open(s->e, c->db, key, &a, mine),
+                         engine_coll_open(s->model, c->db, key, &b, model));
+    r = sim_agree(s, "coll_new", key, engine_coll_new(s->e, c->db, key, mine),
+                  engine_coll_new(s->model, c->db, key, model));
+    if (r != ENGINE_OK) return r;
+    a = b = make_entry(s);
+    make_value(s, 40, &c->value);
+    a.value = b.value = buf_slice(&c->value);
+    a.coll = mine->id;
+    b.coll = model->id;
+    return put_both(c, &a, &b);
+}
+
+/* Puts and deletes a few elements, or very many, so that a small collection becomes a large one. */
+static engine_result change_coll(change *c) {
+    sim *s = c->s;
+    engine_coll mine, model;
+    engine_result r = open_both(c, &mine, &model);
+    uint64_t n = 1 + rng_below(&s->chance, sim_permille(s, 50) ? 300 : 6);
+    for (; r <= ENGINE_ABSENT && n > 0; n--) {
+        unsigned map = (unsigned)rng_below(&s->chance, SIM_MAPS);
+        sim_pick_sub(s, &c->sub);
+        slice sub = buf_slice(&c->sub);
+        if (sim_permille(s, s->style.deletes)) {
+            r = sim_agree(s, "map_del", sub, engine_map_del(s->e, &mine, map, sub),
+                          engine_map_del(s->model, &model, map, sub));
+            continue;
+        }
+        make_value(s, c->bound < 200 ? c->bound : 200, &c->value);
+        if (sim_permille(s, 10)) make_value(s, c->bound, &c->value);
+        slice value = buf_slice(&c->value);
+        int64_t expire = make_expire(s);
+        r = sim_agree(s, "map_put", sub, engine_map_put(s->e, &mine, map, sub, value, expire),
+                      engine_map_put(s->model, &model, map, sub, value, expire));
+    }
+    return r;
+}
+
+static engine_result one_change(change *c) {
+    sim *s = c->s;
+    c->db = sim_pick_db(s);
+    sim_pick_key(s, &c->key);
+    sim_pick_key(s, &c->other);
+    if (sim_permille(s, s->style.flushes)) return change_dbs(c);
+    if (sim_permille(s, 150)) return sim_read(s);
+    if (sim_permille(s, 60)) return change_move(c);
+    if (sim_permille(s, 60)) return change_rewrite(c);
+    if (sim_permille(s, s->style.deletes)) return change_del(c);
+    return sim_permille(s, s->style.colls) ? change_coll(c) : change_put(c);
+}
+
+/* ---- batches ----------------------------------------------------------------------------------
+ */
+
+static void commit_both(sim *s) {
+    engine_commit(s->e);
+    engine_commit(s->model);
+    uint64_t b = engine_mem_batches(s->model);
+    if (b + 1 >= s->ends_cap) {
+        s->ends_cap *= 2;
+        s->ends = mem_realloc(s->ends, s->ends_cap * sizeof *s->ends);
+        s->model_ends = mem_realloc(s->model_ends, s->ends_cap * sizeof *s->model_ends);
+    }
+    s->ends[b] = engine_log_end(s->e);
+    s->model_ends[b] = engine_log_end(s->model);
+    sim_total.batches++;
+    sim_say(s, "commit %llu, log end %llx", (unsigned long long)b, (unsigned long long)s->ends[b]);
+    if (s->ends[b] < s->ends[b - 1]) sim_fail(s, "the log's end went back at a commit");
+}
+
+static void abort_both(sim *s, log_pos before) {
+    engine_abort(s->e);
+    engine_abort(s->model);
+    sim_total.aborts++;
+    sim_unwatch(s); /* keys that a scan saw in this batch may be gone */
+    sim_say(s, "abort");
+    if (engine_log_end(s->e) != before)
+        sim_fail(s, "an abort left the log's end at %llx, it was %llx",
+                 (unsigned long long)engine_log_end(s->e), (unsigned long long)before);
+}
+
+/* A batch of changes. deletes: nothing but deletes, which need no room. */
+static engine_result run_batch(sim *s, bool deletes, unsigned bound) {
+    change c = {.s = s, .bound = bound};
+    engine_result r = ENGINE_OK;
+    uint64_t n = 1 + rng_below(&s->chance, s->style.batch_max);
+    log_pos before = engine_log_end(s->e);
+    sim_say(s, "begin");
+    engine_begin(s->e);
+    engine_begin(s->model);
+    for (; r <= ENGINE_ABSENT && n > 0; n--) {
+        c.db = sim_pick_db(s);
+        sim_pick_key(s, &c.key);
+        r = deletes ? change_del(&c) : one_change(&c);
+    }
+    if (r <= ENGINE_ABSENT && !sim_permille(s, s->style.aborts))
+        commit_both(s);
+    else
+        abort_both(s, before);
+    buf_free(&c.key);
+    buf_free(&c.other);
+    buf_free(&c.sub);
+    buf_free(&c.value);
+    return r;
+}
+
+/* Is it right that the engine has no room? Only if the disk is full, or something failed. With the
+ * disk as it should be, room comes when workers and cron get their turns. */
+static bool room_comes(sim *s, size_t bytes) {
+    for (int i = 0; i < 200; i++) {
+        status st = engine_room(s->e, bytes);
+        if (status_ok(st)) return true;
+        if (sim_errors_allowed(s)) return false;
+        simaio_step(s->workers);
+        simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
+        if (i % 10 == 9) {
+            engine_cron(s->e);
+            engine_turn_end(s->e);
+        }
+    }
+    sim_fail(s, "no room though nothing is wrong: %s", engine_room(s->e, bytes).msg);
+}
+
+/* A write, if the engine says that there is room for it. */
+static engine_result write_command(sim *s) {
+    bool deletes = sim_permille(s, 100);
+    unsigned bound = value_bound(s);
+    size_t bytes = deletes ? 0 : 4096 + (size_t)s->style.batch_max * (bound + 500);
+    if (!room_comes(s, bytes)) {
+        sim_say(s, "no room: %s", engine_room(s->e, bytes).msg);
+        return ENGINE_OK;
+    }
+    return run_batch(s, deletes, bound);
+}
+
+/* Lets the world go on until the engine says that a read can be tried again. */
+static void await_ready(sim *s) {
+    sim_total.pendings++;
+    for (int i = 0; !s->ready && !simfs_stopped(s->fs); i++) {
+        if (i > 1000) sim_fail(s, "PENDING, and never ready");
+        simaio_step(s->workers);
+        simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
+        engine_background(s->e, 1000);
+    }
+}
+
+void sim_command(sim *s) {
+    rng from = s->chance;
+    for (int i = 0;; i++) {
+        s->ready = false;
+        s->chance = from;
+        engine_result r = sim_permille(s, 250) ? sim_read(s) : write_command(s);
+        if (r != ENGINE_PENDING || simfs_stopped(s->fs)) return;
+        if (i > 200) sim_fail(s, "a command is PENDING again and again");
+        await_ready(s);
+    }
+}
+
+void sim_expire(sim *s) {
+    uint32_t db, model_db;
+    buf key = {0}, model_key = {0};
+    int64_t when, model_when;
+    for (int i = 0; i < 20 && !simfs_stopped(s->fs); i++) {
+        engine_result r = engine_due(s->e, s->clock.wall_ms, &db, &key, &when);
+        engine_result m =
+            engine_due(s->model, s->clock.wall_ms, &model_db, &model_key, &model_when);
+        r = sim_agree(s, "due", buf_slice(&key), r, m);
+        if (r >= ENGINE_PENDING) break;
+        if (when != model_when)
+            sim_fail(s, "due at %lld, should be at %lld", (long long)when, (long long)model_when);
+        if (r == ENGINE_ABSENT || !status_ok(engine_room(s->e, 0))) break;
+        log_pos before = engine_log_end(s->e);
+        engine_begin(s->e);
+        engine_begin(s->model);
+        slice k = buf_slice(&key);
+        sim_unwatch_key(s, db, k);
+        r = sim_agree(s, "expire", k, engine_del(s->e, db, k), engine_del(s->model, db, k));
+        if (r >= ENGINE_PENDING) {
+            abort_both(s, before);
+            break;
+        }
+        if (r == ENGINE_ABSENT) sim_fail(s, "due is a key that is not there");
+        commit_both(s);
+    }
+    buf_free(&key);
+    buf_free(&model_key);
+}

@@ -1,0 +1,275 @@
+/* simlife: the lives of an engine on one disk: opened, used, stopped anyhow, opened again.
+ *
+ *   open ──> compare with the model ──> turns ──> power cut | kill | close ──> bits flip ──> open
+ * ... └─ the machine may stop in an open as well
+ *
+ * What an engine promises is counted in batches of the model. `told` batches have had their replies
+ * released: a kill must not lose them. `safe` ones the engine calls durable: a power cut must not
+ * lose them, nor, at appendfsync always, those told since. After each open the model goes back to
+ * the batch at which the engine stands, and what was there at the open is promised from then on. */
+#include "sim/sim.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+
+/* ---- promises -----------------------------------------------------------------------------------
+ */
+
+bool sim_errors_allowed(const sim *s) {
+    const simfs_counts *c = simfs_counts_of(s->fs);
+    return s->flipped || s->failed || simfs_stopped(s->fs) || c->failed > s->failed_before ||
+           c->no_room > s->no_room_before;
+}
+
+void sim_observe(sim *s) {
+    log_pos released = engine_released(s->e), durable = engine_durable(s->e);
+    log_pos end = engine_log_end(s->e);
+    uint64_t batches = engine_mem_batches(s->model), told = s->told;
+    if (released < s->released || durable < s->durable)
+        sim_fail(s, "positions went back: released %llx -> %llx, durable %llx -> %llx",
+                 (unsigned long long)s->released, (unsigned long long)released,
+                 (unsigned long long)s->durable, (unsigned long long)durable);
+    if (released > end || durable > end)
+        sim_fail(s, "released %llx or durable %llx is beyond the log's end %llx",
+                 (unsigned long long)released, (unsigned long long)durable,
+                 (unsigned long long)end);
+    if (s->failed && released > s->released)
+        sim_fail(s, "released moved from %llx to %llx after the log failed",
+                 (unsigned long long)s->released, (unsigned long long)released);
+    s->released = released;
+    s->durable = durable;
+    while (s->told < batches && s->ends[s->told + 1] <= released)
+        s->told++;
+    while (s->safe < batches && s->ends[s->safe + 1] <= durable)
+        s->safe++;
+    if (s->appendfsync == ENGINE_FSYNC_ALWAYS && s->told > told && s->told > s->safe)
+        sim_fail(s, "appendfsync always: batch %llu was told, %llu are durable",
+                 (unsigned long long)s->told, (unsigned long long)s->safe);
+    if (!s->failed && !status_ok(engine_failed(s->e))) {
+        s->failed = true;
+        sim_say(s, "the log failed: %s", engine_failed(s->e).msg);
+        if (!sim_errors_allowed(s)) sim_fail(s, "the log failed though the disk did not");
+    }
+}
+
+/* Batches that must be there after the end that is coming. */
+static uint64_t promised(const sim *s, bool power) {
+    if (s->flipped) return s->forgotten;
+    bool sync_failed = simfs_counts_of(s->fs)->failed_syncs > s->syncs_before;
+    return power || sync_failed ? s->safe : s->told;
+}
+
+/* ---- opening ------------------------------------------------------------------------------------
+ */
+
+/* What may go wrong during an open; the first attempts of some. */
+static void arm_open(sim *s, int attempt) {
+    simfs_knobs *k = simfs_knobs_of(s->fs);
+    const simfs_counts *c = simfs_counts_of(s->fs);
+    *k = (simfs_knobs){.limit = attempt < 4 ? k->limit : 0};
+    s->child_knobs = (simchild_knobs){0};
+    if (attempt > 3 || s->flipped) return;
+    if (sim_permille(s, 200)) k->stop_at = c->changes + 1 + rng_below(&s->chance, 40);
+    if (s->style.profile == SIM_ONE_ERROR && sim_permille(s, 200)) {
+        k->fail_at = c->calls + 1 + rng_below(&s->chance, 100);
+        k->fail_run = sim_permille(s, 300) ? 5 : 0;
+        k->fail_code = ST_IO;
+    }
+    if (s->style.profile == SIM_ERRORS && sim_permille(s, 300)) k->fail_permille = 10;
+    if (s->style.profile == SIM_NO_SPACE && sim_permille(s, 300)) k->space_permille = 30;
+}
+
+static void note_counts(sim *s) {
+    const simfs_counts *c = simfs_counts_of(s->fs);
+    s->failed_before = c->failed;
+    s->syncs_before = c->failed_syncs;
+    s->no_room_before = c->no_room;
+}
+
+/* The end of a stopped or still running engine, and of the machine or just the process. */
+static void end_life(sim *s, bool power, bool observe) {
+    simfs_stop(s->fs);
+    if (!power) simchild_orphans(s->children, rng_below(&s->chance, 6));
+    /* What is under way comes to nothing; the engine hears of it, as it would of an error. */
+    aio *a = simaio_aio(s->workers);
+    a->ops->drain(a);
+    child_host *h = simchild_host(s->children);
+    h->ops->close(h);
+    a->ops->drain(a);
+    if (s->e) {
+        if (observe) sim_observe(s);
+        if (s->kind->abandon && sim_permille(s, 700))
+            s->kind->abandon(s->e);
+        else
+            engine_close(s->e);
+        s->e = NULL;
+    }
+    if (simaio_pending(s->workers) || simchild_alive(s->children))
+        sim_fail(s, "the engine has gone, %zu of its jobs and %zu of its children have not",
+                 simaio_pending(s->workers), simchild_alive(s->children));
+    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    if (power)
+        simfs_crash(s->fs);
+    else
+        simfs_kill(s->fs);
+}
+
+/* Opens, through whatever goes wrong, until it is open. False if damage was refused, as it may be
+ * after a bit has flipped. *promise: batches that must be there; it only falls with a power cut. */
+static bool open_engine(sim *s, uint64_t *promise) {
+    engine_options opt = {.dir = SIM_DIR, .env = &s->env, .host = s->host, .databases = SIM_DBS};
+    for (int attempt = 0;; attempt++) {
+        s->kind->configure(s, false);
+        arm_open(s, attempt);
+        note_counts(s);
+        s->failed = false;
+        sim_say(s, "open, attempt %d", attempt);
+        status st = s->kind->class->open(&opt, &s->e);
+        sim_say(s, "open: %s", status_ok(st) ? "ok" : st.msg);
+        if (simfs_stopped(s->fs)) {
+            bool power = sim_permille(s, 500);
+            sim_total.stops_in_open++;
+            if (power && *promise > s->safe) *promise = s->safe;
+            end_life(s, power, false);
+            continue;
+        }
+        if (status_ok(st)) break;
+        CHECK(s->e == NULL);
+        if (s->flipped) {
+            sim_total.refused++;
+            return false;
+        }
+        if (!sim_errors_allowed(s)) sim_fail(s, "open: %s", st.msg);
+        if (simfs_open_handles(s->fs))
+            sim_fail(s, "open failed and left %zu files open", simfs_open_handles(s->fs));
+        if (simaio_pending(s->workers) || simchild_alive(s->children))
+            sim_fail(s, "open failed and left jobs behind");
+        if (attempt > 20) sim_fail(s, "open fails and fails: %s", st.msg);
+    }
+    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    return true;
+}
+
+/* A second engine on the same directory must be refused. */
+static void try_second(sim *s) {
+    engine_options opt = {.dir = SIM_DIR, .env = &s->env, .databases = SIM_DBS};
+    engine *second;
+    status st = s->kind->class->open(&opt, &second);
+    if (st.code != ST_BUSY) sim_fail(s, "a second engine was not refused: %s", st.msg);
+}
+
+/* Where the engine stands after an open: the model follows, and all of that is promised. */
+static void begin_life(sim *s, uint64_t promise) {
+    s->released = engine_released(s->e);
+    s->durable = engine_durable(s->e);
+    note_counts(s);
+    uint64_t before = engine_mem_batches(s->model);
+    sim_verify_recovered(s, promise);
+    uint64_t now = engine_mem_batches(s->model);
+    sim_say(s, "recovered at batch %llu of %llu, %llu promised", (unsigned long long)now,
+            (unsigned long long)before, (unsigned long long)promise);
+    sim_total.lost_batches += before - now;
+    if (!s->flipped && s->style.profile != SIM_FLIPS) {
+        engine_mem_forget(s->model, now);
+        s->forgotten = now;
+    }
+    log_pos end = engine_log_end(s->e);
+    for (uint64_t b = 0; b <= now; b++)
+        s->ends[b] = end;
+    s->told = now;
+    if (engine_released(s->e) < end) sim_fail(s, "not all of what was recovered is released");
+    if (s->safe > now) s->safe = now;
+    sim_observe(s);
+    if (sim_permille(s, 100)) try_second(s);
+}
+
+/* ---- one life -----------------------------------------------------------------------------------
+ */
+
+/* What may go wrong in this life. */
+static void arm_life(sim *s) {
+    simfs_knobs *k = simfs_knobs_of(s->fs);
+    const simfs_counts *c = simfs_counts_of(s->fs);
+    uint64_t changes = (uint64_t)s->style.turns * 6;
+    if (sim_permille(s, 600)) k->stop_at = c->changes + 1 + rng_below(&s->chance, changes);
+    switch (s->style.profile) {
+    case SIM_ONE_ERROR:
+        k->fail_at = c->calls + 1 + rng_below(&s->chance, changes);
+        k->fail_run = sim_permille(s, 300) ? rng_below(&s->chance, 30) : 0;
+        k->fail_code = sim_permille(s, 700) ? ST_IO : ST_NO_SPACE;
+        break;
+    case SIM_ERRORS:
+        k->fail_permille = 1 + (unsigned)rng_below(&s->chance, 20);
+        k->quiet_reads = sim_permille(s, 500);
+        break;
+    case SIM_NO_SPACE: k->space_permille = 1 + (unsigned)rng_below(&s->chance, 200); break;
+    case SIM_FULL:
+        k->limit = simfs_used(s->fs) + (64 << 10) * (1 + rng_below(&s->chance, 8));
+        break;
+    default: break;
+    }
+    s->child_knobs.kill_permille = sim_permille(s, 300) ? 30 : 0;
+    s->child_knobs.start_permille = sim_permille(s, 100) ? 300 : 0;
+    *simchild_knobs_of(s->children) = s->child_knobs;
+}
+
+static void close_cleanly(sim *s, uint64_t *promise) {
+    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    bool whole = !s->failed && simfs_counts_of(s->fs)->failed_syncs == s->syncs_before;
+    sim_say(s, "close");
+    sim_total.closes++;
+    engine_close(s->e);
+    s->e = NULL;
+    if (simfs_open_handles(s->fs))
+        sim_fail(s, "close left %zu files open", simfs_open_handles(s->fs));
+    if (simaio_pending(s->workers) || simchild_alive(s->children))
+        sim_fail(s, "close left jobs behind");
+    if (whole && !s->flipped && s->style.profile != SIM_FULL)
+        s->safe = s->told = engine_mem_batches(s->model);
+    *promise = promised(s, true);
+    if (sim_permille(s, 500)) simfs_crash(s->fs);
+}
+
+static void live(sim *s, uint64_t *promise) {
+    arm_life(s);
+    for (unsigned t = 0; t < s->style.turns && !simfs_stopped(s->fs); t++) {
+        sim_turn(s);
+        sim_total.turns++;
+    }
+    sim_unwatch(s);
+    sim_observe(s);
+    if (!simfs_stopped(s->fs) && sim_permille(s, 300)) sim_verify_now(s);
+    if (!simfs_stopped(s->fs) && sim_permille(s, 300)) {
+        close_cleanly(s, promise);
+        return;
+    }
+    bool power = sim_permille(s, 600);
+    end_life(s, power, true);
+    *promise = promised(s, power);
+}
+
+void sim_lives(sim *s) {
+    vfs *v = simfs_vfs(s->fs);
+    uint64_t promise = 0;
+    status st = v->ops->mkdir(v, SIM_DIR);
+    if (status_ok(st)) st = v->ops->sync_dir(v, "");
+    CHECK(status_ok(st));
+    for (unsigned round = 0; round < s->style.rounds; round++) {
+        sim_total.rounds++;
+        if (!open_engine(s, &promise)) return;
+        begin_life(s, promise);
+        live(s, &promise);
+        if (s->style.profile != SIM_FLIPS || sim_permille(s, 400)) continue;
+        buf where = {0};
+        if (simfs_flip(s->fs, NULL, &where)) {
+            sim_say(s, "flip %.*s", (int)where.len, where.data);
+            s->flipped = true;
+            promise = 0;
+        }
+        buf_free(&where);
+    }
+    if (!open_engine(s, &promise)) return;
+    begin_life(s, promise);
+    uint64_t whole;
+    close_cleanly(s, &whole);
+}

@@ -1,0 +1,80 @@
+/* simturn: what a server's thread would do in one turn of its reactor: commands, the turn's end,
+ * completions, background slices, cron; and what an operator would do now and then. */
+#include "sim/sim.h"
+
+/* A synced engine has everything released and durable. */
+static void sync_now(sim *s) {
+    status st = engine_sync(s->e);
+    sim_say(s, "sync: %s", status_ok(st) ? "ok" : st.msg);
+    if (!status_ok(st)) {
+        if (!sim_errors_allowed(s)) sim_fail(s, "sync: %s", st.msg);
+        return;
+    }
+    sim_observe(s);
+    uint64_t all = engine_mem_batches(s->model);
+    if (s->told < all || s->safe < all)
+        sim_fail(s, "after a sync, %llu of %llu batches are released, %llu durable",
+                 (unsigned long long)s->told, (unsigned long long)all, (unsigned long long)s->safe);
+}
+
+static void compact_now(sim *s) {
+    status st = engine_compact(s->e);
+    sim_say(s, "compact: %s", status_ok(st) ? "ok" : st.msg);
+    if (!status_ok(st) && st.code != ST_BUSY && !sim_errors_allowed(s) &&
+        !s->child_knobs.start_permille)
+        sim_fail(s, "compact: %s", st.msg);
+}
+
+static void flip_now(sim *s) {
+    buf where = {0};
+    if (simfs_flip(s->fs, NULL, &where)) {
+        s->flipped = true;
+        sim_say(s, "flip %.*s", (int)where.len, where.data);
+    }
+    buf_free(&where);
+}
+
+/* Things that happen seldom. */
+static void occasions(sim *s) {
+    if (sim_permille(s, 30)) sync_now(s);
+    if (sim_permille(s, s->style.merges)) compact_now(s);
+    if (sim_permille(s, 40)) s->kind->configure(s, true);
+    if (sim_permille(s, 10)) sim_verify_now(s);
+    if (s->style.profile == SIM_FLIPS && sim_permille(s, 5)) flip_now(s);
+}
+
+static void pass_time(sim *s) {
+    uint64_t ms = rng_below(&s->pace, 10);
+    if (rng_below(&s->pace, 10) == 0) ms = rng_below(&s->pace, 1500);
+    s->now_us += ms * 1000;
+    clock_refresh(&s->clock);
+}
+
+/* Completions, as the reactor sees them. */
+static void poll_all(sim *s) {
+    aio *a = simaio_aio(s->workers);
+    child_host *h = simchild_host(s->children);
+    sim_tick(s);
+    a->ops->poll(a);
+    h->ops->poll(h);
+    sim_observe(s);
+}
+
+void sim_turn(sim *s) {
+    sim_say(s, "turn");
+    clock_refresh(&s->clock);
+    for (uint64_t n = rng_below(&s->chance, 5); n > 0; n--)
+        sim_command(s);
+    if (sim_permille(s, 200)) sim_expire(s);
+    engine_turn_end(s->e);
+    sim_observe(s);
+    poll_all(s);
+    if (sim_permille(s, 500)) engine_background(s->e, rng_below(&s->chance, 1000));
+    sim_observe(s);
+    occasions(s);
+    pass_time(s);
+    if (s->now_us < s->next_cron_us) return;
+    s->next_cron_us = s->now_us + 100000;
+    engine_cron(s->e);
+    sim_observe(s);
+}

@@ -1,0 +1,293 @@
+/* simulator: the program: options, seeds, and what is told about them.
+ *
+ * Seeds run in a child process, so that a crash of the engine (an abort, a bad pointer, a hang) is
+ * one failed seed and not the end: the parent sees which seed it was and starts another child at
+ * the next one. Every so often a seed is run twice and must do exactly the same. */
+#include "sim/sim.h"
+
+#include "base/log.h"
+#include "engine/bitcask/bitcask.h"
+#include "sim/toylog.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define SEED_SECONDS 60 /* a seed that takes longer hangs */
+#define TWICE_EVERY  64
+
+/* ---- engines ----------------------------------------------------------------------------------
+ */
+
+/* One of the texts, by chance. */
+#define ONE_OF(s, ...)                                                                             \
+    ((const char *const[]){__VA_ARGS__}[rng_below(                                                 \
+        &(s)->chance, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))])
+
+static void configure_fsync(sim *s) {
+    const char *how = ONE_OF(s, "always", "always", "everysec", "everysec", "no");
+    sim_set(s, "appendfsync", how);
+    s->appendfsync = *how == 'a' ? ENGINE_FSYNC_ALWAYS : ENGINE_FSYNC_EVERYSEC;
+}
+
+static void configure_toy(sim *s, bool live) {
+    (void)live;
+    configure_fsync(s);
+}
+
+/* At an open everything is chosen anew; while it runs one of the settings changes. */
+static void configure_bitcask(sim *s, bool live) {
+    if (!live) setting_defaults(s->kind->class->settings);
+    uint64_t which = live ? rng_below(&s->chance, 8) : 8;
+    if (which == 0 || which == 8) configure_fsync(s);
+    if (which == 1 || which == 8)
+        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb"));
+    if (which == 2 || which == 8)
+        sim_set(s, "value-cache-size", ONE_OF(s, "0", "4kb", "64kb", "1mb"));
+    if (which == 3 || which == 8) sim_set(s, "inline-value-max", ONE_OF(s, "0", "8", "32", "1024"));
+    if (which == 4 || which == 8) sim_set(s, "compression", ONE_OF(s, "lz4", "no"));
+    if (which == 5 || which == 8) sim_set(s, "compression-min-size", ONE_OF(s, "32", "256"));
+    if (which == 6 || which == 8)
+        sim_set(s, "merge-garbage-percent", ONE_OF(s, "1", "10", "40", "100"));
+    if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
+}
+
+static const sim_engine engines[] = {
+    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon},
+    {"toy", &toy_class, configure_toy, NULL},
+};
+
+const sim_engine *sim_engine_named(const char *name) {
+    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
+        if (!strcmp(engines[i].name, name)) return &engines[i];
+    return NULL;
+}
+
+/* ---- seeds ------------------------------------------------------------------------------------
+ */
+
+/* What the child says to the parent, in shared memory. */
+typedef struct progress {
+    uint64_t seed, passed, failed, next;
+    sim_totals totals;
+} progress;
+
+typedef struct options {
+    const sim_engine *engine;
+    uint64_t from, seeds, seconds;
+    bool verbose, totals, quiet;
+    const char *file;
+} options;
+
+static sim *current; /* for the report of a signal */
+
+/* The trace's end, then what happened; runs the seed twice if asked. True if it passed. */
+static bool run_seed(const options *o, uint64_t seed, bool twice) {
+    uint64_t hash = 0;
+    for (int round = 0; round < (twice ? 2 : 1); round++) {
+        sim *s = current = sim_new(seed, o->engine, o->verbose);
+        bool ok = sim_run(s);
+        if (round == 1 && s->trace_hash != hash) {
+            snprintf(s->message, sizeof s->message, "two runs of it are not the same");
+            ok = false;
+        }
+        hash = s->trace_hash;
+        if (!ok) {
+            if (!o->verbose && !o->quiet) sim_print_recent(s);
+            printf("FAIL seed %llu: %s\n", (unsigned long long)seed, s->message);
+            fflush(stdout);
+            return false;
+        }
+        sim_free(s);
+        current = NULL;
+    }
+    if (o->verbose)
+        printf("seed %llu passed, trace %016llx\n", (unsigned long long)seed,
+               (unsigned long long)hash);
+    return true;
+}
+
+static void on_signal(int sig) {
+    const char *what = sig == SIGALRM ? "hangs" : sig == SIGABRT ? "aborts" : "crashes";
+    signal(sig, SIG_DFL);
+    if (current) {
+        sim_print_recent(current);
+        printf("FAIL seed %llu: it %s\n", (unsigned long long)current->seed, what);
+        fflush(stdout);
+    }
+    _exit(1);
+}
+
+static void watch_signals(void) {
+    signal(SIGALRM, on_signal);
+    signal(SIGABRT, on_signal);
+    signal(SIGSEGV, on_signal);
+    signal(SIGBUS, on_signal);
+    signal(SIGFPE, on_signal);
+}
+
+static bool time_is_up(const options *o, time_t start) {
+    return o->seconds && (uint64_t)(time(NULL) - start) >= o->seconds;
+}
+
+/* Runs seeds from p->next on, until all or a failure that leaves the process unfit. */
+static void run_some(const options *o, const uint64_t *list, progress *p, time_t start) {
+    sim_total = p->totals;
+    for (; p->next < o->seeds && !time_is_up(o, start); p->next++) {
+        uint64_t seed = list ? list[p->next] : o->from + p->next;
+        p->seed = seed;
+        alarm(SEED_SECONDS);
+        bool ok = run_seed(o, seed, seed % TWICE_EVERY == 0);
+        p->totals = sim_total;
+        if (!ok) _exit(1);
+        p->passed++;
+    }
+    _exit(0);
+}
+
+static int run_seeds(const options *o, const uint64_t *list) {
+    progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(p != MAP_FAILED);
+    time_t start = time(NULL);
+    while (p->next < o->seeds && !time_is_up(o, start)) {
+        int wstatus;
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            watch_signals();
+            run_some(o, list, p, start);
+        }
+        CHECK(pid > 0 && waitpid(pid, &wstatus, 0) == pid);
+        if (WIFEXITED(wstatus) && WEXITSTATUS(wstatus) == 0) break;
+        if (WIFSIGNALED(wstatus))
+            printf("FAIL seed %llu: signal %d\n", (unsigned long long)p->seed, WTERMSIG(wstatus));
+        p->failed++;
+        p->next++;
+    }
+    if (o->totals) {
+        const sim_totals *t = &p->totals;
+        printf(
+            "rounds %llu turns %llu batches %llu aborts %llu crashes %llu kills %llu closes %llu "
+            "stops-in-open %llu\nchildren %llu failed-calls %llu refused %llu flips %llu pendings "
+            "%llu errors %llu lost-batches %llu calls %llu, %lld s\n",
+            (unsigned long long)t->rounds, (unsigned long long)t->turns,
+            (unsigned long long)t->batches, (unsigned long long)t->aborts,
+            (unsigned long long)t->crashes, (unsigned long long)t->kills,
+            (unsigned long long)t->closes, (unsigned long long)t->stops_in_open,
+            (unsigned long long)t->children, (unsigned long long)t->failed_calls,
+            (unsigned long long)t->refused, (unsigned long long)t->flips,
+            (unsigned long long)t->pendings, (unsigned long long)t->errors,
+            (unsigned long long)t->lost_batches, (unsigned long long)t->calls,
+            (long long)(time(NULL) - start));
+    }
+    printf("%llu passed, %llu failed\n", (unsigned long long)p->passed,
+           (unsigned long long)p->failed);
+    return p->failed ? 1 : 0;
+}
+
+/* ---- options ----------------------------------------------------------------------------------
+ */
+
+/* A file of seeds: the first word of each line that does not begin with #. */
+static int run_file(options *o) {
+    FILE *in = fopen(o->file, "r");
+    char text[512];
+    uint64_t list[4096];
+    size_t n = 0;
+    if (!in) {
+        fprintf(stderr, "sim: can't read %s\n", o->file);
+        return 2;
+    }
+    while (n < 4096 && fgets(text, sizeof text, in)) {
+        char *end;
+        unsigned long long seed = strtoull(text, &end, 10);
+        if (end != text) list[n++] = seed;
+    }
+    fclose(in);
+    o->seeds = n;
+    return run_seeds(o, list);
+}
+
+/* The simulator against an engine with known faults: each must be found. */
+static int run_faults(options *o) {
+    int missed = 0;
+    o->engine = sim_engine_named("toy");
+    o->quiet = true;
+    for (int f = 1; f < TOY_FAULTS; f++) {
+        uint64_t found = 0;
+        toy_bug = (toy_fault)f;
+        for (uint64_t seed = 1; seed <= o->seeds && !found; seed++) {
+            fflush(stdout);
+            pid_t pid = fork();
+            if (pid == 0) {
+                alarm(SEED_SECONDS);
+                freopen("/dev/null", "w", stdout);
+                freopen("/dev/null", "w", stderr);
+                _exit(run_seed(o, seed, false) ? 0 : 1);
+            }
+            int wstatus;
+            CHECK(pid > 0 && waitpid(pid, &wstatus, 0) == pid);
+            if (!WIFEXITED(wstatus) || WEXITSTATUS(wstatus)) found = seed;
+        }
+        printf("fault %s: %s", toy_fault_name((toy_fault)f), found ? "found at seed " : "MISSED\n");
+        if (found) printf("%llu\n", (unsigned long long)found);
+        missed += !found;
+    }
+    printf("%d passed, %d failed\n", (int)TOY_FAULTS - 1 - missed, missed);
+    return missed ? 1 : 0;
+}
+
+static void usage(void) {
+    puts("sim: simulates an engine on a disk that fails in every way a disk may\n"
+         "  --seed N          run one seed; with --verbose, show all it does\n"
+         "  --seeds N         run N seeds ...\n"
+         "  --from M          ... from M on (default 1)\n"
+         "  --file FILE       run the seeds listed in a file\n"
+         "  --seconds S       stop after that time\n"
+         "  --engine NAME     bitcask (default), or toy: a small right one\n"
+         "  --faults          run toy engines that are wrong: each must be found\n"
+         "  --totals          say how much was done\n"
+         "  --quiet           no trace with a failure");
+}
+
+int main(int argc, char **argv) {
+    static const struct option table[] = {
+        {"seed", 1, 0, 's'},    {"seeds", 1, 0, 'n'},  {"from", 1, 0, 'm'},
+        {"file", 1, 0, 'f'},    {"engine", 1, 0, 'e'}, {"seconds", 1, 0, 't'},
+        {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
+        {"faults", 0, 0, 'F'},  {"help", 0, 0, 'h'},   {0, 0, 0, 0}};
+    options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
+    bool faults = false;
+    for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
+        switch (c) {
+        case 's':
+            o.from = strtoull(optarg, NULL, 10);
+            o.seeds = 1;
+            break;
+        case 'n': o.seeds = strtoull(optarg, NULL, 10); break;
+        case 'm': o.from = strtoull(optarg, NULL, 10); break;
+        case 'f': o.file = optarg; break;
+        case 'e': o.engine = sim_engine_named(optarg); break;
+        case 't': o.seconds = strtoull(optarg, NULL, 10); break;
+        case 'v': o.verbose = true; break;
+        case 'T': o.totals = true; break;
+        case 'q': o.quiet = true; break;
+        case 'F': faults = true; break;
+        case 'h': usage(); return 0;
+        default: usage(); return 2;
+        }
+    }
+    if (!o.engine) {
+        usage();
+        return 2;
+    }
+    setting_defaults(o.engine->class->settings);
+    log_set_level(LOG_LEVEL_NOTHING);
+    if (faults) return run_faults(&o);
+    return o.file ? run_file(&o) : run_seeds(&o, NULL);
+}
