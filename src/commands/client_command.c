@@ -95,7 +95,7 @@ static command_result no_touch_command(client *c) {
 static command_result pause_command(client *c) {
     int64_t ms;
     bool all = true;
-    if (c->argc > 4) return reply_syntax_error(c);
+    if (c->argc > 4) return reply_sub_syntax(c);
     if (c->argc == 4) {
         if (arg_is(c, 3, "WRITE"))
             all = false;
@@ -119,7 +119,7 @@ static command_result unpause_command(client *c) {
 static command_result unblock_command(client *c) {
     block_end why = BLOCK_TIMEOUT;
     int64_t id;
-    if (c->argc > 4) return reply_syntax_error(c);
+    if (c->argc > 4) return reply_sub_syntax(c);
     if (c->argc == 4 && arg_is(c, 3, "ERROR"))
         why = BLOCK_ERROR;
     else if (c->argc == 4 && !arg_is(c, 3, "TIMEOUT"))

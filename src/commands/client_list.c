@@ -202,9 +202,10 @@ command_result client_kill_command(client *c) {
         reply_ok(c);
         return CMD_DONE;
     }
-    if (c->argc % 2) return reply_syntax_error(c);
-    for (int i = 2; i < c->argc; i += 2)
+    for (int i = 2; i < c->argc; i += 2) {
+        if (i + 1 == c->argc) return reply_syntax_error(c);
         if (!parse_filter(c, i, &f)) return CMD_REFUSED;
+    }
     reply_int(c, kill_matching(c, &f));
     return CMD_DONE;
 }

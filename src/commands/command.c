@@ -105,7 +105,8 @@ static void reply_row(client *c, const command_row *row) {
     reply_array(c, 10);
     reply_cstr(c, row->full_name);
     reply_int(c, def->arity);
-    reply_names(c, command_flag_names, row->flags, "");
+    /* "protected" is known and not shown, as in Redis. */
+    reply_names(c, command_flag_names, row->flags & ~(uint32_t)CMD_PROTECTED, "");
     reply_int(c, keys.first);
     reply_int(c, keys.last);
     reply_int(c, keys.step);
@@ -128,7 +129,7 @@ static command_result reply_rows(client *c, int from) {
             if (row)
                 reply_row(c, row);
             else
-                resp_null_array(&c->out, c->proto);
+                reply_null(c);
         }
         return CMD_DONE;
     }

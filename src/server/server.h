@@ -20,17 +20,18 @@ typedef struct server {
     engine *engine;
     keyspace *ks;
     session *session;
-    char run_id[RUN_ID_LEN + 1];
+    char run_id[RUN_ID_LEN + 1], replication_id[RUN_ID_LEN + 1];
     int64_t started_ms;   /* wall clock */
     uint64_t recovery_us; /* the last opening of the engine */
     int64_t last_save_ms; /* when all of the log was last known to be durable */
     bool loading;
+    int loading_gate;                     /* its number: armed while loading */
     uint64_t loading_done, loading_total; /* bytes */
     int64_t loading_started_ms;
-    bool cron_paused; /* DEBUG PAUSE-CRON */
-    int stop_signal;  /* 0, or why the server ends */
-    bool stop_failed; /* it could not make everything durable */
-    int config_argc;  /* for INFO's executable and restarts */
+    bool serve_loading; /* answer clients while loading: at start, not in a reload */
+    bool cron_paused;   /* DEBUG PAUSE-CRON */
+    bool stop_force;    /* the next end of the reactor ends the server whatever the disk says */
+    int config_argc;    /* for INFO's executable and restarts */
     char **config_argv;
 } server;
 
@@ -65,8 +66,10 @@ enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 status server_open_engine(server *s);
 /* DEBUG RELOAD: closes and opens it again. On failure the server can only end. */
 status server_reload_engine(server *s);
-/* Everything durable, sockets closed, files left as the next start wants them. nosave: without the
- * final fsync. Returns false, and the server goes on, if that fails and force is not set. */
+/* A gate: -LOADING while the engine recovers. ctx: the server. */
+gate_result server_pass_loading(client *c, void *ctx);
+/* Everything durable, sockets closed, files left as the next start wants them. False, and the
+ * server goes on, if that fails and force is not set. */
 bool server_shutdown(server *s, bool force);
 
 /* listen.c: the sockets of bind, port and unixsocket. */

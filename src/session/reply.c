@@ -58,7 +58,8 @@ command_result reply_wrong_args(client *c) {
     return reply_error(c, "ERR wrong number of arguments for '%s' command", c->row->full_name);
 }
 
-command_result reply_unknown_sub(client *c) {
+/* Names the container in upper case, and the subcommand as it was given. */
+static command_result refuse_sub(client *c, const char *what) {
     char name[64];
     const command_row *row = c->row->parent ? c->row->parent : c->row;
     size_t n = 0;
@@ -66,8 +67,16 @@ command_result reply_unknown_sub(client *c) {
         name[n++] = (char)toupper((unsigned char)*p);
     name[n] = 0;
     slice sub = c->argc > 1 ? c->argv[1] : SLICE_EMPTY;
-    return reply_error(c, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-                       (int)(sub.len < 128 ? sub.len : 128), sub.data ? sub.data : "", name);
+    return reply_error(c, "ERR %s '%.*s'. Try %s HELP.", what, (int)(sub.len < 128 ? sub.len : 128),
+                       sub.data ? sub.data : "", name);
+}
+
+command_result reply_unknown_sub(client *c) {
+    return refuse_sub(c, "unknown subcommand");
+}
+
+command_result reply_sub_syntax(client *c) {
+    return refuse_sub(c, "unknown subcommand or wrong number of arguments for");
 }
 
 command_result reply_engine(client *c, engine_result r) {

@@ -48,7 +48,9 @@ command_result reply_not_float(client *c);    /* ERR value is not a valid float 
 command_result reply_out_of_range(client *c); /* ERR value is out of range */
 command_result reply_no_key(client *c);       /* ERR no such key */
 command_result reply_wrong_args(client *c);   /* ERR wrong number of arguments for 'x' command */
-command_result reply_unknown_sub(client *c);  /* ERR unknown subcommand 'x'. Try X HELP. */
+/* ERR unknown subcommand or wrong number of arguments for 'x'. Try X HELP. */
+command_result reply_sub_syntax(client *c);
+command_result reply_unknown_sub(client *c); /* ERR unknown subcommand 'x'. Try X HELP. */
 /* ENGINE_PENDING: CMD_AGAIN; ENGINE_ERROR: CMD_FAILED. REQUIRES: one of these. */
 command_result reply_engine(client *c, engine_result r);
 /* What a status of the engine's is to a client: MISCONF when the disk is full or failed. */

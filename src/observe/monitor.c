@@ -1,0 +1,89 @@
+/* MONITOR: every command that runs, sent to whoever asked.
+ *
+ * The line depends on what its command changed, so it is tagged with the log's end like any reply
+ * and leaves only when that is as durable as promised. Administrative commands and those marked so
+ * (AUTH, HELLO) are not shown. */
+#include "observe/observe.h"
+
+#include "base/clock.h"
+#include "session/reply.h"
+
+static int slot;        /* the client's state: non-NULL while it monitors */
+static size_t monitors; /* how many there are: none, and a command costs one test */
+
+size_t monitor_count(void) {
+    return monitors;
+}
+
+static void forget(client *c, void *state) {
+    (void)c;
+    if (state) monitors--;
+}
+
+/* Appends s quoted and escaped, as MONITOR shows arguments. */
+static void append_repr(buf *out, slice s) {
+    static const char plain[] = "\n\r\t\a\b", letters[] = "nrtab";
+    buf_append_char(out, '"');
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char ch = (unsigned char)s.data[i];
+        const char *at = ch ? strchr(plain, ch) : NULL;
+        if (ch == '\\' || ch == '"') {
+            buf_printf(out, "\\%c", ch);
+        } else if (at) {
+            buf_printf(out, "\\%c", letters[at - plain]);
+        } else if (ch >= 0x20 && ch < 0x7f) {
+            buf_append_char(out, (char)ch);
+        } else {
+            buf_printf(out, "\\x%02x", ch);
+        }
+    }
+    buf_append_char(out, '"');
+}
+
+/* The line for a command: time, database, client, arguments. */
+static void format_line(const client *c, buf *out) {
+    int64_t now = clock_wall_us();
+    buf_printf(out, "+%lld.%06lld [%u %s%s]", (long long)(now / 1000000),
+               (long long)(now % 1000000), c->db, c->flags & CLIENT_UNIX ? "unix:" : "", c->peer);
+    for (int i = 0; i < c->argc; i++) {
+        buf_append_char(out, ' ');
+        append_repr(out, c->argv[i]);
+    }
+    buf_append(out, "\r\n", 2);
+}
+
+static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
+    (void)us;
+    session *s = ctx;
+    if (monitors == 0 || r == CMD_AGAIN) return;
+    if (c->row->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)) return;
+    buf line = {0};
+    format_line(c, &line);
+    log_pos end = engine_log_end(ks_engine(c->ks));
+    for (client *m = session_next_client(s, NULL); m; m = session_next_client(s, m)) {
+        if (m->slots[slot]) session_push(m, buf_slice(&line), end);
+    }
+    buf_free(&line);
+}
+
+static command_result cmd_monitor(client *c) {
+    if (!c->slots[slot]) {
+        c->slots[slot] = &monitors;
+        c->flags |= CLIENT_MONITOR;
+        monitors++;
+    }
+    reply_ok(c);
+    return CMD_DONE;
+}
+
+void monitor_start(session *s) {
+    slot = client_slot_add(forget);
+    session_watch_add(s, &(command_watch){.after = after_command, .ctx = s});
+}
+
+const command monitor_commands[] = {
+    {"monitor", cmd_monitor, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, 0, "server",
+     "1.0.0", "O(1), and a copy of every command from then on",
+     "Shows every command that the server runs.", ""},
+    {0},
+};

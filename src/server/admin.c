@@ -1,0 +1,93 @@
+/* The server's own commands: TIME, LASTSAVE, SHUTDOWN, BGREWRITEAOF. */
+#include "server/admin.h"
+
+#include "base/log.h"
+#include "session/reply.h"
+
+static server *srv;
+
+static command_result cmd_time(client *c) {
+    int64_t now = clock_wall_us();
+    reply_array(c, 2);
+    resp_bulk_i64(&c->out, now / 1000000);
+    resp_bulk_i64(&c->out, now % 1000000);
+    return CMD_DONE;
+}
+
+/* When everything was last known to be on disk: of what is older nothing can be lost. */
+static command_result cmd_lastsave(client *c) {
+    reply_int(c, srv->last_save_ms / 1000);
+    return CMD_DONE;
+}
+
+/* SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] | ABORT. The log is the data, so SAVE and NOSAVE are the
+ * same here: nothing is kept back that a save would add. It never replies when it succeeds. */
+static command_result cmd_shutdown(client *c) {
+    bool save = false, nosave = false, now = false, force = false, abort = false;
+    for (int i = 1; i < c->argc; i++) {
+        if (arg_is(c, i, "nosave")) {
+            nosave = true;
+        } else if (arg_is(c, i, "save")) {
+            save = true;
+        } else if (arg_is(c, i, "now")) {
+            now = true;
+        } else if (arg_is(c, i, "force")) {
+            force = true;
+        } else if (arg_is(c, i, "abort")) {
+            abort = true;
+        } else {
+            return reply_syntax_error(c);
+        }
+    }
+    if ((abort && (save || nosave || now || force)) || (save && nosave)) {
+        return reply_syntax_error(c);
+    }
+    if (abort) return reply_error(c, "ERR No shutdown in progress.");
+    ks_commit(c->ks); /* its own batch, in which nothing has happened: none may be open at a sync */
+    status st = engine_sync(srv->engine);
+    ks_begin(c->ks);
+    if (!status_ok(st) && !force) {
+        log_warning("SHUTDOWN: making everything durable failed: %s", st.msg);
+        return reply_error(c, "ERR Errors trying to SHUTDOWN. Check logs.");
+    }
+    log_notice("User requested shutdown...");
+    srv->stop_force = force;
+    c->flags |= CLIENT_CLOSE_AFTER_REPLY;
+    reactor_stop(srv->reactor);
+    return CMD_DONE;
+}
+
+/* What Redis users call a rewrite of the append-only file is a merge of all that is sealed. */
+static command_result cmd_bgrewriteaof(client *c) {
+    status st = engine_compact(srv->engine);
+    if (st.code == ST_BUSY) {
+        return reply_error(c, "ERR Background append only file rewriting already in progress");
+    }
+    if (!status_ok(st)) return reply_error(c, "ERR Can't merge: %s", st.msg);
+    reply_simple(c, "Background append only file rewriting started");
+    return CMD_DONE;
+}
+
+status admin_start(server *s) {
+    srv = s;
+    return STATUS_OK;
+}
+
+static const char *const nondeterministic[] = {"nondeterministic_output", NULL};
+
+const command admin_commands[] = {
+    {"time", cmd_time, 1, CMD_LOADING | CMD_STALE | CMD_FAST, 0, "server", "2.6.0", "O(1)",
+     "Tells the server's clock, in seconds and microseconds.", "", .tips = nondeterministic},
+    {"lastsave", cmd_lastsave, 1, CMD_LOADING | CMD_STALE | CMD_FAST, CAT_ADMIN | CAT_DANGEROUS,
+     "server", "1.0.0", "O(1)", "Tells when all data was last known to be on disk.", "",
+     .tips = nondeterministic},
+    {"shutdown", cmd_shutdown, -1,
+     CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, 0,
+     "server", "1.0.0", "O(1), after an fsync of what is not yet durable",
+     "Makes all data durable and ends the server.", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
+     .history = "7.0.0: Added the NOW, FORCE and ABORT modifiers."},
+    {"bgrewriteaof", cmd_bgrewriteaof, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING, 0,
+     "server", "1.0.0", "O(1); the merge itself runs in a child",
+     "Merges the log's segments in the background.", ""},
+    {0},
+};

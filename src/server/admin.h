@@ -1,0 +1,19 @@
+/* admin: the command tables of this folder, for modules.c. */
+#ifndef STAVE_SERVER_ADMIN_H
+#define STAVE_SERVER_ADMIN_H
+
+#include "server/server.h"
+
+extern const command config_commands[], info_commands[], admin_commands[], debug_commands[],
+    lolwut_commands[];
+status info_start(server *s);
+const metric_section *info_sections(server *s);
+status admin_start(server *s);
+status debug_start(server *s);
+
+/* INFO's text for the named sections, as the command and the crash report show it. */
+void info_text(int nsections, const slice *names, buf *out);
+/* CONFIG RESETSTAT for what modules count. */
+void info_reset(void);
+
+#endif

@@ -1,0 +1,126 @@
+/* Opening and closing the engine, with progress for whoever waits.
+ *
+ * While the engine recovers, the reactor is turned a little every few MiB, so that clients get
+ * -LOADING instead of silence, and INFO says how far it is. */
+#include "server/server.h"
+
+#include "base/log.h"
+#include "engine/closed.h"
+#include "observe/observe.h"
+#include "session/reply.h"
+
+#include <limits.h>
+#include <stdlib.h>
+
+/* The engines there are, by name. */
+static const engine_class *const engines[] = {&bitcask_class, NULL};
+
+/* The class of the `engine` setting. */
+static status find_engine(const engine_class **out) {
+    for (const engine_class *const *k = engines; *k; k++) {
+        if (slice_ieq(slice_cstr((*k)->name), settings.engine)) {
+            *out = *k;
+            return STATUS_OK;
+        }
+    }
+    return status_make(ST_INVALID, "Unknown engine '%s': this build has 'bitcask'",
+                       settings.engine);
+}
+
+/* Says how far recovery is: in the log once a second, in INFO always; and answers clients. */
+static void on_loading(void *ctx, uint64_t done, uint64_t total) {
+    server *s = ctx;
+    static int64_t last_ms;
+    s->loading_done = done;
+    s->loading_total = total;
+    clock_refresh(&s->clock);
+    if (s->clock.wall_ms - last_ms >= 1000) {
+        if (last_ms && s->clock.wall_ms - s->loading_started_ms >= 1000) {
+            log_notice("Loading: %.0f%% of %.1f MB",
+                       total ? 100.0 * (double)done / (double)total : 0, (double)total / 1048576);
+        }
+        last_ms = s->clock.wall_ms;
+    }
+    if (s->serve_loading) reactor_turn(s->reactor);
+}
+
+/* Held replies may go, parked commands may run: in this turn. */
+static void on_released(void *ctx) {
+    server *s = ctx;
+    reactor_wake(s->reactor);
+}
+static void on_ready(void *ctx) {
+    server *s = ctx;
+    session_resume(s->session);
+    reactor_wake(s->reactor);
+}
+
+/* The loading gate lets through what is marked CMD_LOADING. */
+gate_result server_pass_loading(client *c, void *ctx) {
+    (void)ctx;
+    if (c->row->flags & CMD_LOADING) return GATE_PASS;
+    reply_error(c, "LOADING Redis is loading the dataset in memory");
+    return GATE_REFUSE;
+}
+
+static void set_loading(server *s, bool on) {
+    s->loading = on;
+    session_gate_arm(s->session, s->loading_gate, on);
+}
+
+/* Opens the engine named in the settings in their directory. */
+status server_open_engine(server *s) {
+    TRY(find_engine(&s->klass));
+    engine_options opt = {
+        .dir = settings.dir,
+        .env = &s->env,
+        .host = {.ready = on_ready,
+                 .released = on_released,
+                 .event = latency_event,
+                 .loading = on_loading,
+                 .ctx = s},
+        .databases = (int)settings.databases,
+    };
+    set_loading(s, true);
+    clock_refresh(&s->clock);
+    s->loading_started_ms = s->clock.wall_ms;
+    uint64_t t0 = clock_mono_us();
+    status st = s->klass->open(&opt, &s->engine);
+    s->recovery_us = clock_mono_us() - t0;
+    set_loading(s, false);
+    if (!status_ok(st)) s->engine = engine_closed();
+    ks_set_engine(s->ks, s->engine);
+    return st;
+}
+
+/* The keyspace is left without an engine while it is closed: only what is marked CMD_LOADING runs.
+ */
+status server_reload_engine(server *s) {
+    TRY(engine_sync(s->engine));
+    ks_set_engine(s->ks, engine_closed());
+    engine_close(s->engine);
+    return server_open_engine(s);
+}
+
+/* One line a reason, so that an operator sees from the log alone how a server ended. */
+bool server_shutdown(server *s, bool force) {
+    status st = engine_sync(s->engine);
+    if (!status_ok(st)) {
+        log_warning("Making everything durable failed: %s", st.msg);
+        if (!force) {
+            log_warning(
+                "Not shutting down: there is data that only memory has. SHUTDOWN FORCE (or a "
+                "second signal) ends the server and loses it.");
+            return false;
+        }
+    }
+    listen_stop(s);
+    session_free(s->session);
+    ks_free(s->ks);
+    s->env.children->ops->close(s->env.children);
+    engine_close(s->engine);
+    s->env.aio->ops->close(s->env.aio);
+    process_remove_pidfile();
+    log_warning("Stave is now ready to exit, bye bye...");
+    return true;
+}

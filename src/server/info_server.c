@@ -1,0 +1,216 @@
+/* The INFO fields that are the server's own: Server, Memory, Persistence, rates, CPU, and those of
+ * features that a stand-alone server answers with their state of rest (Replication, Cluster). */
+#include "server/admin.h"
+
+#include "base/mem.h"
+#include "base/version.h"
+#include "observe/observe.h"
+#include "server/config.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+/* A setting's value as text; static, for immediate use. */
+static const char *value_of(const char *name) {
+    static buf b;
+    buf_clear(&b);
+    const setting *s = config_find(slice_cstr(name));
+    if (s) setting_show(s, &b);
+    buf_append_char(&b, '\0');
+    return b.data;
+}
+
+static void emit_server(buf *out, void *ctx) {
+    const server *s = ctx;
+    struct utsname u;
+    uname(&u);
+    int64_t up = (s->clock.wall_ms - s->started_ms) / 1000;
+    if (up < 0) up = 0;
+    metric_str(out, "redis_version", STAVE_REDIS_VERSION);
+    metric_str(out, "redis_git_sha1", "00000000");
+    metric_i64(out, "redis_git_dirty", 0);
+    metric_str(out, "redis_build_id", STAVE_VERSION);
+    metric_str(out, "redis_mode", "standalone");
+    metric_str(out, "server_name", "stave");
+    metric_str(out, "stave_version", STAVE_VERSION);
+    buf_printf(out, "os:%s %s %s\r\n", u.sysname, u.release, u.machine);
+    metric_i64(out, "arch_bits", (int64_t)sizeof(long) * 8);
+    metric_str(out, "monotonic_clock", "POSIX clock_gettime");
+    metric_str(out, "multiplexing_api", "epoll");
+    metric_str(out, "atomicvar_api", "c11-builtin");
+    metric_str(out, "gcc_version", __VERSION__);
+    metric_i64(out, "process_id", getpid());
+    metric_str(out, "process_supervised", value_of("supervised"));
+    metric_str(out, "run_id", s->run_id);
+    metric_i64(out, "tcp_port", listen_port());
+    metric_i64(out, "server_time_usec", clock_wall_us());
+    metric_i64(out, "uptime_in_seconds", up);
+    metric_i64(out, "uptime_in_days", up / 86400);
+    metric_i64(out, "hz", settings.hz);
+    metric_i64(out, "configured_hz", settings.hz);
+    metric_i64(out, "lru_clock", (s->clock.wall_ms / 1000) & 0xffffff);
+    char exe[PATH_MAX] = "";
+    if (readlink("/proc/self/exe", exe, sizeof exe - 1) < 0) exe[0] = '\0';
+    metric_str(out, "executable", exe);
+    metric_str(out, "config_file", config_path());
+    metric_i64(out, "io_threads_active", 0);
+}
+
+/* What is used, by part. "Dataset" is what keys and values take; "overhead" all the rest. */
+static void emit_memory(buf *out, void *ctx) {
+    const server *s = ctx;
+    uint64_t index = 0, caches = 0, buffers = 0;
+    engine_memory(s->engine, &index, &caches, &buffers);
+    uint64_t used = mem_used(), peak = mem_used_peak(), rss = mem_rss();
+    uint64_t clients = session_client_memory(s->session), overhead = caches + buffers + clients;
+    uint64_t dataset = used > overhead ? used - overhead : 0;
+    uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    mem_allocator_stats a;
+    mem_allocator(&a);
+    metric_bytes_human(out, "used_memory", used);
+    metric_bytes_human(out, "used_memory_rss", rss);
+    metric_bytes_human(out, "used_memory_peak", peak);
+    buf_printf(out, "used_memory_peak_perc:%.2f%%\r\n",
+               peak ? 100.0 * (double)used / (double)peak : 0);
+    metric_u64(out, "used_memory_overhead", overhead);
+    metric_u64(out, "used_memory_dataset", dataset);
+    buf_printf(out, "used_memory_dataset_perc:%.2f%%\r\n",
+               used ? 100.0 * (double)dataset / (double)used : 0);
+    metric_u64(out, "used_memory_index", index);
+    metric_u64(out, "used_memory_caches", caches);
+    metric_u64(out, "used_memory_buffers", buffers);
+    metric_u64(out, "allocator_allocated", a.allocated);
+    metric_u64(out, "allocator_active", a.active);
+    metric_u64(out, "allocator_resident", a.resident);
+    metric_bytes_human(out, "total_system_memory", total);
+    metric_bytes_human(out, "used_memory_lua", 0);
+    metric_str(out, "maxmemory", value_of("maxmemory"));
+    buf_printf(out, "maxmemory_human:");
+    metric_human(out, strtoull(value_of("maxmemory"), NULL, 10));
+    buf_printf(out, "\r\n");
+    metric_str(out, "maxmemory_policy", value_of("maxmemory-policy"));
+    metric_f2(out, "mem_fragmentation_ratio", used ? (double)rss / (double)used : 0);
+    metric_i64(out, "mem_fragmentation_bytes", (int64_t)rss - (int64_t)used);
+    metric_u64(out, "mem_clients_slaves", 0);
+    metric_u64(out, "mem_clients_normal", clients);
+    metric_u64(out, "mem_replication_backlog", 0);
+    metric_u64(out, "mem_aof_buffer", buffers);
+    metric_str(out, "mem_allocator", mem_allocator_name());
+    metric_u64(out, "active_defrag_running", 0);
+    metric_u64(out, "lazyfree_pending_objects", 0);
+}
+
+/* How far loading is; only while it lasts. */
+static void emit_loading(buf *out, const server *s) {
+    double share = s->loading_total ? (double)s->loading_done / (double)s->loading_total : 0;
+    int64_t elapsed = s->clock.wall_ms - s->loading_started_ms;
+    metric_i64(out, "loading_start_time", s->loading_started_ms / 1000);
+    metric_u64(out, "loading_total_bytes", s->loading_total);
+    metric_u64(out, "loading_loaded_bytes", s->loading_done);
+    buf_printf(out, "loading_loaded_perc:%.2f\r\n", share * 100);
+    metric_i64(out, "loading_eta_seconds",
+               share > 0 ? (int64_t)((double)elapsed * (1 - share) / share / 1000) : -1);
+}
+
+/* The log is what Redis calls its append-only file, and a merge what it calls a rewrite. */
+static void emit_persistence(buf *out, void *ctx) {
+    const server *s = ctx;
+    bool failed = !status_ok(engine_failed(s->engine));
+    bool children = child_fork_alive(s->env.children) > 0;
+    metric_i64(out, "loading", s->loading);
+    metric_i64(out, "async_loading", 0);
+    metric_u64(out, "rdb_changes_since_last_save", ks_statistics(s->ks)->dirty);
+    metric_i64(out, "rdb_bgsave_in_progress", 0);
+    metric_i64(out, "rdb_last_save_time", s->last_save_ms / 1000);
+    metric_str(out, "rdb_last_bgsave_status", "ok");
+    metric_i64(out, "rdb_last_bgsave_time_sec", -1);
+    metric_i64(out, "rdb_current_bgsave_time_sec", -1);
+    metric_i64(out, "rdb_saves", 0);
+    metric_i64(out, "aof_enabled", 1);
+    metric_i64(out, "aof_rewrite_in_progress", children);
+    metric_i64(out, "aof_rewrite_scheduled", 0);
+    metric_i64(out, "aof_last_rewrite_time_sec", -1);
+    metric_str(out, "aof_last_bgrewrite_status", "ok");
+    metric_str(out, "aof_last_write_status", failed ? "err" : "ok");
+    if (failed) {
+        buf_printf(out, "aof_last_write_error:%s; changes since then may not survive\r\n",
+                   engine_failed(s->engine).msg);
+    }
+    if (s->loading) emit_loading(out, s);
+}
+
+static void emit_rates(buf *out, void *ctx) {
+    const server *s = ctx;
+    cron_rates r = cron_measured();
+    metric_u64(out, "instantaneous_ops_per_sec", r.ops_per_sec);
+    metric_u64(out, "instantaneous_input_kbps", r.in_kbps);
+    metric_u64(out, "instantaneous_output_kbps", r.out_kbps);
+    metric_u64(out, "total_forks", child_fork_count(s->env.children));
+    metric_u64(out, "latest_fork_usec", child_fork_last_us(s->env.children));
+    metric_i64(out, "sync_full", 0);
+    metric_i64(out, "sync_partial_ok", 0);
+    metric_i64(out, "sync_partial_err", 0);
+    metric_u64(out, "monitor_clients", monitor_count());
+}
+
+static void emit_replication(buf *out, void *ctx) {
+    const server *s = ctx;
+    metric_str(out, "role", "master");
+    metric_i64(out, "connected_slaves", 0);
+    metric_str(out, "master_failover_state", "no-failover");
+    metric_str(out, "master_replid", s->replication_id);
+    metric_str(out, "master_replid2", "0000000000000000000000000000000000000000");
+    metric_i64(out, "master_repl_offset", 0);
+    metric_i64(out, "second_repl_offset", -1);
+    metric_i64(out, "repl_backlog_active", 0);
+    metric_i64(out, "repl_backlog_size", 1048576);
+    metric_i64(out, "repl_backlog_first_byte_offset", 0);
+    metric_i64(out, "repl_backlog_histlen", 0);
+}
+
+static void emit_cpu_of(buf *out, int who, const char *sys, const char *user) {
+    struct rusage u;
+    if (getrusage(who, &u) != 0) return;
+    buf_printf(out, "%s:%ld.%06ld\r\n", sys, (long)u.ru_stime.tv_sec, (long)u.ru_stime.tv_usec);
+    buf_printf(out, "%s:%ld.%06ld\r\n", user, (long)u.ru_utime.tv_sec, (long)u.ru_utime.tv_usec);
+}
+
+static void emit_cpu(buf *out, void *ctx) {
+    (void)ctx;
+    emit_cpu_of(out, RUSAGE_SELF, "used_cpu_sys", "used_cpu_user");
+    emit_cpu_of(out, RUSAGE_CHILDREN, "used_cpu_sys_children", "used_cpu_user_children");
+    emit_cpu_of(out, RUSAGE_THREAD, "used_cpu_sys_main_thread", "used_cpu_user_main_thread");
+}
+
+static void emit_cluster(buf *out, void *ctx) {
+    (void)ctx;
+    metric_i64(out, "cluster_enabled", 0);
+}
+
+static void emit_nothing(buf *out, void *ctx) {
+    (void)out;
+    (void)ctx;
+}
+
+const metric_section *info_sections(server *s) {
+    static metric_section t[9];
+    static const metric_section made[] = {
+        {"Server", emit_server},
+        {"Memory", emit_memory},
+        {"Persistence", emit_persistence},
+        {"Stats", emit_rates},
+        {"Replication", emit_replication},
+        {"CPU", emit_cpu},
+        {"Modules", emit_nothing},
+        {"Cluster", emit_cluster},
+        {0},
+    };
+    _Static_assert(sizeof t == sizeof made, "one row each");
+    memcpy(t, made, sizeof made);
+    for (metric_section *m = t; m->name; m++)
+        m->ctx = s;
+    return t;
+}

@@ -1,0 +1,50 @@
+/* The list of what this server is made of: the one place that names every module. A feature adds
+ * its line here, and nothing else of the server changes. */
+#include "server/server.h"
+
+#include "commands/commands.h"
+#include "observe/observe.h"
+#include "server/admin.h"
+
+static status start_slowlog(server *s) {
+    slowlog_start(s->session);
+    return STATUS_OK;
+}
+static status start_latency(server *s) {
+    latency_start(s->session);
+    return STATUS_OK;
+}
+static status start_monitor(server *s) {
+    monitor_start(s->session);
+    return STATUS_OK;
+}
+static const metric_section *session_sections(server *s) {
+    return session_metrics(s->session);
+}
+static const metric_section *keyspace_sections(server *s) {
+    return keyspace_metrics(s->ks);
+}
+
+static const module session_module = {"session", session_settings, NULL, NULL, session_sections};
+static const module keyspace_module = {"keyspace", keyspace_settings, NULL, NULL,
+                                       keyspace_sections};
+static const module connection_module = {"connection", NULL, connection_commands};
+static const module command_module = {"command", NULL, command_commands};
+static const module string_module = {"string", NULL, string_commands};
+static const module bitmap_module = {"bitmap", NULL, bitmap_commands};
+static const module keys_module = {"keys", NULL, keys_commands};
+static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
+static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
+static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
+static const module config_module = {"config", NULL, config_commands};
+static const module info_module = {"info", NULL, info_commands, info_start, info_sections};
+static const module admin_module = {"admin", NULL, admin_commands, admin_start};
+static const module debug_module = {"debug", NULL, debug_commands, debug_start};
+static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
+
+const module *const modules[] = {
+    &session_module, &keyspace_module, &connection_module, &command_module,
+    &string_module,  &bitmap_module,   &keys_module,       &slowlog_module,
+    &latency_module, &monitor_module,  &config_module,     &info_module,
+    &admin_module,   &debug_module,    &lolwut_module,     NULL,
+};
