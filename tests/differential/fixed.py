@@ -1,10 +1,11 @@
 """Comparisons that are not random: raw protocol streams, errors of arity, COMMAND INFO, HELLO."""
 
+import re
 import socket
 
 from tests.support import resp
 
-BIG = b"x" * 70000
+BIG = b"x" * 200000  # beyond the 64 KiB of an inline request, wherever the reads end
 
 # Bytes as a client might send them; both servers must answer alike and close, or not, alike.
 STREAMS = [
@@ -16,7 +17,7 @@ STREAMS = [
     b"*1\r\n+PING\r\n", b"*1\r\nPING\r\n", b"*1\r\n$abc\r\n", b"*1\r\n$-1\r\n", b"*1\r\n$-5\r\nPING\r\n",
     b"*1\r\n$536870913\r\n", b"*1\r\n$99999999999999999999\r\n", b"*1\r\n$4\r\nPINGxx",
     b"*1\r\n$4\r\nPINGxx*1\r\n$4\r\nPING\r\n", b"*1\r\n$0\r\n\r\n", b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
-    b"*1\r\n\x00\r\n", b"*" + b"1" * 70000, b"*1\r\n$" + b"1" * 70000, BIG, b"ECHO " + BIG + b"\r\n",
+    b"*" + b"1" * 70000, b"*1\r\n$" + b"1" * 70000, BIG, b"ECHO " + BIG + b"\r\n",
     b"GET\r\nGET a b c\r\n", b"NOSUCH a b c\r\n", b"nosuch\r\n", b"CONFIG\r\nCONFIG NOPE\r\n",
     b"CONFIG GET\r\nCLIENT\r\nCLIENT NOPE x\r\nOBJECT\r\nMEMORY\r\nSLOWLOG\r\nLATENCY\r\n",
     b"COMMAND NOPE\r\nCOMMAND DOCS nope\r\nCOMMAND INFO nope\r\nCOMMAND GETKEYS\r\n",
@@ -57,8 +58,12 @@ config|resetstat config|help info time lastsave shutdown debug slowlog slowlog|g
 slowlog|help latency latency|history latency|latest latency|reset latency|doctor latency|graph
 latency|histogram latency|help monitor lolwut bgrewriteaof""".split()
 
-# Where 7.2 differs from the reference's 7.0, or a container has fewer subcommands so far.
-INFO_EXCEPTIONS = set()
+# Where 7.2 differs from the reference's 7.0: (command, field).
+INFO_EXCEPTIONS = {
+    ("msetnx", "tips"), ("scan", "tips"), ("randomkey", "tips"), ("config|rewrite", "tips"),
+    ("config|resetstat", "tips"), ("latency|reset", "tips"), ("command|getkeys", "arity"),
+    ("command|getkeysandflags", "arity"),
+}
 
 
 def exchange(server, data):
@@ -79,7 +84,8 @@ def exchange(server, data):
     except ConnectionResetError:
         pass
     s.close()
-    return out
+    # A client's id and the version are each server's own.
+    return re.sub(rb"(\$2\r\nid\r\n):\d+", rb"\1:1", re.sub(rb"\$\d+\r\n7\.\d\.\d+", b"$5\r\n7.x", out))
 
 
 def run_streams(stave, reference):
@@ -151,10 +157,7 @@ def run_hello(stave, reference):
     for proto in (2, 3):
         left, right = [exchange(s, b"HELLO %d\r\nGET nokey\r\nCONFIG GET timeout\r\nCOMMAND INFO get\r\n" %
                                 proto) for s in (stave, reference)]
-        # id and version are each server's own
-        shape = [[line for line in x.split(b"\r\n") if not line.startswith((b":", b"7.", b"$5", b"$6"))]
-                 for x in (left, right)]
-        if shape[0] == shape[1]:
+        if left == right:
             ok += 1
         else:
             bad += 1

@@ -223,7 +223,6 @@ TABLE = {
     "LATENCY GRAPH": lambda g: ["nope"],
     "MEMORY USAGE": lambda g: [b"no such key"],
     "MEMORY NOPE": lambda g: [],
-    "DEBUG STRINGMATCH-LEN": lambda g: [g.small(0, 50), g.r.choice(["a*", "b", "*a*", "a?" * 5])],
     "DEBUG PROTOCOL": lambda g: [g.r.choice(["string", "integer", "double", "null", "array", "set", "map",
                                              "verbatim", "bignum", "true", "false"])],
     "DEBUG SET-ACTIVE-EXPIRE": lambda g: [1],
