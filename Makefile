@@ -86,7 +86,8 @@ EXTRA_tests = -Itests $(call pkg,--cflags cmocka)
 UNIT     := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 SIM_MAIN := tests/sim/simulator.c
-SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort $(wildcard tests/support/*.c) \
+SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
+              $(filter-out %/fuzz_main.c,$(wildcard tests/support/*.c)) \
               $(filter-out $(SIM_MAIN),$(wildcard tests/sim/*.c))))
 
 $(BUILD)/lib/support.a: $(SUPPORT)
@@ -123,3 +124,42 @@ sim: tests/sim/sim
 
 .PHONY: objects
 objects: $(foreach f,$(FOLDERS),$(call objects,$(f)))
+
+# ---- fuzzers --------------------------------------------------------------------------------------
+# tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run
+# on the inputs of tests/fuzz/corpus/NAME for FUZZ_SECONDS. With clang's libFuzzer where there is
+# one, else with tests/support/fuzz_main.c. New inputs go to build/fuzz/corpus/NAME, a failing one to
+# build/fuzz.
+
+FUZZ_SECONDS   ?= 30
+FUZZ_LINK_resp := base resp
+FUZZ_NAMES     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_MAIN      ?= $(BUILD)/tests/support/fuzz_main.o
+FUZZ_PROBE      = int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return !p + !n; }
+
+define fuzz_rule
+$(BUILD)/fuzz_$(1): $(BUILD)/tests/fuzz/fuzz_$(1).o $(filter %.o,$(FUZZ_MAIN)) \
+		$(BUILD)/lib/support.a \
+		$(call archives,$(or $(FUZZ_LINK_$(1)),base io resp storage engine keyspace types))
+	$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) $(filter -%,$(FUZZ_MAIN)) \
+		$$(call grouped,$$(filter %.a,$$^)) $$(LIBS)
+endef
+$(foreach n,$(FUZZ_NAMES),$(eval $(call fuzz_rule,$(n))))
+
+.PHONY: fuzz fuzz-run
+fuzz:
+	@if echo '$(FUZZ_PROBE)' | clang -x c -fsanitize=fuzzer -o /dev/null - 2>/dev/null; then \
+		$(MAKE) --no-print-directory fuzz-run BUILD=build/fuzz CC=clang \
+			SANITIZE=fuzzer-no-link,address,undefined FUZZ_MAIN=-fsanitize=fuzzer; \
+	else \
+		$(MAKE) --no-print-directory fuzz-run BUILD=build/fuzz-plain SANITIZE=address,undefined; \
+	fi
+
+fuzz-run: $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz_$(n))
+	@for n in $(FUZZ_NAMES); do \
+		mkdir -p $(BUILD)/corpus/$$n; echo "== fuzz $$n"; \
+		ASAN_OPTIONS=abort_on_error=1 $(BUILD)/fuzz_$$n -max_total_time=$(FUZZ_SECONDS) \
+			-artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n \
+			>$(BUILD)/fuzz_$$n.log 2>&1 || { tail -40 $(BUILD)/fuzz_$$n.log; exit 1; }; \
+		tail -1 $(BUILD)/fuzz_$$n.log; \
+	done
