@@ -145,13 +145,12 @@ bool ks_make_room(keyspace *ks) {
     if (ks_conf.policy == POLICY_NOEVICTION || ks->depth > 0 || !ks_deletes_allowed(ks))
         return false;
     uint64_t start = clock_mono_us(), limit = time_limit_us(), spent;
-    bool freed = false;
+    bool above, gone;
     do {
-        bool gone = evict_batch(ks) > 0;
-        freed |= gone;
+        gone = evict_batch(ks) > 0;
+        above = mem_used() > (uint64_t)ks_conf.maxmemory;
         spent = clock_mono_us() - start;
-        if (!gone) break;
-    } while (mem_used() > (uint64_t)ks_conf.maxmemory && spent < limit);
+    } while (above && gone && spent < limit);
     ks->stats.evict_us += spent;
-    return freed || mem_used() <= (uint64_t)ks_conf.maxmemory;
+    return !above || gone; /* above, but time is up: the next write goes on */
 }

@@ -138,9 +138,11 @@ engine_result mem_map_step_op(engine *e, map_iter *it, bool backward) {
     CHECK(it->priv[IT_POSITIONED]);
     engine_coll c = {.db = (uint32_t)it->priv[IT_DB], .id = it->priv[IT_COLL]};
     unsigned map = (unsigned)it->priv[IT_MAP];
-    if (!mem_gate(m, backward ? 'p' : 'n', c.db, it->subkey, map, SLICE_EMPTY, &r)) return r;
+    uint64_t rank = it->priv[IT_RANK]; /* the subkey may be gone by now */
+    if (!mem_gate(m, backward ? 'p' : 'n', c.db, slice_of(&c.id, sizeof c.id), map,
+                  slice_of(&rank, sizeof rank), &r))
+        return r;
     CHECK(coll_of(m, &c)->version[map] == it->priv[IT_VERSION]);
-    uint64_t rank = it->priv[IT_RANK];
     return show(m, &c, map, backward ? rank - 1 : rank + 1, it);
 }
 

@@ -1,0 +1,30 @@
+/* world: a keyspace over an engine in memory, with a clock that stands still, and a record of what
+ * its hooks were told: what tests of the keyspace, the types and the commands begin with. */
+#ifndef STAVE_TESTS_SUPPORT_WORLD_H
+#define STAVE_TESTS_SUPPORT_WORLD_H
+
+#include "keyspace/keyspace.h"
+#include "support/engine_mem.h"
+
+typedef struct world {
+    engine *e;
+    stave_clock clock; /* clock.wall_ms is the test's to set */
+    rng rng;
+    keyspace *ks;
+    buf told; /* what the hooks were told, one after another: "+db:key" changed, "name@db:key"
+                 event, "flush:db", "swap:a,b", each with a space behind it */
+} world;
+
+/* hooks: listen, and record in w->told. */
+void world_open(world *w, uint64_t seed, bool hooks);
+void world_close(world *w);
+/* What was told since the last call, as a string that lives until the next. */
+const char *world_told(world *w);
+
+/* Puts a string in a batch of its own. */
+void world_put(world *w, uint32_t db, const char *key, const char *value, int64_t expire);
+/* Is there a live key? In a batch of its own. */
+bool world_has(world *w, uint32_t db, const char *key);
+uint64_t world_keys(world *w, uint32_t db);
+
+#endif
