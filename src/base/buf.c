@@ -14,6 +14,7 @@
 #define SMALLEST 64
 #define LARGE    ((size_t)1 << 20)
 
+/* Empty and without memory: ready to be used again. */
 void buf_free(buf *b) {
     mem_free(b->data);
     *b = (buf){0};
@@ -31,6 +32,7 @@ static size_t total(const buf *b, size_t n) {
     return b->len + n;
 }
 
+/* At least doubles when it must grow; a first buffer of SMALLEST bytes serves short texts. */
 char *buf_reserve(buf *b, size_t n) {
     if (__builtin_expect(b->cap - b->len < n || !b->data, 0)) {
         size_t need = total(b, n);
@@ -41,22 +43,26 @@ char *buf_reserve(buf *b, size_t n) {
     return b->data + b->len;
 }
 
+/* For a value whose length is known: not a byte more than len + n. */
 char *buf_reserve_exact(buf *b, size_t n) {
     size_t need = total(b, n);
     if (need > b->cap || !b->data) resize(b, need);
     return b->data + b->len;
 }
 
+/* p must not lie inside b, which may move. */
 void buf_append(buf *b, const void *p, size_t n) {
     if (n == 0) return;
     memcpy(buf_reserve(b, n), p, n);
     b->len += n;
 }
 
+/* The slice may be the empty one without a pointer. */
 void buf_append_slice(buf *b, slice s) {
     buf_append(b, s.data, s.len);
 }
 
+/* One byte; for more, reserve once and write in place. */
 void buf_append_char(buf *b, char c) {
     *buf_reserve(b, 1) = c;
     b->len++;
@@ -77,12 +83,14 @@ void buf_printf(buf *b, const char *fmt, ...) {
     va_end(ap);
 }
 
+/* Moves the rest down, so it costs what is left: consume many small parts at once. */
 void buf_consume(buf *b, size_t n) {
     CHECK(n <= b->len);
     b->len -= n;
     if (b->len && n) memmove(b->data, b->data + n, b->len);
 }
 
+/* A realloc to exactly keep; keep == 0 gives back everything. */
 void buf_shrink(buf *b, size_t keep) {
     if (b->cap <= keep || b->len > keep) return;
     if (keep == 0)

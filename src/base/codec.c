@@ -8,6 +8,7 @@
  * above 64 bits, so that bytes that pass are the bytes that a writer made. */
 #include "base/codec.h"
 
+/* At most VARINT_MAX bytes; the caller has the room. */
 char *put_varint(char *p, uint64_t v) {
     while (v >= 0x80) {
         *p++ = (char)(v | 0x80);
@@ -23,6 +24,7 @@ size_t varint_size(uint64_t v) {
     return (bits + 6) / 7;
 }
 
+/* Accepts only what put_varint writes. */
 bool get_varint(slice *in, uint64_t *out) {
     uint64_t v = 0;
     size_t max = in->len < VARINT_MAX ? in->len : VARINT_MAX;
@@ -39,6 +41,7 @@ bool get_varint(slice *in, uint64_t *out) {
     return false;
 }
 
+/* The other readers go through here, so the bound is checked in one place. */
 bool get_bytes(slice *in, size_t n, slice *out) {
     if (in->len < n) return false;
     *out = slice_of(in->data, n);
@@ -46,6 +49,7 @@ bool get_bytes(slice *in, size_t n, slice *out) {
     return true;
 }
 
+/* Two bytes, if they are there. */
 bool get_u16(slice *in, uint16_t *out) {
     slice b;
     if (!get_bytes(in, sizeof *out, &b)) return false;
@@ -53,6 +57,7 @@ bool get_u16(slice *in, uint16_t *out) {
     return true;
 }
 
+/* Four bytes, if they are there. */
 bool get_u32(slice *in, uint32_t *out) {
     slice b;
     if (!get_bytes(in, sizeof *out, &b)) return false;
@@ -60,6 +65,7 @@ bool get_u32(slice *in, uint32_t *out) {
     return true;
 }
 
+/* Eight bytes, if they are there. */
 bool get_u64(slice *in, uint64_t *out) {
     slice b;
     if (!get_bytes(in, sizeof *out, &b)) return false;

@@ -32,6 +32,7 @@ struct dict {
 
 static hash_key process_key;
 
+/* Before main, so that threads only read it. */
 __attribute__((constructor)) static void make_key(void) {
     rand_bytes(&process_key, sizeof process_key);
 }
@@ -58,6 +59,7 @@ static uint32_t hash_of(const dict *d, slice key) {
     return (uint32_t)h;
 }
 
+/* Byte equality, or equality of the lower-case forms, eight bytes a step. */
 static bool same_key(const dict *d, const entry *e, slice key) {
     if (e->len != key.len) return false;
     if (!d->ignore_case) return slice_eq(slice_of(e->key, e->len), key);
@@ -102,6 +104,7 @@ static entry *find(const dict *d, slice key, uint32_t hash, uint32_t *free_slot)
     return NULL;
 }
 
+/* Small: a registry grows once or twice while it is filled. */
 dict *dict_new(bool ignore_case) {
     dict *d = mem_zalloc(sizeof *d);
     d->ignore_case = ignore_case;
@@ -109,6 +112,7 @@ dict *dict_new(bool ignore_case) {
     return d;
 }
 
+/* The values first, as free_value may look at nothing else of the dict. */
 void dict_free(dict *d, void (*free_value)(void *)) {
     if (!d) return;
     for (uint32_t i = 0; i < d->used; i++) {
@@ -121,16 +125,19 @@ void dict_free(dict *d, void (*free_value)(void *)) {
     mem_free(d);
 }
 
+/* Removed entries, which wait to be packed, do not count. */
 size_t dict_count(const dict *d) {
     return d->live;
 }
 
+/* One probe sequence; a full hash compared before any key. */
 void *dict_get(const dict *d, slice key) {
     uint32_t unused;
     entry *e = find(d, key, hash_of(d, key), &unused);
     return e ? e->value : NULL;
 }
 
+/* A new key goes behind all others; if there is no room the table is packed or doubled first. */
 void *dict_set(dict *d, slice key, void *value) {
     CHECK(value && key.len <= UINT32_MAX);
     uint32_t at, hash = hash_of(d, key);
@@ -151,6 +158,7 @@ void *dict_set(dict *d, slice key, void *value) {
     return NULL;
 }
 
+/* The entry stays as a tombstone in its slot, without its key. */
 void *dict_del(dict *d, slice key) {
     uint32_t unused;
     entry *e = find(d, key, hash_of(d, key), &unused);
@@ -163,6 +171,7 @@ void *dict_del(dict *d, slice key) {
     return before;
 }
 
+/* *pos is the number of the next entry to look at. */
 bool dict_next(const dict *d, size_t *pos, slice *key, void **value) {
     for (; *pos < d->used; (*pos)++) {
         const entry *e = &d->entries[*pos];

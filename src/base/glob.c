@@ -10,6 +10,7 @@
  * written backwards and compares bytes as signed. An empty text matches only "" and "*". */
 #include "base/glob.h"
 
+/* Lower case of an ASCII letter, if case is ignored. */
 static int fold(bool ignore_case, char c) {
     return ignore_case && c >= 'A' && c <= 'Z' ? c + ('a' - 'A') : c;
 }
@@ -52,6 +53,7 @@ static bool match_one(slice p, size_t *at, char c, bool ignore_case) {
     return fold(ignore_case, e) == fold(ignore_case, c);
 }
 
+/* See the design note; each turn of the loop takes a star, a byte, or one step back to the star. */
 bool glob_match(slice p, slice text, bool ignore_case) {
     size_t at = 0, t = 0;           /* next element, next byte of the text */
     size_t star_at = 0, star_t = 0; /* behind the last star; where its rest was last tried */

@@ -10,6 +10,7 @@ typedef struct sip {
     uint64_t v0, v1, v2, v3;
 } sip;
 
+/* Compilers make one instruction of it. */
 static inline uint64_t rotl(uint64_t x, int k) {
     return (x << k) | (x >> (64 - k));
 }
@@ -35,6 +36,7 @@ static inline void sip_word(sip *s, uint64_t m) {
     s->v0 ^= m;
 }
 
+/* Whole words first, then one that ends with the length, then the three last rounds. */
 uint64_t siphash13(hash_key key, const void *p, size_t n) {
     const char *at = n ? p : "";
     const char *end = at + (n & ~(size_t)7);

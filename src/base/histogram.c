@@ -34,6 +34,7 @@ static uint64_t highest_of(place at) {
     return ((uint64_t)(HISTOGRAM_HALF + at.bucket + 1) << (at.group - 1)) - 1;
 }
 
+/* A count of leading zeros, two shifts and an addition. */
 void histogram_record(histogram *h, uint64_t ns) {
     if (ns == 0) ns = 1;
     if (ns > HISTOGRAM_MAX) ns = HISTOGRAM_MAX;
@@ -61,6 +62,7 @@ uint64_t histogram_percentile(const histogram *h, double p) {
     return 0;
 }
 
+/* Zero-initialised again. */
 void histogram_clear(histogram *h) {
     for (unsigned g = 0; g < HISTOGRAM_GROUPS; g++)
         mem_free(h->groups[g]);

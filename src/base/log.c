@@ -27,14 +27,17 @@ static int to_syslog;
 static char syslog_ident[64]; /* openlog keeps the pointer */
 static pid_t first_pid;       /* of the process that configured the log; a fork differs */
 
+/* Takes effect with the next message. */
 void log_set_level(log_level level) {
     lowest = level;
 }
 
+/* So that a caller can skip preparing a message that nobody will see. */
 log_level log_get_level(void) {
     return lowest;
 }
 
+/* O_APPEND: lines of several processes each land whole at the end. */
 static int open_file(const char *path) {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0644);
 }
@@ -60,6 +63,7 @@ static int facility_of(const char *name) {
     return LOG_LOCAL0;
 }
 
+/* May be called again: the connection is made anew with the new names. */
 void log_set_syslog(int enabled, const char *ident, const char *facility) {
     if (to_syslog) closelog();
     to_syslog = enabled;
@@ -119,6 +123,7 @@ static void put_message(log_level level, const char *msg) {
     if (to_syslog) syslog(priority[level], "%s", msg);
 }
 
+/* Formats on the stack; a message below the level costs one comparison. */
 void log_write(log_level level, const char *fmt, ...) {
     if (level < lowest || level >= LOG_LEVEL_NOTHING) return;
     int err = errno; /* callers log on their way to reporting errno */

@@ -68,6 +68,7 @@ static void thread_leaves(void *arg) {
     pthread_mutex_unlock(&lock);
 }
 
+/* The key exists for its destructor alone. */
 static void make_key(void) {
     CHECK(pthread_key_create(&exit_key, thread_leaves) == 0);
 }
@@ -91,14 +92,17 @@ static void thread_enters(void) {
     pthread_setspecific(exit_key, &mine); /* failing loses one thread's exit, not its count */
 }
 
+/* One load of a thread-local flag on every call after the first. */
 static inline void count_thread(void) {
     if (__builtin_expect(!entered, 0)) thread_enters();
 }
 
 #ifdef STAVE_JEMALLOC
+/* jemalloc counts by itself. */
 static inline void count_alloc(const void *p) {
     (void)p;
 }
+/* jemalloc counts by itself. */
 static inline void count_free(const void *p) {
     (void)p;
 }
@@ -107,16 +111,19 @@ static inline void count_free(const void *p) {
 static inline void count_alloc(const void *p) {
     __atomic_store_n(&own_allocated, own_allocated + mem_size(p), __ATOMIC_RELAXED);
 }
+/* The block still has its size: call before it is given back. */
 static inline void count_free(const void *p) {
     __atomic_store_n(&own_freed, own_freed + mem_size(p), __ATOMIC_RELAXED);
 }
 #endif
 
 static void out_of_memory(size_t n) __attribute__((noreturn, cold));
+/* The log is whole on disk at any instant, so ending here loses nothing that was promised. */
 static void out_of_memory(size_t n) {
     log_panic(__FILE__, __LINE__, "Out of memory allocating %zu bytes", n);
 }
 
+/* Zero bytes are a block too, as callers never see NULL. */
 void *mem_alloc(size_t n) {
     count_thread();
     void *p = malloc(n ? n : 1);
@@ -125,6 +132,7 @@ void *mem_alloc(size_t n) {
     return p;
 }
 
+/* calloc: large blocks come zeroed from the system, for nothing. */
 void *mem_zalloc(size_t n) {
     count_thread();
     void *p = calloc(1, n ? n : 1);
@@ -133,6 +141,7 @@ void *mem_zalloc(size_t n) {
     return p;
 }
 
+/* Contents are kept up to the smaller size; a NULL p is a new block. */
 void *mem_realloc(void *p, size_t n) {
     count_thread();
     count_free(p);
@@ -142,6 +151,7 @@ void *mem_realloc(void *p, size_t n) {
     return q;
 }
 
+/* NULL is fine. */
 void mem_free(void *p) {
     if (!p) return;
     count_thread();
@@ -149,16 +159,19 @@ void mem_free(void *p) {
     free(p);
 }
 
+/* A copy with nothing added. */
 void *mem_dup(const void *p, size_t n) {
     void *q = mem_alloc(n);
     if (n) memcpy(q, p, n);
     return q;
 }
 
+/* The copy ends in NUL as well. */
 char *mem_strdup(const char *s) {
     return mem_dup(s, strlen(s) + 1);
 }
 
+/* The size class, not what was asked for. */
 size_t mem_size(const void *p) {
     return p ? malloc_usable_size((void *)(uintptr_t)p) : 0;
 }
@@ -176,10 +189,12 @@ uint64_t mem_used(void) {
     return (int64_t)sum < 0 ? 0 : sum;
 }
 
+/* As of the last sample. */
 uint64_t mem_used_peak(void) {
     return peak;
 }
 
+/* Peaks between two samples go unseen, as in redis-server. */
 void mem_sample(void) {
     uint64_t used = mem_used();
     if (used > peak) peak = used;
@@ -219,11 +234,13 @@ void mem_allocator(mem_allocator_stats *out) {
 
 #define TEXT_OF(x) #x
 #define TEXT(x)    TEXT_OF(x)
+/* From the header that this was built with. */
 const char *mem_allocator_name(void) {
     return "jemalloc-" TEXT(JEMALLOC_VERSION_MAJOR) "." TEXT(JEMALLOC_VERSION_MINOR) "." TEXT(
         JEMALLOC_VERSION_BUGFIX);
 }
 
+/* All arenas, dirty pages and muzzy ones. */
 void mem_purge(void) {
     mallctl("arena." TEXT(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0);
 }
@@ -235,15 +252,19 @@ void mem_allocator(mem_allocator_stats *out) {
     out->active = out->resident = out->mapped = m.arena + m.hblkhd;
 }
 
+/* As redis-server calls it. */
 const char *mem_allocator_name(void) {
     return "libc";
 }
 
+/* Free pages at the top and, with glibc, in the middle of the heap. */
 void mem_purge(void) {
     malloc_trim(0);
 }
 #endif
 
+/* Pages take memory when they are touched, but are counted at once: a limit must hold for the
+ * worst. */
 void *mem_map(size_t bytes, int dontfork) {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) out_of_memory(bytes);
@@ -253,11 +274,13 @@ void *mem_map(size_t bytes, int dontfork) {
     return p;
 }
 
+/* REQUIRES: p and bytes as mem_map had them, or whole pages of that range. */
 void mem_unmap(void *p, size_t bytes) {
     CHECK(munmap(p, bytes) == 0);
     mem_count_mapped(-(int64_t)bytes);
 }
 
+/* Atomic, as worker threads may map buffers. */
 void mem_count_mapped(int64_t delta) {
     __atomic_add_fetch(&mapped, delta, __ATOMIC_RELAXED);
 }

@@ -13,6 +13,7 @@ void metric_human(buf *out, uint64_t v) {
     buf_printf(out, "%.2f%c", (double)v / (double)(1024ull << (10 * unit)), units[unit]);
 }
 
+/* Both lines of one figure. */
 void metric_bytes_human(buf *out, const char *field, uint64_t v) {
     metric_u64(out, field, v);
     buf_printf(out, "%s_human:", field);

@@ -17,10 +17,12 @@
 
 #define U64_DIGITS 20
 
+/* One comparison, and no locale. */
 static inline bool is_digit(char c) {
     return (unsigned)(c - '0') < 10;
 }
 
+/* Twenty digits at most, so one check at the twentieth is enough for overflow. */
 bool num_parse_u64(slice s, uint64_t *out) {
     if (s.len == 0 || s.len > U64_DIGITS) return false;
     if (s.data[0] == '0' && s.len > 1) return false;
@@ -38,6 +40,7 @@ bool num_parse_u64(slice s, uint64_t *out) {
     return true;
 }
 
+/* The magnitude as an unsigned number, then the sign. */
 bool num_parse_i64(slice s, int64_t *out) {
     bool negative = s.len > 1 && s.data[0] == '-';
     uint64_t v;
@@ -58,6 +61,7 @@ static const char pairs[201] =
     "34353637383940414243444546474849505152535455565758596061626364656667"
     "6869707172737475767778798081828384858687888990919293949596979899";
 
+/* From the last digit to the first, in a buffer of its own, then copied. */
 size_t num_format_u64(char *out, uint64_t v) {
     char text[U64_DIGITS], *p = text + sizeof text;
     while (v >= 100) {
@@ -76,6 +80,7 @@ size_t num_format_u64(char *out, uint64_t v) {
     return n;
 }
 
+/* The negation is done unsigned, where the smallest number has one. */
 size_t num_format_i64(char *out, int64_t v) {
     if (v >= 0) return num_format_u64(out, (uint64_t)v);
     *out = '-';

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 
+/* Left by k bits, 0 < k < 64. */
 static uint64_t rotl(uint64_t x, int k) {
     return (x << k) | (x >> (64 - k));
 }
@@ -21,11 +22,13 @@ static uint64_t splitmix(uint64_t *x) {
     return z ^ (z >> 31);
 }
 
+/* Any seed gives a state that is not all zero, which xoshiro could not leave. */
 void rng_seed(rng *r, uint64_t seed) {
     for (int i = 0; i < 4; i++)
         r->s[i] = splitmix(&seed);
 }
 
+/* The reference step, all 64 bits usable. */
 uint64_t rng_next(rng *r) {
     uint64_t *s = r->s;
     uint64_t result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
@@ -44,6 +47,7 @@ uint64_t rng_below(rng *r, uint64_t n) {
     return (uint64_t)(((unsigned __int128)rng_next(r) * n) >> 64);
 }
 
+/* Waits for the kernel to be seeded, which on a running system it is. */
 void rand_bytes(void *p, size_t n) {
     char *at = p;
     while (n) {
@@ -55,6 +59,7 @@ void rand_bytes(void *p, size_t n) {
     }
 }
 
+/* Four random bits a digit. REQUIRES: len + 1 bytes at out. */
 void rand_hex(char *out, size_t len) {
     rand_bytes(out, len);
     for (size_t i = 0; i < len; i++)

@@ -12,10 +12,12 @@
 
 #define DEFAULT_WORDS 64 /* of one default_value */
 
+/* A message that needs no formatting. */
 static status invalid(const char *literal) {
     return (status){ST_INVALID, literal};
 }
 
+/* Redis takes no other words, neither 1 nor true. */
 static status parse_bool(const setting *s, slice v) {
     bool yes = slice_ieq(v, "yes");
     if (!yes && !slice_ieq(v, "no")) return invalid("argument must be 'yes' or 'no'");
@@ -36,6 +38,7 @@ static status store_in_range(const setting *s, int64_t v) {
     return STATUS_OK;
 }
 
+/* The strict form: no sign but '-', no leading zero. */
 static status parse_int(const setting *s, slice v) {
     int64_t i;
     if (!num_parse_i64(v, &i)) return invalid("argument couldn't be parsed into an integer");
@@ -50,6 +53,7 @@ static bool parse_bytes(slice v, int64_t *out) {
     return true;
 }
 
+/* Digits and a unit; never negative. */
 static status parse_memory(const setting *s, slice v) {
     int64_t bytes;
     if (!parse_bytes(v, &bytes)) return invalid("argument must be a memory value");
@@ -70,6 +74,7 @@ static status parse_percent_or_memory(const setting *s, slice v) {
     return STATUS_OK;
 }
 
+/* With or without leading zeros: 700 and 0700. */
 static status parse_octal(const setting *s, slice v) {
     int64_t n = 0;
     for (size_t i = 0; i < v.len; i++) {
@@ -120,6 +125,7 @@ static status parse_string(const setting *s, int argc, const slice *argv) {
     return STATUS_OK;
 }
 
+/* One word for every kind but joined strings and what parses its words itself. */
 status setting_parse(const setting *s, int argc, const slice *argv) {
     if (s->kind == SETTING_CUSTOM) return s->set(s, argc, argv);
     bool joined = s->kind == SETTING_STRING && (s->flags & SETTING_MULTI_ARG);
@@ -144,6 +150,7 @@ static const char *choice_name(const setting *s) {
     log_panic(__FILE__, __LINE__, "setting %s has no choice %d", s->name, *(const int *)s->target);
 }
 
+/* The form that setting_parse reads again. */
 void setting_show(const setting *s, buf *out) {
     const int64_t *number = s->target;
     switch (s->kind) {
@@ -191,6 +198,7 @@ void setting_defaults(const setting *table) {
     }
 }
 
+/* Linear: tables are short, and looked up by people. */
 const setting *setting_find(const setting *table, slice name) {
     for (const setting *s = table; s->name; s++)
         if (slice_ieq(name, s->name) || (s->alias && slice_ieq(name, s->alias))) return s;

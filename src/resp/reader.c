@@ -33,16 +33,19 @@ typedef enum header {
     HEADER_INVALID, /* no number */
 } header;
 
+/* The caller closes the client, so the state needs no repair. */
 static resp_result fail(resp_reader *r, const char *error) {
     r->error = error;
     return RESP_ERROR;
 }
 
+/* The state says where to go on. */
 static resp_result incomplete(resp_reader *r, size_t need) {
     r->need = need;
     return RESP_INCOMPLETE;
 }
 
+/* As good as new. */
 void resp_reader_free(resp_reader *r) {
     mem_free(r->args);
     mem_free(r->argv);
@@ -204,6 +207,7 @@ static resp_result read_bulks(resp_reader *r, const char *p, size_t n, const res
     return RESP_WHOLE;
 }
 
+/* See the states in the design note. */
 resp_result resp_read(resp_reader *r, const char *p, size_t n, const resp_limits *limits) {
     if (r->left == 0) {
         if (r->at == 0) begin(r);

@@ -31,6 +31,7 @@ static int hex_value(char c) {
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* What \c stands for between double quotes. */
 static char escaped(char c) {
     switch (c) {
     case 'n': return '\n';
@@ -82,6 +83,7 @@ static bool take_word(splitter *s) {
     return true;
 }
 
+/* To the next word, or the end. */
 static void skip_blanks(splitter *s) {
     while (s->p < s->end && is_blank(*s->p))
         s->p++;
@@ -99,6 +101,7 @@ static size_t count_words(slice line) {
     return n;
 }
 
+/* One allocation: the slices first, their bytes behind them. */
 int resp_split_line(slice line, slice **out) {
     size_t room = count_words(line);
     *out = NULL;

@@ -40,6 +40,7 @@ static void save_input(int sig) {
     raise(sig);
 }
 
+/* One more input; a file that can't be read is left out. */
 static void load_file(const char *path) {
     FILE *f = fopen(path, "rb");
     if (!f || input_count == INPUTS_MAX) {
@@ -126,6 +127,7 @@ static uint64_t option(const char *arg, const char *name, uint64_t otherwise) {
     return strncmp(arg, name, n) == 0 ? strtoull(arg + n, NULL, 10) : otherwise;
 }
 
+/* First every input as it is, then changes of them. */
 int main(int argc, char **argv) {
     uint64_t runs = 0, seconds = 0, seed, done = 0;
     rand_bytes(&seed, sizeof seed);

@@ -25,6 +25,7 @@ static void check_inside(const resp_reader *r, const char *p) {
     }
 }
 
+/* One line a command; lengths tell apart words that hold blanks. */
 static void write_down(parse *s) {
     buf_printf(&s->found, "%d:", s->reader.argc);
     for (int i = 0; i < s->reader.argc; i++) {
@@ -73,6 +74,7 @@ static size_t piece(rng *r, size_t left) {
     return n < left ? n : left;
 }
 
+/* The whole parse first: its text is what the other must match. */
 int resp_check_splits(const char *p, size_t n, const resp_limits *limits, rng *r) {
     parse whole = {.p = p, .n = n, .avail = n}, cut = {.p = p, .n = n};
     while (step(&whole, limits))

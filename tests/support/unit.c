@@ -15,6 +15,7 @@
 #define SLOWER 1
 #endif
 
+/* Printed once. */
 void unit_seed(rng *r) {
     static uint64_t seed;
     static int known;
@@ -31,6 +32,7 @@ void unit_seed(rng *r) {
     rng_seed(r, seed);
 }
 
+/* At least one round is left. */
 int unit_rounds(int rounds) {
     return rounds >= SLOWER ? rounds / SLOWER : 1;
 }
