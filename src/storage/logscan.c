@@ -79,6 +79,15 @@ static status fill(logscan *s, uint32_t offset, size_t need, const char **p, siz
     return STATUS_OK;
 }
 
+/* True if fewer zeros than a header has are left of the file: a log that fills its file so far ends
+ * there like any other. */
+static bool short_zeros(const char *p, size_t n) {
+    CHECK(n > 0);
+    for (size_t i = 0; i < n; i++)
+        if (p[i]) return false;
+    return n < RECORD_HEADER;
+}
+
 /* The record at offset, with or without its CRCs. *result is RECORD_OK with *at_end at the end. */
 static status read_at(logscan *s, uint32_t offset, bool check, record *rec, record_result *result,
                       bool *at_end) {
@@ -90,6 +99,7 @@ static status read_at(logscan *s, uint32_t offset, bool check, record *rec, reco
     *result = RECORD_OK;
     if (n == 0) return STATUS_OK;
     *result = check ? record_read(p, n, place, rec) : record_parse(p, n, rec);
+    if (*result == RECORD_SHORT && short_zeros(p, n)) *result = RECORD_ZERO;
     if (*result != RECORD_SHORT || rec->size == 0) return STATUS_OK;
     CHECK(rec->size <= RECORD_MAX);
     TRY(fill(s, offset, rec->size, &p, &n));
