@@ -248,7 +248,8 @@ static void read_back(model *m) {
     status st = log_replay(STORE, files, m->nfiles, 0, check_one, &rd, &v);
     assert_string_equal(st.msg, "");
     if (rd.at != m->n)
-        fail_msg("stopped in file %zu of %u at %u: %s, verdict %d dropped %llu", v.file, m->nfiles, v.bad, record_result_text(v.why), v.kind, (unsigned long long)v.dropped);
+        fail_msg("stopped in file %zu of %u at %u: %s, verdict %d dropped %llu", v.file, m->nfiles,
+                 v.bad, record_result_text(v.why), v.kind, (unsigned long long)v.dropped);
     assert_int_equal(v.kind, LOG_CLEAN);
     assert_int_equal(v.file, m->nfiles - 1);
     assert_true(log_pos_of(m->nfiles, v.cut) == logwrite_end(m->w));
