@@ -146,8 +146,8 @@ void log_panic(const char *at_file, int line, const char *fmt, ...) {
     int n = snprintf(msg, sizeof msg, "%s:%d: %s", at_file, line, what);
     write_all(STDERR_FILENO, msg, (size_t)n);
     write_all(STDERR_FILENO, "\n", 1);
-    void *frames[64];
-    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
     put_message(LOG_LEVEL_WARNING, msg);
+    void *frames[64]; /* last, as the first backtrace of a process may want memory */
+    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
     abort();
 }

@@ -8,8 +8,9 @@
  *
  * A block may be freed by another thread than the one that made it, so one thread's difference may
  * be negative; only the sum has a meaning. A thread is entered in the list at its first call here
- * (its totals run since its birth, so nothing is missed), and what it leaves behind is folded into
- * `departed` when it ends. With libc's malloc the two totals are kept here, by usable size. */
+ * (its totals run since its birth, so nothing is missed; one that never calls is not counted), and
+ * what it leaves behind is folded into `departed` when it ends. With libc's malloc the two totals
+ * are kept here, by usable size. */
 #include "base/mem.h"
 
 #include <fcntl.h>
@@ -48,6 +49,15 @@ static uint64_t peak;         /* mem_sample's thread only */
 static _Thread_local uint64_t own_allocated, own_freed;
 #endif
 
+/* The list, and `departed`, change and are walked between these two. */
+static void lock_list(void) {
+    pthread_mutex_lock(&lock);
+}
+
+static void unlock_list(void) {
+    pthread_mutex_unlock(&lock);
+}
+
 /* Adds what one thread has in use to *sum, modulo 2^64. */
 static void add_thread(const thread_count *t, uint64_t *sum) {
     *sum += __atomic_load_n(t->allocated, __ATOMIC_RELAXED);
@@ -58,24 +68,25 @@ static void add_thread(const thread_count *t, uint64_t *sum) {
  * run later still free is not seen; entering the thread again could leave a dangling entry. */
 static void thread_leaves(void *arg) {
     thread_count *t = arg;
-    pthread_mutex_lock(&lock);
+    lock_list();
     add_thread(t, &departed);
     for (thread_count **p = &threads; *p; p = &(*p)->next) {
         if (*p != t) continue;
         *p = t->next;
         break;
     }
-    pthread_mutex_unlock(&lock);
+    unlock_list();
 }
 
-/* The key exists for its destructor alone. */
-static void make_key(void) {
+/* Once a process: a key for its destructor alone, and the lock free in every forked child. */
+static void prepare_process(void) {
     CHECK(pthread_key_create(&exit_key, thread_leaves) == 0);
+    CHECK(pthread_atfork(lock_list, unlock_list, unlock_list) == 0);
 }
 
 /* Enters this thread in the list. */
 static void thread_enters(void) {
-    pthread_once(&once, make_key);
+    pthread_once(&once, prepare_process);
 #ifdef STAVE_JEMALLOC
     size_t len = sizeof mine.allocated;
     CHECK(mallctl("thread.allocatedp", &mine.allocated, &len, NULL, 0) == 0);
@@ -84,10 +95,10 @@ static void thread_enters(void) {
     mine.allocated = &own_allocated;
     mine.freed = &own_freed;
 #endif
-    pthread_mutex_lock(&lock);
+    lock_list();
     mine.next = threads;
     threads = &mine;
-    pthread_mutex_unlock(&lock);
+    unlock_list();
     entered = true;
     pthread_setspecific(exit_key, &mine); /* failing loses one thread's exit, not its count */
 }
@@ -180,11 +191,11 @@ size_t mem_size(const void *p) {
  * other threads do meanwhile, and below zero for that instant. */
 uint64_t mem_used(void) {
     count_thread();
-    pthread_mutex_lock(&lock);
+    lock_list();
     uint64_t sum = departed;
     for (const thread_count *t = threads; t; t = t->next)
         add_thread(t, &sum);
-    pthread_mutex_unlock(&lock);
+    unlock_list();
     sum += (uint64_t)__atomic_load_n(&mapped, __ATOMIC_RELAXED);
     return (int64_t)sum < 0 ? 0 : sum;
 }
