@@ -1,0 +1,518 @@
+/* cache: values in segments, found by a table, evicted by SIEVE.
+ *
+ *   oldest                                                              newest
+ *   [seg] <-> [seg] <-> [kept] <-> [victim   ^   ] <-> [seg] <-> [seg] <-> [fill  >>     ]
+ *                         >>                hand                            new values
+ *
+ *   segment   item, item, item ...                      64 KiB to 1 MiB, by the limit
+ *   item      0  u64  pos     log position
+ *             8  u32  state   length of the value (low 30 bits), DEAD, READ
+ *            12  the value, then up to a multiple of 8
+ *
+ * SIEVE needs values in the order in which they came, a mark on each that is set by a read, and a
+ * hand. Here the order is the order in memory. The hand reads through a segment item by item: one
+ * that is marked loses the mark and is copied to the segment `kept`, which stands just before the
+ * victim, so survivors keep their place in the order; the others are dropped. A segment that was
+ * read through is free. So memory never fragments, and a value costs 12 bytes, half of 8 for
+ * rounding and 13 to 26 in the table, without malloc. A copy is paid for by the read that marked.
+ *
+ * Pace: while memory is nearly used up, each value that comes in moves the hand on until about as
+ * many bytes were dropped, within a budget. Should that not suffice (most of the cache is marked),
+ * and the last free segment is needed, the hand drops marked values too: bounded work first.
+ * A value is copied in before anything is dropped, so it may come from the cache itself.
+ *
+ * Invariants:
+ *  C1. free segments + segments that may still be mapped >= 2 whenever `fill` can't take the
+ *      largest item: one to fill next, one for what the hand keeps.
+ *  C2. Every item that is not DEAD is in the table with its reference, and nothing else is. */
+#include "engine/bitcask/cache.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "engine/bitcask/cache_table.h"
+
+#define SEGMENT_MIN  (64u << 10)
+#define SEGMENT_MAX  (1u << 20)
+#define SEGMENTS_MIN 8u     /* fewer are no cache: below that, nothing is kept */
+#define SEGMENTS_MAX 32767u /* what references can name */
+#define ITEM_HEAD    12u    /* bytes before the value */
+#define ITEM_DEAD    (1u << 30)
+#define ITEM_READ    (1u << 31)
+#define ITEM_LEN     (ITEM_DEAD - 1)
+#define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
+#define PACE_ITEMS   64u         /* items looked at for one that comes in */
+#define PACE_BYTES   (64u << 10) /* and bytes copied, beside four times its own */
+
+typedef struct segment {
+    char *mem; /* NULL: not mapped */
+    uint32_t used, items;
+    uint32_t prev, next; /* by age; or next in the list of free or unmapped ones */
+} segment;
+
+/* Memory that is to be unmapped, a piece at a time. */
+typedef struct doomed {
+    char *mem;
+    size_t bytes;
+    struct doomed *next;
+} doomed;
+
+struct cache {
+    uint64_t limit;
+    uint32_t seg_size; /* 0: nothing is kept */
+    unsigned shift;    /* references: segment << shift | offset / 8 */
+    cache_table table;
+    segment *segs;    /* numbers begin at 1 */
+    uint32_t numbers; /* entries in segs */
+    uint32_t mapped, oldest, fill;
+    uint32_t free, free_count, unmapped;
+    uint32_t hand, at; /* the victim and how far it is read; 0: begin with the oldest */
+    uint32_t kept;     /* 0: none yet */
+    int64_t debt;      /* bytes that came in beyond those dropped */
+    uint64_t value_bytes;
+    uint64_t hits, misses, evictions;
+    doomed *doomed;
+    uint64_t doomed_bytes;
+};
+
+/* ---- items ---------------------------------------------------------------------------------- */
+
+static inline uint64_t item_pos(const char *p) {
+    uint64_t pos;
+    memcpy(&pos, p, sizeof pos);
+    return pos;
+}
+static inline uint32_t item_state(const char *p) {
+    uint32_t state;
+    memcpy(&state, p + 8, sizeof state);
+    return state;
+}
+static inline void item_set(char *p, uint64_t pos, uint32_t state) {
+    memcpy(p, &pos, sizeof pos);
+    memcpy(p + 8, &state, sizeof state);
+}
+static inline uint32_t item_bytes(uint32_t len) {
+    return (ITEM_HEAD + len + 7) & ~7u;
+}
+static inline char *item_at(const cache *c, uint32_t ref) {
+    return c->segs[ref >> c->shift].mem + (size_t)(ref & ((1u << c->shift) - 1)) * 8;
+}
+static inline uint32_t ref_of(const cache *c, uint32_t seg, uint32_t offset) {
+    return seg << c->shift | offset / 8;
+}
+
+/* The reference of the item at pos; 0 if there is none. */
+static uint32_t find(const cache *c, uint64_t pos) {
+    uint32_t hash = cache_hash(pos);
+    const cache_bucket *b = cache_table_bucket(&c->table, hash);
+    for (unsigned m = cache_bucket_match(b, hash); m; m &= m - 1) {
+        uint32_t ref = b->ref[__builtin_ctz(m)];
+        if (ref && item_pos(item_at(c, ref)) == pos) return ref;
+    }
+    return 0;
+}
+
+/* ---- segments ------------------------------------------------------------------------------- */
+
+/* The size of segments that suits a limit: a power of two; 0 if it is too small to keep anything.
+ */
+static uint32_t segment_size_for(uint64_t limit) {
+    uint32_t size = SEGMENT_MAX;
+    while (size > SEGMENT_MIN && limit / 32 < size)
+        size /= 2;
+    return limit / size < SEGMENTS_MIN ? 0 : size;
+}
+
+/* How many segments the limit allows, beside the table. */
+static uint32_t max_segments(const cache *c) {
+    uint64_t table = cache_table_bytes(&c->table);
+    uint64_t n = c->limit > table ? (c->limit - table) / c->seg_size : 0;
+    if (n < SEGMENTS_MIN / 2) n = SEGMENTS_MIN / 2;
+    return n < SEGMENTS_MAX ? (uint32_t)n : SEGMENTS_MAX;
+}
+
+/* Segments that can be taken without dropping anything. */
+static uint32_t available(const cache *c) {
+    uint32_t max = max_segments(c);
+    return c->free_count + (max > c->mapped ? max - c->mapped : 0);
+}
+
+/* Queues memory for unmapping. */
+static void doom(cache *c, void *mem, size_t bytes) {
+    doomed *d = mem_alloc(sizeof *d);
+    *d = (doomed){mem, bytes, c->doomed};
+    c->doomed = d;
+    c->doomed_bytes += bytes;
+}
+
+/* Unmaps at most a segment's worth of what is queued. */
+static void unmap_some(cache *c) {
+    doomed *d = c->doomed;
+    if (!d) return;
+    size_t n = d->bytes < SEGMENT_MAX ? d->bytes : SEGMENT_MAX;
+    d->bytes -= n;
+    c->doomed_bytes -= n;
+    mem_unmap(d->mem + d->bytes, n);
+    if (d->bytes) return;
+    c->doomed = d->next;
+    mem_free(d);
+}
+
+/* An empty segment, in no list. REQUIRES: available() > 0. */
+static uint32_t take_segment(cache *c) {
+    uint32_t n = c->free;
+    if (n) {
+        c->free = c->segs[n].next;
+        c->free_count--;
+    } else {
+        n = c->unmapped;
+        if (n) {
+            c->unmapped = c->segs[n].next;
+        } else {
+            n = c->numbers++;
+            c->segs = mem_realloc(c->segs, c->numbers * sizeof *c->segs);
+        }
+        c->segs[n].mem = mem_map(c->seg_size, 1);
+        c->mapped++;
+    }
+    c->segs[n] = (segment){.mem = c->segs[n].mem};
+    return n;
+}
+
+/* Puts a segment in the order before `next`, or last if that is 0. */
+static void link_before(cache *c, uint32_t n, uint32_t next) {
+    uint32_t prev = next ? c->segs[next].prev : c->fill;
+    c->segs[n].prev = prev;
+    c->segs[n].next = next;
+    if (next) c->segs[next].prev = n;
+    if (prev)
+        c->segs[prev].next = n;
+    else
+        c->oldest = n;
+}
+
+/* Takes a segment without items out of the order and frees it. */
+static void retire(cache *c, uint32_t n) {
+    segment *s = &c->segs[n];
+    CHECK(s->items == 0 && n != c->fill);
+    if (s->prev)
+        c->segs[s->prev].next = s->next;
+    else
+        c->oldest = s->next;
+    if (s->next) c->segs[s->next].prev = s->prev;
+    s->next = c->free;
+    c->free = n;
+    c->free_count++;
+}
+
+/* Unmaps a free segment if there are more than the limit allows. */
+static void give_back(cache *c) {
+    if (c->free_count == 0 || c->mapped <= max_segments(c)) return;
+    uint32_t n = c->free;
+    c->free = c->segs[n].next;
+    c->free_count--;
+    c->mapped--;
+    mem_unmap(c->segs[n].mem, c->seg_size);
+    c->segs[n] = (segment){.next = c->unmapped};
+    c->unmapped = n;
+}
+
+/* Room for an item at the end of a segment that has it. */
+static char *append(cache *c, uint32_t seg, uint32_t bytes, uint32_t *ref) {
+    segment *s = &c->segs[seg];
+    CHECK(s->used + bytes <= c->seg_size);
+    *ref = ref_of(c, seg, s->used);
+    char *p = s->mem + s->used;
+    s->used += bytes;
+    s->items++;
+    return p;
+}
+
+/* ---- the hand ------------------------------------------------------------------------------- */
+
+/* Forgets the item at p, whose slot is gone or going. */
+static void bury(cache *c, uint32_t seg, char *p) {
+    uint32_t len = item_state(p) & ITEM_LEN;
+    CHECK(c->segs[seg].items > 0 && c->value_bytes >= len);
+    item_set(p, item_pos(p), len | ITEM_DEAD);
+    c->segs[seg].items--;
+    c->value_bytes -= len;
+}
+
+/* A segment before the hand in which `bytes` fit; 0 if there is none to be had. */
+static uint32_t keep_room(cache *c, uint32_t bytes) {
+    if (c->kept && c->segs[c->kept].used + bytes <= c->seg_size) return c->kept;
+    if (available(c) == 0) return 0;
+    c->kept = take_segment(c);
+    link_before(c, c->kept, c->hand);
+    return c->kept;
+}
+
+/* The hand decides on the item under it. Returns the bytes that it copied. */
+static uint32_t judge(cache *c, bool spare) {
+    char *p = c->segs[c->hand].mem + c->at;
+    uint32_t state = item_state(p), bytes = item_bytes(state & ITEM_LEN), copied = 0;
+    if (!(state & ITEM_DEAD)) {
+        uint32_t hash = cache_hash(item_pos(p)), ref = ref_of(c, c->hand, c->at), to;
+        uint32_t room = spare && (state & ITEM_READ) ? keep_room(c, bytes) : 0;
+        if (room) {
+            char *q = append(c, room, bytes, &to);
+            p = c->segs[c->hand].mem + c->at;
+            memcpy(q, p, bytes);
+            item_set(q, item_pos(p), state & ITEM_LEN);
+            cache_table_replace(&c->table, hash, ref, to);
+            c->segs[c->hand].items--;
+            copied = bytes;
+        } else {
+            cache_table_remove(&c->table, hash, ref);
+            bury(c, c->hand, p);
+            c->evictions++;
+        }
+    }
+    c->at += bytes;
+    c->debt -= bytes - copied;
+    return copied;
+}
+
+/* Moves the hand over one item, or off a segment that is read through. False: there is only the
+ * segment that is being filled. */
+static bool step(cache *c, bool spare, uint32_t *copied) {
+    *copied = 0;
+    if (!c->hand) {
+        c->kept = 0;
+        c->at = 0;
+        if (c->oldest == c->fill) return false;
+        c->hand = c->oldest;
+    }
+    segment *s = &c->segs[c->hand];
+    if (c->at < s->used) {
+        *copied = judge(c, spare);
+        return true;
+    }
+    uint32_t next = s->next;
+    retire(c, c->hand);
+    c->hand = next == c->fill ? 0 : next;
+    c->at = 0;
+    return true;
+}
+
+/* After `bytes` came in: drops about as much once memory is nearly used up, and sees to C1. */
+static void make_way(cache *c, uint32_t bytes) {
+    uint32_t copied, budget = PACE_BYTES + 4 * bytes;
+    bool over = c->mapped > max_segments(c);
+    if (over || available(c) < 4) {
+        c->debt += over ? 2 * (int64_t)bytes : bytes;
+        if (c->debt > c->seg_size) c->debt = c->seg_size;
+        for (uint32_t n = 0; n < PACE_ITEMS && c->debt > 0; n++) {
+            if (!step(c, true, &copied) || copied > budget) break;
+            budget -= copied;
+        }
+        if (c->debt < -(int64_t)c->seg_size) c->debt = -(int64_t)c->seg_size;
+    }
+    bool low = c->seg_size - c->segs[c->fill].used < c->seg_size / 4;
+    for (uint32_t n = 0; low && available(c) < 2; n++) {
+        bool more = step(c, n < HURRY_AFTER, &copied);
+        CHECK(more);
+    }
+    if (c->free_count > 2) give_back(c);
+    unmap_some(c);
+}
+
+/* ---- life ----------------------------------------------------------------------------------- */
+
+/* Sets up an empty cache for c->limit. */
+static void begin(cache *c) {
+    c->seg_size = segment_size_for(c->limit);
+    c->shift = (unsigned)__builtin_ctz(c->seg_size ? c->seg_size : SEGMENT_MIN) - 3;
+    c->numbers = 1;
+    c->segs = mem_zalloc(sizeof *c->segs);
+    c->mapped = c->oldest = c->fill = c->free = c->free_count = c->unmapped = 0;
+    c->hand = c->at = c->kept = 0;
+    c->debt = 0;
+    c->value_bytes = 0;
+    cache_table_init(&c->table);
+}
+
+/* Forgets everything; the memory is queued for unmapping. */
+static void end(cache *c) {
+    for (uint32_t i = 1; i < c->numbers; i++)
+        if (c->segs[i].mem) doom(c, c->segs[i].mem, c->seg_size);
+    doom(c, c->table.buckets, cache_table_bytes_of(c->table.bits));
+    if (c->table.old) doom(c, c->table.old, cache_table_bytes_of(c->table.bits - 1));
+    mem_free(c->segs);
+}
+
+cache *cache_new(uint64_t limit) {
+    cache *c = mem_zalloc(sizeof *c);
+    c->limit = limit;
+    begin(c);
+    return c;
+}
+
+void cache_free(cache *c) {
+    end(c);
+    while (c->doomed)
+        unmap_some(c);
+    mem_free(c);
+}
+
+void cache_set_limit(cache *c, uint64_t limit) {
+    c->limit = limit;
+    if (segment_size_for(limit) == c->seg_size && cache_table_bytes(&c->table) <= limit / 4) return;
+    end(c);
+    begin(c);
+}
+
+bool cache_trim(cache *c) {
+    uint32_t copied;
+    unmap_some(c);
+    if (!c->seg_size) return c->doomed != NULL;
+    if (c->mapped > max_segments(c) && c->mapped > SEGMENTS_MIN / 2) {
+        for (uint32_t n = 0; c->free_count < 3 && step(c, n < HURRY_AFTER, &copied); n++)
+            continue;
+        give_back(c);
+    }
+    return c->doomed || c->mapped > max_segments(c);
+}
+
+size_t cache_value_max(const cache *c) {
+    return c->seg_size ? c->seg_size / 4 - 8 - ITEM_HEAD : 0;
+}
+
+/* ---- use ------------------------------------------------------------------------------------ */
+
+bool cache_get(cache *c, uint64_t pos, slice *value) {
+    uint32_t ref = find(c, pos);
+    if (!ref) {
+        c->misses++;
+        *value = SLICE_EMPTY;
+        return false;
+    }
+    char *p = item_at(c, ref);
+    uint32_t state = item_state(p);
+    CHECK(!(state & ITEM_DEAD));
+    if (!(state & ITEM_READ)) item_set(p, pos, state | ITEM_READ);
+    c->hits++;
+    *value = slice_of(p + ITEM_HEAD, state & ITEM_LEN);
+    return true;
+}
+
+/* Makes one slot of a full bucket empty: that of an item that was not read, if there is one. */
+static void thin_bucket(cache *c, uint32_t hash) {
+    const cache_bucket *b = cache_table_bucket(&c->table, hash);
+    int victim = 0;
+    for (int i = CACHE_BUCKET - 1; i >= 0; i--)
+        if (!(item_state(item_at(c, b->ref[i])) & ITEM_READ)) victim = i;
+    uint32_t ref = b->ref[victim];
+    cache_table_remove(&c->table, b->hash[victim], ref);
+    bury(c, ref >> c->shift, item_at(c, ref));
+    c->evictions++;
+}
+
+/* Enters an item in the table, which grows meanwhile if it should and may. */
+static void enter(cache *c, uint64_t pos, uint32_t ref) {
+    uint32_t hash = cache_hash(pos);
+    bool may = c->table.old || cache_table_bytes_of(c->table.bits + 1) <= c->limit / 4;
+    if (may && cache_table_crowded(&c->table)) {
+        void *done;
+        size_t bytes;
+        cache_table_grow(&c->table, &done, &bytes);
+        if (done) doom(c, done, bytes);
+    }
+    while (!cache_table_add(&c->table, hash, ref))
+        thin_bucket(c, hash);
+}
+
+/* An item at the young end, in the table; NULL if it is too long. */
+static char *place(cache *c, uint64_t pos, size_t len) {
+    if (len > cache_value_max(c) || !c->seg_size) return NULL;
+    uint32_t bytes = item_bytes((uint32_t)len), ref;
+    if (!c->fill || c->segs[c->fill].used + bytes > c->seg_size) {
+        uint32_t n = take_segment(c);
+        link_before(c, n, 0);
+        c->fill = n;
+    }
+    char *p = append(c, c->fill, bytes, &ref);
+    item_set(p, pos, (uint32_t)len);
+    c->value_bytes += len;
+    enter(c, pos, ref);
+    return p + ITEM_HEAD;
+}
+
+char *cache_reserve(cache *c, uint64_t pos, size_t len) {
+    char *p = place(c, pos, len);
+    if (p) make_way(c, item_bytes((uint32_t)len));
+    return p;
+}
+
+void cache_put(cache *c, uint64_t pos, slice value) {
+    char *p = place(c, pos, value.len);
+    if (!p) return;
+    if (value.len) memcpy(p, value.data, value.len);
+    make_way(c, item_bytes((uint32_t)value.len));
+}
+
+void cache_drop(cache *c, uint64_t pos) {
+    uint32_t ref = find(c, pos);
+    if (!ref) return;
+    cache_table_remove(&c->table, cache_hash(pos), ref);
+    bury(c, ref >> c->shift, item_at(c, ref));
+}
+
+void cache_move(cache *c, uint64_t from, uint64_t to) {
+    uint32_t ref = find(c, from);
+    if (!ref) return;
+    cache_table_remove(&c->table, cache_hash(from), ref);
+    char *p = item_at(c, ref);
+    item_set(p, to, item_state(p));
+    enter(c, to, ref);
+}
+
+/* ---- statistics and the check -----------------------------------------------------------------
+ */
+
+void cache_stats_of(const cache *c, cache_stats *out) {
+    *out = (cache_stats){
+        .hits = c->hits,
+        .misses = c->misses,
+        .evictions = c->evictions,
+        .items = c->table.items,
+        .value_bytes = c->value_bytes,
+        .bytes = (uint64_t)c->mapped * c->seg_size + cache_table_bytes(&c->table) + c->doomed_bytes,
+        .limit = c->limit,
+    };
+}
+
+/* Checks the items of a segment; adds to the totals. */
+static void check_segment(const cache *c, uint32_t n, uint64_t *items, uint64_t *bytes) {
+    const segment *s = &c->segs[n];
+    uint32_t live = 0;
+    for (uint32_t at = 0; at < s->used;) {
+        const char *p = s->mem + at;
+        uint32_t state = item_state(p);
+        /* What the hand has passed was moved, or is dead. */
+        if (!(state & ITEM_DEAD) && !(n == c->hand && at < c->at)) {
+            CHECK(find(c, item_pos(p)) == ref_of(c, n, at)); /* C2 */
+            *bytes += state & ITEM_LEN;
+            live++;
+        }
+        at += item_bytes(state & ITEM_LEN);
+        CHECK(at <= s->used);
+    }
+    CHECK(live == s->items);
+    *items += live;
+}
+
+void cache_check(const cache *c) {
+    uint64_t items = 0, bytes = 0;
+    uint32_t segments = 0, prev = 0, free = 0;
+    for (uint32_t n = c->oldest; n; prev = n, n = c->segs[n].next) {
+        CHECK(c->segs[n].prev == prev && c->segs[n].used <= c->seg_size);
+        check_segment(c, n, &items, &bytes);
+        segments++;
+    }
+    CHECK(prev == c->fill);
+    for (uint32_t n = c->free; n; n = c->segs[n].next)
+        free++;
+    CHECK(free == c->free_count && segments + free == c->mapped);
+    CHECK(items == c->table.items && bytes == c->value_bytes);
+}
