@@ -183,6 +183,7 @@ bool sim_run(sim *s) {
     sim_lives(s);
     const simfs_counts *c = simfs_counts_of(s->fs);
     sim_total.calls += c->calls;
+    sim_total.children += simchild_started(s->children);
     sim_total.crashes += c->crashes;
     sim_total.kills += c->kills;
     sim_total.flips += c->flips;

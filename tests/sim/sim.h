@@ -176,5 +176,7 @@ void sim_unwatch(sim *s);
 void sim_verify_recovered(sim *s, uint64_t promised);
 /* Now, with nothing to go back over. */
 void sim_verify_now(sim *s);
+/* All is released: then so is the position of everything that can be read. */
+void sim_verify_positions(sim *s);
 
 #endif

@@ -321,7 +321,7 @@ void sim_command(sim *s) {
         s->chance = from;
         engine_result r = sim_permille(s, 250) ? sim_read(s) : write_command(s);
         if (r != ENGINE_PENDING || simfs_stopped(s->fs)) return;
-        if (i > 200) sim_fail(s, "a command is PENDING again and again");
+        if (i > 2000) sim_fail(s, "a command is PENDING again and again");
         await_ready(s);
     }
 }

@@ -180,6 +180,7 @@ static void begin_life(sim *s, uint64_t promise) {
     if (engine_released(s->e) < end) sim_fail(s, "not all of what was recovered is released");
     if (s->safe > now) s->safe = now;
     sim_observe(s);
+    sim_verify_positions(s);
     if (sim_permille(s, 100)) try_second(s);
 }
 

@@ -15,6 +15,7 @@ static void sync_now(sim *s) {
     if (s->told < all || s->safe < all)
         sim_fail(s, "after a sync, %llu of %llu batches are released, %llu durable",
                  (unsigned long long)s->told, (unsigned long long)all, (unsigned long long)s->safe);
+    sim_verify_positions(s);
 }
 
 static void compact_now(sim *s) {

@@ -36,7 +36,7 @@ static void configure_fsync(sim *s) {
 }
 
 static void configure_toy(sim *s, bool live) {
-    (void)live;
+    if (!live) sim_set(s, "pending", ONE_OF(s, "0", "0", "10"));
     configure_fsync(s);
 }
 
@@ -81,7 +81,7 @@ typedef struct options {
     const sim_engine *engine;
     uint64_t from, seeds, seconds;
     bool verbose, totals, quiet;
-    const char *file;
+    const char *file, *export;
 } options;
 
 static sim *current; /* for the report of a signal */
@@ -99,6 +99,7 @@ static bool run_seed(const options *o, uint64_t seed, bool twice) {
         hash = s->trace_hash;
         if (!ok) {
             if (!o->verbose && !o->quiet) sim_print_recent(s);
+            if (o->export) simfs_export(s->fs, o->export);
             printf("FAIL seed %llu: %s\n", (unsigned long long)seed, s->message);
             fflush(stdout);
             return false;
@@ -135,6 +136,9 @@ static bool time_is_up(const options *o, time_t start) {
     return o->seconds && (uint64_t)(time(NULL) - start) >= o->seconds;
 }
 
+/* Of a build with the address sanitizer: nonzero if something was lost since the last call. */
+int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
 /* Runs seeds from p->next on, until all or a failure that leaves the process unfit. */
 static void run_some(const options *o, const uint64_t *list, progress *p, time_t start) {
     sim_total = p->totals;
@@ -146,6 +150,11 @@ static void run_some(const options *o, const uint64_t *list, progress *p, time_t
         p->totals = sim_total;
         if (!ok) _exit(1);
         p->passed++;
+    }
+    if (__lsan_do_recoverable_leak_check && __lsan_do_recoverable_leak_check()) {
+        printf("FAIL: memory was lost in some of the seeds up to %llu\n",
+               (unsigned long long)p->seed);
+        _exit(1);
     }
     _exit(0);
 }
@@ -252,15 +261,24 @@ static void usage(void) {
          "  --engine NAME     bitcask (default), or toy: a small right one\n"
          "  --faults          run toy engines that are wrong: each must be found\n"
          "  --totals          say how much was done\n"
+         "  --export DIR      copy the disk of a failed seed to DIR, which must exist\n"
          "  --quiet           no trace with a failure");
 }
 
 int main(int argc, char **argv) {
-    static const struct option table[] = {
-        {"seed", 1, 0, 's'},    {"seeds", 1, 0, 'n'},  {"from", 1, 0, 'm'},
-        {"file", 1, 0, 'f'},    {"engine", 1, 0, 'e'}, {"seconds", 1, 0, 't'},
-        {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
-        {"faults", 0, 0, 'F'},  {"help", 0, 0, 'h'},   {0, 0, 0, 0}};
+    static const struct option table[] = {{"seed", 1, 0, 's'},
+                                          {"seeds", 1, 0, 'n'},
+                                          {"from", 1, 0, 'm'},
+                                          {"file", 1, 0, 'f'},
+                                          {"engine", 1, 0, 'e'},
+                                          {"seconds", 1, 0, 't'},
+                                          {"verbose", 0, 0, 'v'},
+                                          {"totals", 0, 0, 'T'},
+                                          {"quiet", 0, 0, 'q'},
+                                          {"faults", 0, 0, 'F'},
+                                          {"export", 1, 0, 'x'},
+                                          {"help", 0, 0, 'h'},
+                                          {0, 0, 0, 0}};
     options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
     bool faults = false;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
@@ -274,6 +292,7 @@ int main(int argc, char **argv) {
         case 'f': o.file = optarg; break;
         case 'e': o.engine = sim_engine_named(optarg); break;
         case 't': o.seconds = strtoull(optarg, NULL, 10); break;
+        case 'x': o.export = optarg; break;
         case 'v': o.verbose = true; break;
         case 'T': o.totals = true; break;
         case 'q': o.quiet = true; break;

@@ -23,6 +23,7 @@
 
 toy_fault toy_bug;
 int toy_appendfsync = ENGINE_FSYNC_EVERYSEC;
+static int64_t pending; /* permille of reads that are PENDING */
 
 typedef struct toy {
     engine base;
@@ -567,6 +568,7 @@ static status toy_open(const engine_options *opt, engine **out) {
         *out = NULL;
         return st;
     }
+    engine_mem_knobs(t->mem)->pending_permille = (unsigned)pending;
     *out = &t->base;
     return st;
 }
@@ -575,11 +577,13 @@ static const setting_choice fsync_choices[] = {{"always", ENGINE_FSYNC_ALWAYS},
                                                {"everysec", ENGINE_FSYNC_EVERYSEC},
                                                {"no", ENGINE_FSYNC_NO},
                                                {NULL, 0}};
-static const setting settings[] = {{.name = "appendfsync",
-                                    .kind = SETTING_ENUM,
-                                    .target = &toy_appendfsync,
-                                    .default_value = "everysec",
-                                    .choices = fsync_choices},
-                                   {0}};
+static const setting settings[] = {
+    {.name = "appendfsync",
+     .kind = SETTING_ENUM,
+     .target = &toy_appendfsync,
+     .default_value = "everysec",
+     .choices = fsync_choices},
+    {.name = "pending", .kind = SETTING_INT, .target = &pending, .default_value = "0", .max = 1000},
+    {0}};
 
 const engine_class toy_class = {.name = "toy", .open = toy_open, .settings = settings};
