@@ -1,0 +1,297 @@
+/* manifest_state: edits add up; impossible ones are refused; a state encodes to edits that make it.
+ */
+#include "support/unit.h"
+
+#include "base/codec.h"
+#include "base/mem.h"
+#include "storage/manifest_state.h"
+
+static const hash_key key = {1, 2};
+
+static void start(manifest_state *s) {
+    manifest_edit e = {0};
+    *s = (manifest_state){0};
+    edit_create(&e, "bitcask", 77, key, true);
+    edit_reserve(&e, MANIFEST_IDS_FILE, 100);
+    edit_reserve(&e, MANIFEST_IDS_PDB, 50);
+    assert_true(status_ok(manifest_state_apply(s, buf_slice(&e.ops))));
+    edit_free(&e);
+}
+
+/* Applies the edit and empties it. */
+static status apply(manifest_state *s, manifest_edit *e) {
+    status st = manifest_state_apply(s, buf_slice(&e->ops));
+    edit_free(e);
+    return st;
+}
+
+/* Adds files to the end of the order; sealed if length is not 0. */
+static void add(manifest_state *s, uint32_t number, uint32_t length) {
+    manifest_edit e = {0};
+    edit_pending(&e, number);
+    edit_append(&e, number);
+    if (length) edit_seal(&e, number, length);
+    assert_string_equal(apply(s, &e).msg, "");
+}
+
+static void expect_order(const manifest_state *s, const uint32_t *numbers, size_t n) {
+    assert_int_equal(s->nfiles, n);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(s->files[i].number, numbers[i]);
+        assert_int_equal(manifest_state_find(s, numbers[i]), i);
+    }
+}
+#define EXPECT_ORDER(s, ...)                                                                       \
+    expect_order(s, (uint32_t[]){__VA_ARGS__}, sizeof((uint32_t[]){__VA_ARGS__}) / 4)
+
+static void test_life_of_files(void **state) {
+    (void)state;
+    manifest_state s;
+    manifest_edit e = {0};
+    start(&s);
+    assert_string_equal(s.engine, "bitcask");
+    assert_true(s.store_id == 77 && s.key.k0 == 1 && s.key.k1 == 2 && s.cluster);
+    for (uint32_t n = 1; n <= 5; n++)
+        add(&s, n, 1000 * n);
+    add(&s, 6, 0);
+    EXPECT_ORDER(&s, 1, 2, 3, 4, 5, 6);
+    edit_pending(&e, 8);
+    edit_pending(&e, 7);
+    assert_true(status_ok(apply(&s, &e)));
+    assert_true(manifest_state_is_pending(&s, 7) && manifest_state_is_pending(&s, 8));
+    edit_replace(&e, 2, 4, (manifest_file[]){{8, 500, false}, {7, 600, false}}, 2);
+    assert_true(status_ok(apply(&s, &e)));
+    EXPECT_ORDER(&s, 1, 8, 7, 5, 6);
+    assert_true(s.files[1].merged && s.files[1].length == 500 && !s.files[0].merged);
+    assert_int_equal(s.npending, 3);
+    assert_true(manifest_state_is_pending(&s, 3) && !manifest_state_is_pending(&s, 7));
+    edit_gone(&e, 2);
+    edit_gone(&e, 4);
+    edit_gone(&e, 3);
+    edit_retire(&e, 1);
+    assert_true(status_ok(apply(&s, &e)));
+    EXPECT_ORDER(&s, 8, 7, 5, 6);
+    assert_int_equal(s.npending, 1);
+    edit_replace(&e, 8, 8, NULL, 0); /* a merge that leaves nothing */
+    edit_seal(&e, 6, 70);
+    assert_true(status_ok(apply(&s, &e)));
+    EXPECT_ORDER(&s, 7, 5, 6);
+    assert_int_equal(s.files[2].length, 70);
+    manifest_state_free(&s);
+}
+
+static void test_ids_and_map(void **state) {
+    (void)state;
+    manifest_state s;
+    manifest_edit e = {0};
+    start(&s);
+    edit_reserve(&e, MANIFEST_IDS_COLL, (uint64_t)1 << 40);
+    edit_map(&e, 12345, (manifest_map[]){{0, 3}, {1, 49}, {15, 0}}, 3);
+    assert_true(status_ok(apply(&s, &e)));
+    assert_true(s.ids[MANIFEST_IDS_COLL] == (uint64_t)1 << 40);
+    assert_int_equal(s.nmap, 3);
+    assert_int_equal(s.map[1].pdb, 49);
+    assert_int_equal(s.map_at, 12345);
+    edit_map(&e, 12345, NULL, 0);
+    assert_true(status_ok(apply(&s, &e)));
+    assert_int_equal(s.nmap, 0);
+    manifest_state_free(&s);
+}
+
+/* Each of these, applied to files 1 (sealed), 2 (sealed), 3 (open) and 9 (pending), is refused. */
+static void impossible(const char *what, manifest_edit *e) {
+    manifest_state s;
+    manifest_edit pending = {0};
+    start(&s);
+    add(&s, 1, 100);
+    add(&s, 2, 100);
+    add(&s, 3, 0);
+    edit_pending(&pending, 9);
+    assert_true(status_ok(apply(&s, &pending)));
+    status st = apply(&s, e);
+    if (st.code != ST_CORRUPT) fail_msg("%s was accepted", what);
+    manifest_state_free(&s);
+}
+
+static void test_impossible(void **state) {
+    (void)state;
+    manifest_edit e = {0};
+    manifest_file out[] = {{9, 100, false}, {9, 100, false}};
+#define IMPOSSIBLE(call) ((void)(call), impossible(#call, &e))
+    IMPOSSIBLE(edit_create(&e, "lsm", 1, key, false));
+    IMPOSSIBLE(edit_pending(&e, 1));   /* live */
+    IMPOSSIBLE(edit_pending(&e, 9));   /* pending already */
+    IMPOSSIBLE(edit_pending(&e, 100)); /* not reserved */
+    IMPOSSIBLE(edit_pending(&e, 0));
+    IMPOSSIBLE(edit_append(&e, 4)); /* not pending */
+    IMPOSSIBLE(edit_append(&e, 1));
+    IMPOSSIBLE(edit_seal(&e, 1, 100));                       /* sealed already */
+    IMPOSSIBLE(edit_seal(&e, 9, 100));                       /* not live */
+    IMPOSSIBLE(edit_seal(&e, 3, 63));                        /* shorter than a header */
+    IMPOSSIBLE((edit_append(&e, 9), edit_seal(&e, 9, 100))); /* behind an open file */
+    IMPOSSIBLE(edit_retire(&e, 9));
+    IMPOSSIBLE(edit_gone(&e, 1));
+    IMPOSSIBLE(edit_gone(&e, 4));
+    IMPOSSIBLE(edit_replace(&e, 2, 1, out, 1)); /* backward */
+    IMPOSSIBLE(edit_replace(&e, 1, 4, out, 1)); /* no such file */
+    IMPOSSIBLE(edit_replace(&e, 2, 3, out, 1)); /* the last is open */
+    IMPOSSIBLE(edit_replace(&e, 1, 2, out, 2)); /* an output twice */
+    out[0].number = 3;
+    IMPOSSIBLE(edit_replace(&e, 1, 2, out, 1));          /* an output that is live */
+    IMPOSSIBLE(edit_reserve(&e, MANIFEST_IDS_FILE, 99)); /* backward */
+    IMPOSSIBLE(edit_reserve(&e, MANIFEST_IDS_FILE, (uint64_t)1 << 32));
+    IMPOSSIBLE(edit_map(&e, 1, (manifest_map[]){{1, 1}, {0, 1}}, 2)); /* out of order */
+    IMPOSSIBLE(edit_map(&e, 1, (manifest_map[]){{1, 1}, {1, 2}}, 2));
+    IMPOSSIBLE(edit_map(&e, 1, (manifest_map[]){{65536, 1}}, 1));
+    IMPOSSIBLE(edit_map(&e, 1, (manifest_map[]){{0, 50}}, 1)); /* not reserved */
+    IMPOSSIBLE((edit_map(&e, 9, NULL, 0), edit_map(&e, 8, NULL, 0)));
+#undef IMPOSSIBLE
+}
+
+/* Operations that are cut, too long or unknown; and edits before the creation. */
+static void test_malformed(void **state) {
+    (void)state;
+    manifest_edit e = {0};
+    edit_create(&e, "bitcask", 77, key, false);
+    edit_reserve(&e, MANIFEST_IDS_FILE, 100);
+    edit_pending(&e, 3);
+    edit_append(&e, 3);
+    edit_seal(&e, 3, 1000);
+    size_t whole = 0;
+    for (size_t n = 0; n <= e.ops.len; n++) {
+        manifest_state s = {0};
+        whole += status_ok(manifest_state_apply(&s, slice_of(e.ops.data, n)));
+        manifest_state_free(&s);
+    }
+    assert_int_equal(whole, 6); /* at the five operations' ends, and nothing at all */
+    edit_free(&e);
+    static const slice bad[] = {
+        SLICE("\2\1\5"),     /* pending before the creation */
+        SLICE("\0\0"),       /* no operation */
+        SLICE("\x7f\0"),     /* an unknown one */
+        SLICE("\1\1\0"),     /* an engine without a name */
+        SLICE("\2\2\5\5"),   /* a byte too many */
+        SLICE("\2\x80\0\5"), /* a long form of a length */
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        manifest_state s;
+        if (i)
+            start(&s);
+        else
+            s = (manifest_state){0};
+        assert_int_equal(manifest_state_apply(&s, bad[i]).code, ST_CORRUPT);
+        manifest_state_free(&s);
+    }
+}
+
+/* Random possible edits; after each the state encodes to edits that make it again. */
+static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
+    uint32_t next = (uint32_t)s->ids[MANIFEST_IDS_FILE];
+    switch (rng_below(r, 7)) {
+    case 0:
+        edit_reserve(e, MANIFEST_IDS_FILE, next + 2);
+        edit_pending(e, next);
+        edit_pending(e, next + 1);
+        break;
+    case 1:
+        if (s->npending) edit_append(e, s->pending[rng_below(r, s->npending)]);
+        break;
+    case 2:
+        for (size_t i = 0; i < s->nfiles; i++)
+            if (!s->files[i].length) {
+                edit_seal(e, s->files[i].number, 64 + (uint32_t)rng_below(r, 1u << 31));
+                break;
+            }
+        break;
+    case 3: {
+        size_t sealed = 0;
+        while (sealed < s->nfiles && s->files[sealed].length)
+            sealed++;
+        if (sealed == 0) break;
+        size_t a = rng_below(r, sealed), b = a + rng_below(r, sealed - a);
+        manifest_file out[3];
+        size_t n = rng_below(r, (s->npending < 3 ? s->npending : 3) + 1);
+        for (size_t i = 0; i < n; i++)
+            out[i] = (manifest_file){s->pending[i], 64 + (uint32_t)rng_below(r, 5000), false};
+        edit_replace(e, s->files[a].number, s->files[b].number, out, n);
+        break;
+    }
+    case 4:
+        if (s->nfiles) edit_retire(e, s->files[rng_below(r, s->nfiles)].number);
+        break;
+    case 5:
+        if (s->npending) edit_gone(e, s->pending[rng_below(r, s->npending)]);
+        break;
+    default: {
+        manifest_map map[4];
+        size_t n = rng_below(r, 5);
+        for (size_t i = 0; i < n; i++)
+            map[i] = (manifest_map){(uint32_t)i * 3, (uint32_t)rng_below(r, 50)};
+        edit_map(e, s->map_at + rng_below(r, 1000), map, n);
+    }
+    }
+}
+
+static void test_encode(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    manifest_state s;
+    start(&s);
+    for (int i = 0; i < unit_rounds(3000); i++) {
+        manifest_edit e = {0};
+        manifest_state copy, again = {0};
+        buf ops = {0};
+        random_edit(&r, &s, &e);
+        assert_string_equal(apply(&s, &e).msg, "");
+        manifest_state_copy(&copy, &s);
+        assert_true(manifest_state_eq(&copy, &s));
+        manifest_state_encode(&s, &ops);
+        slice rest = buf_slice(&ops); /* applied in pieces */
+        while (rest.len) {
+            slice piece = manifest_ops_piece(&rest, 1 + rng_below(&r, 60));
+            assert_true(status_ok(manifest_state_apply(&again, piece)));
+        }
+        assert_true(manifest_state_eq(&again, &s));
+        again.ids[3]++;
+        assert_false(manifest_state_eq(&again, &s));
+        buf_free(&ops);
+        manifest_state_free(&copy);
+        manifest_state_free(&again);
+    }
+    manifest_state_free(&s);
+}
+
+static void test_print(void **state) {
+    (void)state;
+    manifest_edit e = {0};
+    buf out = {0};
+    edit_create(&e, "bitcask", 0xabc, key, false);
+    edit_reserve(&e, MANIFEST_IDS_PDB, 16);
+    edit_seal(&e, 3, 1000);
+    edit_replace(&e, 1, 2, (manifest_file[]){{7, 500, false}}, 1);
+    edit_map(&e, log_pos_of(3, 64), (manifest_map[]){{0, 5}}, 1);
+    buf_append(&e.ops, "\x55\1x", 3);
+    buf_append(&e.ops, "\3\2\5", 3);
+    manifest_ops_print(buf_slice(&e.ops), &out);
+    buf_append_char(&out, '\0');
+    assert_string_equal(out.data, "create engine bitcask store 0000000000000abc hash key "
+                                  "00000000000000010000000000000002 cluster no\n"
+                                  "reserve pdb ids below 16\n"
+                                  "seal 3 1000\n"
+                                  "replace 1 2 1 7 500\n"
+                                  "map at file 3 offset 64: 1 0 5\n"
+                                  "unknown (malformed)\n"
+                                  "bytes that are no operation\n");
+    buf_free(&out);
+    edit_free(&e);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_life_of_files), cmocka_unit_test(test_ids_and_map),
+        cmocka_unit_test(test_impossible),    cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_encode),        cmocka_unit_test(test_print),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
