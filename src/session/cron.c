@@ -51,16 +51,22 @@ static uint64_t memory_limit(void) {
     return (uint64_t) * (const int64_t *)maxmemory->target / 100 * (uint64_t)-v;
 }
 
-static client *largest(session *s) {
+static bool may_evict(const client *c) {
+    return !(c->flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP | CLIENT_PROTECTED));
+}
+
+/* The one of those that may go that takes most, and in *total what they all take. */
+static client *largest(session *s, size_t *total) {
     client *best = NULL;
     size_t most = 0;
+    *total = 0;
     for (client *c = s->first; c; c = c->next) {
-        if (c->flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP | CLIENT_PROTECTED)) continue;
+        if (!may_evict(c)) continue;
         size_t n = client_memory(c);
-        if (n > most) {
-            most = n;
-            best = c;
-        }
+        *total += n;
+        if (n <= most) continue;
+        most = n;
+        best = c;
     }
     return best;
 }
@@ -68,12 +74,9 @@ static client *largest(session *s) {
 /* Ends the largest clients until the rest fit into maxmemory-clients. */
 static void evict_clients(session *s) {
     uint64_t limit = memory_limit();
+    size_t total;
     if (!limit) return;
-    size_t used = session_client_memory(s);
-    while (used > limit) {
-        client *c = largest(s);
-        if (!c) return;
-        used -= client_memory(c);
+    for (client *c; (c = largest(s, &total)) != NULL && total > limit;) {
         log_notice("Evicting client: id=%llu addr=%s, it takes %zu bytes",
                    (unsigned long long)c->id, c->peer, client_memory(c));
         s->stats.evicted_clients++;
@@ -82,9 +85,10 @@ static void evict_clients(session *s) {
 }
 
 void session_cron(session *s) {
-    size_t n = s->clients / CALLS_A_SECOND;
-    if (n < LOOK_AT_LEAST) n = LOOK_AT_LEAST < s->clients ? LOOK_AT_LEAST : s->clients;
-    while (n-- > 0) {
+    size_t n = s->clients / CALLS_A_SECOND + 1;
+    if (n < LOOK_AT_LEAST) n = LOOK_AT_LEAST;
+    if (n > s->clients) n = s->clients;
+    while (s->first && n-- > 0) {
         if (!s->cron_at) s->cron_at = s->first;
         client *c = s->cron_at;
         s->cron_at = c->next;

@@ -179,14 +179,14 @@ dispatch_result dispatch(client *c) {
     bool outermost = !(c->flags & CLIENT_FAKE);
     if (outermost) s->running = c;
     command_result r = run_batch(c);
-    if (outermost) s->running = NULL;
     s->now_ns = clock_mono_ns();
     c->spent_ns += s->now_ns - start;
+    if (r != CMD_AGAIN) account(c, r, c->spent_ns, s->stats.error_replies != errors);
+    if (outermost) s->running = NULL;
     if (r == CMD_AGAIN) {
         s->stats.parked++;
         return hold(c, CLIENT_PARKED | CLIENT_RERUN);
     }
-    account(c, r, c->spent_ns, s->stats.error_replies != errors);
     if (!(c->flags & CLIENT_BLOCKED)) dispatch_reply_done(c);
     if (outermost && s->after_reply.len) append_pushed(c);
     return DISPATCH_DONE;

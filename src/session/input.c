@@ -182,7 +182,9 @@ static void read_own(client *c) {
     if (!within_limit(c)) return;
     if (c->flags & CLIENT_WAITS)
         input_allow(c);
-    else if ((size_t)r >= need)
+    else if ((size_t)r < need)
+        c->partial->need -= (size_t)r; /* the parser need not look yet */
+    else
         input_continue(c);
 }
 

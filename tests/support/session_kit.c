@@ -234,14 +234,18 @@ static void ready(void *ctx) {
     session_resume(((kit *)ctx)->session);
 }
 
+static void must(status st) {
+    if (status_ok(st)) return;
+    fprintf(stderr, "session_kit: %s\n", st.msg);
+    abort();
+}
+
 void kit_start(kit *k) {
-    static bool registered;
     *k = (kit){.clock = {.wall_ms = 1700000000000, .mono_us = 1000000, .read = still_clock}};
     rng_seed(&k->rng, 1);
     setting_defaults(session_settings);
     setting_defaults(keyspace_settings);
-    if (!registered) commands_register(kit_commands);
-    registered = true;
+    if (command_count() == 0) commands_register(kit_commands);
     io_env env = {.clock = &k->clock, .rng = &k->rng};
     engine_options opt = {.env = &env, .databases = 16, .host = {.ready = ready, .ctx = k}};
     k->engine = engine_mem_new(&opt, 1);
@@ -249,10 +253,14 @@ void kit_start(kit *k) {
     status st = ks_new(k->engine, &k->clock, &k->rng, 16, &k->ks);
     if (status_ok(st)) st = reactor_new(&k->clock, &k->reactor);
     if (status_ok(st)) st = session_new(k->reactor, k->ks, &k->session);
-    if (!status_ok(st)) {
-        fprintf(stderr, "kit_start: %s\n", st.msg);
-        abort();
-    }
+    must(st);
+}
+
+void kit_set(const char *name, const char *value) {
+    const setting *s = setting_find(session_settings, slice_cstr(name));
+    if (!s) s = setting_find(keyspace_settings, slice_cstr(name));
+    slice word = slice_cstr(value);
+    must(s ? setting_parse(s, 1, &word) : status_make(ST_INVALID, "no setting '%s'", name));
 }
 
 void kit_stop(kit *k) {

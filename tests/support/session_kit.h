@@ -32,9 +32,12 @@ typedef struct fake_end {
     struct fake_end *next;
 } fake_end;
 
-/* Settings have their defaults; the commands below are registered. */
+/* Settings have their defaults; the commands below are registered, unless the test has registered
+ * others before. */
 void kit_start(kit *k);
 void kit_stop(kit *k);
+/* A setting of the session's or the keyspace's gets this value (one word). */
+void kit_set(const char *name, const char *value);
 /* One turn: clients whose end has something are read, in order of id; then the turn ends. */
 void kit_turn(kit *k);
 /* Time passes, timers included. */

@@ -1,0 +1,270 @@
+/* input: however the bytes come, the commands are the same; limits; who owns the memory. */
+#include "support/session_kit.h"
+#include "support/unit.h"
+
+#include "base/mem.h"
+#include "session/input.h"
+#include "session/output.h"
+
+#include <stdio.h>
+
+static kit k;
+static client *c;
+static fake_end *end;
+
+static int setup(void **state) {
+    (void)state;
+    kit_start(&k);
+    c = kit_client(&k, &end);
+    return 0;
+}
+
+static int teardown(void **state) {
+    (void)state;
+    kit_stop(&k);
+    return 0;
+}
+
+#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
+
+static void owns_nothing(void) {
+    assert_int_equal(c->query.cap, 0);
+    assert_null(c->partial);
+    assert_int_equal(output_memory(c), 0);
+}
+
+/* Every cut of a pipeline into two, and into single bytes. */
+static void every_cut(void **state) {
+    (void)state;
+    static const char line[] =
+        "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n*2\r\n$3\r\nget\r\n$1\r\n"
+        "k\r\nPING  'a b'\r\n*1\r\n$4\r\nPING\r\n*0\r\n\r\nDEL k\r\n";
+    static const char reply[] = "+OK\r\n$5\r\nhello\r\n$3\r\na b\r\n+PONG\r\n:1\r\n";
+    size_t n = sizeof line - 1;
+    for (size_t cut = 0; cut <= n; cut++) {
+        kit_send_bytes(end, slice_of(line, cut));
+        kit_turn(&k);
+        kit_send_bytes(end, slice_of(line + cut, n - cut));
+        ASK("", reply);
+        owns_nothing();
+    }
+    for (size_t i = 0; i < n; i++) {
+        kit_send_bytes(end, slice_of(line + i, 1));
+        kit_turn(&k);
+    }
+    ASK("", reply);
+    owns_nothing();
+}
+
+/* Random pipelines with values of all sizes, in random pieces. */
+static void random_pieces(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    for (int round = 0; round < unit_rounds(40); round++) {
+        buf in = {0}, want = {0}, got = {0};
+        for (int i = 0; i < 40; i++) {
+            size_t n = rng_below(&r, 8) ? rng_below(&r, 50) : rng_below(&r, 300000);
+            buf_printf(&in, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%zu\r\n", n);
+            size_t at = in.len;
+            for (size_t j = 0; j < n; j++)
+                buf_append_char(&in, (char)('a' + rng_below(&r, 26)));
+            buf_printf(&want, "+OK\r\n$%zu\r\n", n);
+            buf_append(&want, in.data + at, n);
+            buf_printf(&in, "\r\nGET k\r\n");
+            buf_printf(&want, "\r\n");
+        }
+        for (size_t at = 0; at < in.len;) {
+            size_t n = rng_below(&r, 3) ? rng_below(&r, 100) : rng_below(&r, 200000);
+            if (n > in.len - at) n = in.len - at;
+            kit_send_bytes(end, slice_of(in.data + at, n));
+            at += n;
+            kit_turn(&k);
+            buf_append_slice(&got, buf_slice(&end->out));
+            buf_clear(&end->out);
+        }
+        buf_append_slice(&got, slice_cstr(kit_ask(&k, end, "")));
+        assert_int_equal(got.len, want.len);
+        assert_memory_equal(got.data, want.data, got.len);
+        owns_nothing();
+        buf_free(&in);
+        buf_free(&want);
+        buf_free(&got);
+    }
+}
+
+/* A large value is read into a buffer of its size, no more, and not moved. */
+static void large_value(void **state) {
+    (void)state;
+    size_t n = 8 << 20, rest = 0;
+    char *value = mem_zalloc(n);
+    kit_send(end, "PING\r\n*2\r\n$4\r\nPING\r\n$8388608\r\nabc");
+    kit_turn(&k);
+    assert_string_equal(kit_received(end), "+PONG\r\n");
+    assert_int_equal(c->query.len, 27);
+    assert_int_equal(c->query.cap, 27 + n - 3 + 2);
+    const char *where = c->query.data;
+    while (rest < n - 3) {
+        size_t step = n - 3 - rest < 100000 ? n - 3 - rest : 100000;
+        kit_send_bytes(end, slice_of(value, step));
+        rest += step;
+        kit_turn(&k);
+        assert_ptr_equal(c->query.data, where);
+    }
+    kit_send(end, "\r\nPING\r\n");
+    for (int i = 0; i < 4; i++)
+        kit_turn(&k);
+    assert_int_equal(end->out.len, n + 12 + 7);
+    owns_nothing();
+    mem_free(value);
+}
+
+/* Many arguments in one command: parsed once over, the buffer grows in steps. */
+static void many_arguments(void **state) {
+    (void)state;
+    int n = 200000;
+    buf in = {0};
+    buf_printf(&in, "*%d\r\n$4\r\nMGET\r\n", n + 1);
+    for (int i = 0; i < n; i++)
+        buf_append(&in, "$1\r\nx\r\n", 7);
+    for (size_t at = 0; at < in.len; at += 50000) {
+        kit_send_bytes(end, slice_of(in.data + at, in.len - at < 50000 ? in.len - at : 50000));
+        kit_turn(&k);
+    }
+    const char *reply = kit_ask(&k, end, "");
+    assert_int_equal(strlen(reply), (size_t)n * 5 + 9);
+    owns_nothing();
+    buf_free(&in);
+}
+
+/* ---- what is refused ----------------------------------------------------------------------------
+ */
+
+static void protocol_errors(void **state) {
+    (void)state;
+    static const char *const lines[][2] = {
+        {"*1\r\n+a\r\n", "-ERR Protocol error: expected '$', got '+'\r\n"},
+        {"*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"},
+        {"PING\r\n*1\r\n$-1\r\nPING\r\n", "+PONG\r\n-ERR Protocol error: invalid bulk length\r\n"},
+        {"PING 'a\r\n", "-ERR Protocol error: unbalanced quotes in request\r\n"},
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        fake_end *other;
+        kit_client(&k, &other);
+        assert_string_equal(kit_ask(&k, other, lines[i][0]), lines[i][1]);
+        assert_true(other->closed);
+    }
+    ASK("PING\r\n", "+PONG\r\n");
+}
+
+static void bulk_limits(void **state) {
+    (void)state;
+    kit_set("proto-max-bulk-len", "1mb");
+    ASK("*2\r\n$4\r\nPING\r\n$1048577\r\n", "-ERR Protocol error: invalid bulk length\r\n");
+    assert_true(end->closed);
+}
+
+/* Before the password, a client may not make the server keep much. */
+static void unauthenticated(void **state) {
+    (void)state;
+    kit_set("requirepass", "secret");
+    fake_end *a, *b, *d;
+    kit_client(&k, &a);
+    kit_client(&k, &b);
+    kit_client(&k, &d);
+    assert_string_equal(kit_ask(&k, a, "*11\r\n"),
+                        "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    assert_true(a->closed);
+    assert_string_equal(kit_ask(&k, b, "*2\r\n$4\r\nPING\r\n$16385\r\n"),
+                        "-ERR Protocol error: unauthenticated bulk length\r\n");
+    assert_string_equal(kit_ask(&k, d, "*2\r\n$4\r\nPING\r\n$16384\r\n"), "");
+}
+
+static void query_limit(void **state) {
+    (void)state;
+    kit_set("client-query-buffer-limit", "1mb");
+    kit_send(end, "*2\r\n$4\r\nPING\r\n$2000000\r\n");
+    char *bytes = mem_zalloc(100000);
+    for (int i = 0; i < 15 && !end->closed; i++) {
+        kit_send_bytes(end, slice_of(bytes, 100000));
+        kit_turn(&k);
+    }
+    assert_true(end->closed);
+    assert_int_equal(session_statistics(k.session)->query_limit_disconnections, 1);
+    mem_free(bytes);
+}
+
+/* ---- turns -------------------------------------------------------------------------------------
+ */
+
+/* Whoever takes long does not keep the others waiting for all of its pipeline. */
+static void fair(void **state) {
+    (void)state;
+    fake_end *other;
+    kit_client(&k, &other);
+    for (int i = 0; i < 20; i++)
+        kit_send(end, "SLOW 1000\r\n");
+    kit_send(other, "PING\r\n");
+    kit_turn(&k);
+    assert_string_equal(kit_received(other), "+PONG\r\n");
+    size_t done = strlen(kit_received(end)) / 5;
+    assert_in_range(done, 2, 8);
+    ASK("PING\r\n", kit_received(end));
+}
+
+static void fair_goes_on(void **state) {
+    (void)state;
+    buf want = {0};
+    for (int i = 0; i < 20; i++) {
+        kit_send(end, "SLOW 500\r\n");
+        buf_printf(&want, "+OK\r\n");
+    }
+    buf_append(&want, "+PONG\r\n", 8);
+    ASK("PING\r\n", want.data);
+    buf_free(&want);
+    owns_nothing();
+}
+
+/* A blocked client is read, so that its end is seen, but only so far. */
+static void waiting_is_read_so_far(void **state) {
+    (void)state;
+    ASK("BLOCK 0\r\n", "");
+    char *bytes = mem_alloc(100000);
+    for (int i = 0; i < 100000; i += 20)
+        memcpy(bytes + i, "PING 12345678901234\r\n" + 0, 20);
+    for (int i = 0; i < 30; i++) {
+        kit_send_bytes(end, slice_of(bytes, 100000));
+        kit_turn(&k);
+    }
+    assert_true(c->query.len >= INPUT_WAIT_MAX && c->query.len <= 2 * INPUT_WAIT_MAX + 100000);
+    assert_int_equal(c->events, 0);
+    mem_free(bytes);
+}
+
+static void blocked_is_seen_to_end(void **state) {
+    (void)state;
+    ASK("BLOCK 0\r\nPING\r\n", "");
+    end->eof = true;
+    kit_turn(&k);
+    kit_turn(&k);
+    assert_true(end->closed);
+}
+
+int main(void) {
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(every_cut),
+        TEST(random_pieces),
+        TEST(large_value),
+        TEST(many_arguments),
+        TEST(bulk_limits),
+        TEST(protocol_errors),
+        TEST(query_limit),
+        TEST(unauthenticated),
+        TEST(fair),
+        TEST(fair_goes_on),
+        TEST(blocked_is_seen_to_end),
+        TEST(waiting_is_read_so_far),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
