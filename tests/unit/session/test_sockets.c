@@ -97,7 +97,7 @@ static void conversation(void **state) {
 static void large_replies(void **state) {
     (void)state;
     enum { N = 20, SIZE = 1000000 };
-    static char got[N * (SIZE + 12)];
+    static char got[N * (SIZE + 12) + 7];
     int fd = connect_to(true);
     for (int i = 0; i < N; i++)
         say(fd, "BIG 1000000\r\n");
