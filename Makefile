@@ -19,6 +19,18 @@ VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/ve
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
 PACKAGES := liblz4 $(if $(filter yes,$(JEMALLOC)),jemalloc)
+
+# Goals that build nothing, or install what they need first; for any other, what is missing is said
+# once and clearly.
+SELF_SUFFICIENT := help clean run test lint asan bench uninstall
+ifneq ($(filter-out $(SELF_SUFFICIENT),$(or $(MAKECMDGOALS),all)),)
+ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo found),)
+$(error Missing: the development files of $(PACKAGES). `deps/install build` brings what a build needs)
+endif
+endif
+PACKAGE_CFLAGS := $(call pkg,--cflags $(PACKAGES))
+PACKAGE_LIBS   := $(call pkg,--libs $(PACKAGES))
+
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith \
             -Wcast-align -Wwrite-strings -Wvla -Wno-unused-function -Wno-missing-field-initializers \
             -Werror
@@ -26,9 +38,9 @@ CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc \
             $(if $(filter yes,$(JEMALLOC)),-DSTAVE_JEMALLOC) \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) \
-            $(call pkg,--cflags $(PACKAGES))
+            $(PACKAGE_CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) -pthread -rdynamic $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-LIBS     = $(call pkg,--libs $(PACKAGES)) -lm
+LIBS     = $(PACKAGE_LIBS) -lm
 
 # What each folder's programs and tests link with: what src/LAYERS lets it include, and no more. So
 # a folder that needs what lies above it does not link.
@@ -53,6 +65,9 @@ grouped  = -Wl,--start-group $(1) -Wl,--end-group
 .PHONY: all
 all: src/stave-server utils
 
+# Objects of test programs are kept, as those of src/ are.
+.SECONDARY:
+
 # ---- objects, one archive a folder -------------------------------------------------------------
 
 $(BUILD)/%.o: %.c
@@ -76,13 +91,14 @@ $(BUILD)/stave-server: $(call archives,$(FOLDERS)) $(MAIN)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(MAIN) $(call grouped,$(call archives,$(FOLDERS))) $(LIBS)
 
 src/stave-server: $(BUILD)/stave-server
-	cp $< $@
+	@cp $< $@
 
 # ---- tests ----------------------------------------------------------------------------------------
 # tests/unit/FOLDER/test_NAME.c is one program, linked with what FOLDER may use, tests/support and
 # the simulated disk of tests/sim (but its main).
 
-EXTRA_tests = -Itests $(call pkg,--cflags cmocka)
+EXTRA_tests := -Itests $(call pkg,--cflags cmocka)
+CMOCKA_LIBS := $(call pkg,--libs cmocka)
 UNIT     := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 SIM_MAIN := tests/sim/simulator.c
@@ -93,17 +109,19 @@ SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
 $(BUILD)/lib/support.a: $(SUPPORT)
 	@mkdir -p $(@D)
 	@rm -f $@
-	ar rcs $@ $^
+	$(Q)ar rcs $@ $^
 
 define unit_rule
 $(BUILD)/tests/unit/$(1)/test_%: $(BUILD)/tests/unit/$(1)/test_%.o $(BUILD)/lib/support.a \
 		$(call archives,$(LINK_$(1)))
-	$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) \
-		$$(call grouped,$$(filter %.a,$$^)) $$(LIBS) $$(call pkg,--libs cmocka)
+	@$$(SAY) "  LINK $$@"
+	$$(Q)$(CC) $(ALL_LDFLAGS) -o $$@ $$(filter %.o,$$^) \
+		$$(call grouped,$$(filter %.a,$$^)) $$(LIBS) $$(CMOCKA_LIBS)
 endef
 $(foreach f,$(FOLDERS),$(eval $(call unit_rule,$(f))))
 
-.PHONY: unit
+.PHONY: unit unit-programs
+unit-programs: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
@@ -124,6 +142,81 @@ sim: tests/sim/sim
 
 .PHONY: objects
 objects: $(foreach f,$(FOLDERS),$(call objects,$(f)))
+
+# ---- what people run -----------------------------------------------------------------------------
+# Each of these installs the packages that it needs and lacks (deps/README.md), then builds with as
+# many jobs as there are processors, unless make was told how many.
+
+JOBS      ?= $(shell nproc 2>/dev/null || echo 1)
+SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+SERVE_ARGS ?=
+
+.PHONY: run test asan lint
+run:
+	@deps/install build
+	@$(SUBMAKE) all
+	@exec src/stave-server redis-compat.conf --dir ./data $(SERVE_ARGS)
+
+test:
+	@deps/install test
+	@$(SUBMAKE) all unit-programs
+	@tests/support/reference >/dev/null
+	@tests/run
+
+# The test programs, and a short run of each fuzzer, with AddressSanitizer and UBSan. The server is
+# built too: STAVE_SERVER=build/asan/stave-server tests/run NAME runs a script's tests on it.
+ASAN_FUZZ_SECONDS ?= 10
+ASAN_BUILD        := CONFIG=asan BUILD=build/asan SANITIZE=address,undefined
+asan:
+	@deps/install test
+	@$(SUBMAKE) $(ASAN_BUILD) build/asan/stave-server unit-programs
+	@tests/run --build build/asan --units
+	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(ASAN_FUZZ_SECONDS)
+
+lint:
+	@deps/install test
+	@utils/lint/run
+
+# ---- installing ----------------------------------------------------------------------------------
+# An existing configuration is never overwritten, nor removed. DESTDIR is for packagers.
+
+BIN_DIR  := $(DESTDIR)$(PREFIX)/bin
+MAN_DIR  := $(DESTDIR)$(PREFIX)/share/man/man1
+UNIT_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
+CONF_DIR := $(DESTDIR)$(PREFIX)/etc/stave
+PROGRAMS  = src/stave-server $(wildcard utils/stave-check)
+MAN_PAGES = $(wildcard utils/*.1)
+
+.PHONY: install uninstall clean help
+install: all
+	install -d $(BIN_DIR) $(MAN_DIR) $(UNIT_DIR) $(CONF_DIR)
+	install -m 755 $(PROGRAMS) $(BIN_DIR)
+	install -m 644 $(MAN_PAGES) $(MAN_DIR)
+	sed 's|@PREFIX@|$(PREFIX)|g' utils/stave.service >$(UNIT_DIR)/stave.service
+	[ -e $(CONF_DIR)/stave.conf ] || install -m 644 redis-compat.conf $(CONF_DIR)/stave.conf
+
+uninstall:
+	rm -f $(addprefix $(BIN_DIR)/,stave-server stave-check) $(UNIT_DIR)/stave.service
+	rm -f $(addprefix $(MAN_DIR)/,$(notdir $(MAN_PAGES)))
+	@[ ! -e $(CONF_DIR)/stave.conf ] || echo "$(CONF_DIR)/stave.conf is left"
+
+clean:
+	rm -rf build src/stave-server utils/stave-check tests/sim/sim
+	find tests utils -name __pycache__ -prune -exec rm -rf {} +
+
+help:
+	@echo 'make            builds src/stave-server and utils/stave-check'
+	@echo 'make run        installs what a build needs, builds, serves 127.0.0.1:6379 from ./data'
+	@echo 'make test       installs what tests need, builds, runs all tests (tests/run NAME: some)'
+	@echo 'make unit       the unit tests alone'
+	@echo 'make lint       layers, budgets, words, shape, layout, gcc and clang'
+	@echo 'make asan       the unit tests with sanitizers, the fuzzers for a moment'
+	@echo 'make fuzz       the fuzzers, FUZZ_SECONDS=30 each'
+	@echo 'make sim        the simulator: SEEDS=1000 FROM=1'
+	@echo 'make bench      measures, side by side with redis-server'
+	@echo 'make install    to PREFIX=/usr/local (DESTDIR for packagers); make uninstall takes it back'
+	@echo 'make clean      removes everything that was built'
+	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined JEMALLOC=yes|no V=1'
 
 # ---- fuzzers --------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run
