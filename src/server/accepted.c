@@ -7,27 +7,54 @@
 
 #include "base/mem.h"
 
+/* One static home for the values: they are only kept and shown. */
 static struct {
     char *save, *appendfilename, *appenddirname, *dbfilename, *oom_score_values;
     char *bio_cpulist, *server_cpulist, *rewrite_cpulist, *bgsave_cpulist, *ignore_warnings;
     char *locale_collate;
     int appendonly, no_appendfsync, aof_truncated, aof_preamble, aof_timestamp, rewrite_incremental;
-    int rdbcompression, rdbchecksum, stop_on_error, save_incremental, activerehashing, dynamic_hz,
-        show_logo;
-    int lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush, jemalloc_bg;
-    int active_defrag, disable_thp, crash_log, crash_memcheck, io_threads_reads, oom_adj;
-    int64_t rewrite_percentage, rewrite_min_size, io_threads, list_compress;
+    int rdbcompression, rdbchecksum, stop_on_error, save_incremental, rdb_del_sync;
+    int activerehashing, dynamic_hz, show_logo, jemalloc_bg, active_defrag, disable_thp;
+    int lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush;
+    int crash_log, crash_memcheck, io_threads_reads, oom_adj, sanitize_dump;
+    int stale_data, replica_read_only, diskless_sync, diskless_load, tcp_nodelay, replica_lazy;
+    int64_t rewrite_percentage, rewrite_min_size, io_threads, list_size, list_depth;
+    int64_t hash_entries, hash_value, intset, set_entries, set_value, zset_entries, zset_value;
+    int64_t hll_bytes, stream_bytes, stream_entries, diskless_delay, diskless_max;
+    int64_t replica_priority, acllog_len, repl_timeout, repl_ping, repl_backlog, tracking_keys;
 } v;
 
 static const setting_choice oom_adj_choices[] = {
     {"no", 0}, {"yes", 1}, {"relative", 1}, {"absolute", 2}, {NULL, 0}};
+static const setting_choice sanitize_choices[] = {{"no", 0}, {"yes", 1}, {"clients", 2}, {NULL, 0}};
+static const setting_choice load_choices[] = {
+    {"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {NULL, 0}};
+
+/* No keyspace events are sent, so any class asked for is refused rather than forgotten. */
+static status set_notify(const setting *s, int argc, const slice *argv) {
+    (void)s;
+    for (int i = 0; i < argc; i++) {
+        if (argv[i].len == 0) continue;
+        return status_make(ST_INVALID, "keyspace events are not sent by this version: only \"\"");
+    }
+    return STATUS_OK;
+}
+static void get_notify(const setting *s, buf *out) {
+    (void)s;
+    (void)out;
+}
 
 #define STR(name, field, dflt, flags)                                                              \
     { name, NULL, SETTING_STRING, flags, &v.field, dflt }
 #define BOOL(name, field, dflt)                                                                    \
     { name, NULL, SETTING_BOOL, 0, &v.field, dflt }
+#define NUM(name, alias, field, dflt, low)                                                         \
+    { name, alias, SETTING_INT, 0, &v.field, dflt, low, INT64_MAX }
+#define MEM(name, alias, field, dflt)                                                              \
+    { name, alias, SETTING_MEMORY, 0, &v.field, dflt, 0, INT64_MAX }
 
 const setting accepted_setting_table[] = {
+    /* files of Redis' own persistence: the log takes their place */
     STR("save", save, "", SETTING_MULTI_ARG),
     BOOL("appendonly", appendonly, "yes"),
     STR("appendfilename", appendfilename, "appendonly.aof", SETTING_FIXED),
@@ -39,13 +66,15 @@ const setting accepted_setting_table[] = {
     BOOL("aof-timestamp-enabled", aof_timestamp, "no"),
     BOOL("aof-rewrite-incremental-fsync", rewrite_incremental, "yes"),
     BOOL("rdb-save-incremental-fsync", save_incremental, "yes"),
-    {"auto-aof-rewrite-percentage", NULL, SETTING_INT, 0, &v.rewrite_percentage, "100", 0,
-     INT32_MAX},
-    {"auto-aof-rewrite-min-size", NULL, SETTING_MEMORY, 0, &v.rewrite_min_size, "64mb", 0,
-     INT64_MAX},
+    NUM("auto-aof-rewrite-percentage", NULL, rewrite_percentage, "100", 0),
+    MEM("auto-aof-rewrite-min-size", NULL, rewrite_min_size, "64mb"),
     BOOL("rdbcompression", rdbcompression, "yes"),
     BOOL("rdbchecksum", rdbchecksum, "yes"),
+    BOOL("rdb-del-sync-files", rdb_del_sync, "no"),
     BOOL("stop-writes-on-bgsave-error", stop_on_error, "yes"),
+    {"sanitize-dump-payload", NULL, SETTING_ENUM, 0, &v.sanitize_dump, "no",
+     .choices = sanitize_choices},
+    /* mechanisms that are not here, or are always on */
     BOOL("activerehashing", activerehashing, "yes"),
     BOOL("dynamic-hz", dynamic_hz, "yes"),
     BOOL("always-show-logo", show_logo, "no"),
@@ -69,5 +98,36 @@ const setting accepted_setting_table[] = {
     STR("bgsave_cpulist", bgsave_cpulist, "", SETTING_FIXED),
     STR("ignore-warnings", ignore_warnings, "", 0),
     STR("locale-collate", locale_collate, "", 0),
+    /* how small collections are kept */
+    NUM("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_entries, "512", 0),
+    NUM("hash-max-listpack-value", "hash-max-ziplist-value", hash_value, "64", 0),
+    NUM("list-max-listpack-size", "list-max-ziplist-size", list_size, "-2", INT32_MIN),
+    NUM("list-compress-depth", NULL, list_depth, "0", 0),
+    NUM("set-max-intset-entries", NULL, intset, "512", 0),
+    NUM("set-max-listpack-entries", NULL, set_entries, "128", 0),
+    NUM("set-max-listpack-value", NULL, set_value, "64", 0),
+    NUM("zset-max-listpack-entries", "zset-max-ziplist-entries", zset_entries, "128", 0),
+    NUM("zset-max-listpack-value", "zset-max-ziplist-value", zset_value, "64", 0),
+    MEM("hll-sparse-max-bytes", NULL, hll_bytes, "3000"),
+    MEM("stream-node-max-bytes", NULL, stream_bytes, "4096"),
+    NUM("stream-node-max-entries", NULL, stream_entries, "100", 0),
+    /* replication, events and users, none of which this version has */
+    BOOL("replica-serve-stale-data", stale_data, "yes"),
+    BOOL("replica-read-only", replica_read_only, "yes"),
+    BOOL("replica-lazy-flush", replica_lazy, "no"),
+    BOOL("repl-diskless-sync", diskless_sync, "yes"),
+    NUM("repl-diskless-sync-delay", NULL, diskless_delay, "5", 0),
+    NUM("repl-diskless-sync-max-replicas", NULL, diskless_max, "0", 0),
+    {"repl-diskless-load", NULL, SETTING_ENUM, 0, &v.diskless_load, "disabled",
+     .choices = load_choices},
+    BOOL("repl-disable-tcp-nodelay", tcp_nodelay, "no"),
+    NUM("repl-timeout", NULL, repl_timeout, "60", 1),
+    NUM("repl-ping-replica-period", "repl-ping-slave-period", repl_ping, "10", 1),
+    MEM("repl-backlog-size", NULL, repl_backlog, "1mb"),
+    NUM("replica-priority", "slave-priority", replica_priority, "100", 0),
+    NUM("acllog-max-len", NULL, acllog_len, "128", 0),
+    NUM("tracking-table-max-keys", NULL, tracking_keys, "1000000", 0),
+    {"notify-keyspace-events", NULL, SETTING_CUSTOM, 0, NULL, "", .set = set_notify,
+     .get = get_notify},
     {0},
 };
