@@ -68,22 +68,24 @@ static void search_piece(search *s, const char *p, size_t starts, size_t n, uint
 /* Searches the file from offset `from` on, piece by piece; pieces overlap by a header. */
 static status search_file(search *s, uint32_t from) {
     status st = STATUS_OK;
-    char *p = mem_alloc(LOGSCAN_PIECE);
-    uint64_t at = from;
-    size_t n = 0;
+    uint64_t at = from, size;
+    size_t n = 0, piece;
     s->data_end = from;
     CHECK(from >= FILE_HEADER);
+    TRY(s->f->file->ops->size(s->f->file, &size));
+    piece = size < LOGSCAN_PIECE ? RECORD_HEADER_MAX + (size_t)size : LOGSCAN_PIECE;
+    char *p = mem_alloc(piece);
     do {
-        st = vfs_pread(s->f->file, p, LOGSCAN_PIECE, at, &n);
+        st = vfs_pread(s->f->file, p, piece, at, &n);
         if (!status_ok(st) || n == 0 || at + n > UINT32_MAX) break;
-        bool last = n < LOGSCAN_PIECE;
+        bool last = n < piece;
         search_piece(s, p, last ? n : n - RECORD_HEADER_MAX, n, (uint32_t)at);
         size_t end = n;
         while (end > 0 && p[end - 1] == 0)
             end--;
         if (end > 0) s->data_end = (uint32_t)(at + end);
         at += n - RECORD_HEADER_MAX;
-    } while (n == LOGSCAN_PIECE && !s->mark);
+    } while (n == piece && !s->mark);
     mem_free(p);
     return st;
 }

@@ -40,7 +40,7 @@ status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
     s->store_id = store_id;
     s->limit = f->length && f->length < size ? f->length : (uint32_t)size;
     s->pos = s->good = s->at = FILE_HEADER;
-    s->cap = LOGSCAN_PIECE;
+    s->cap = size < LOGSCAN_PIECE ? RECORD_HEADER_MAX + (size_t)size : LOGSCAN_PIECE;
     s->window = mem_alloc(s->cap);
     CHECK(s->limit >= FILE_HEADER || f->length);
     f->file->ops->advise(f->file, 0, s->limit, true);

@@ -23,10 +23,10 @@
 #include "storage/file_header.h"
 #include "storage/logscan.h"
 
-#define AHEAD       (64u << 10) /* bytes allocated at a time */
-#define GROWN       (64u << 10) /* never rewritten below this size */
-#define GROWN_TIMES 4           /* nor before it is that many times a fresh one */
-#define PIECE       (1u << 20)  /* bytes of operations in one record */
+#define AHEAD       (64u << 10)  /* bytes allocated at a time */
+#define GROWN       (64u << 10)  /* never rewritten below this size */
+#define GROWN_TIMES 4            /* nor before it is that many times a fresh one */
+#define PIECE       (256u << 10) /* bytes of operations in one record */
 
 struct manifest {
     vfs *v;

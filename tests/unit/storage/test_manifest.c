@@ -212,7 +212,7 @@ static void test_large_state(void **state) {
     edit_map(&e, 1, map, RECORD_DBS_MAX);
     assert_true(status_ok(manifest_commit(m, &e)));
     edit_free(&e);
-    for (uint32_t i = 0; i < 20000; i++) {
+    for (uint32_t i = 0; i < 8000; i++) {
         edit_pending(&e, 1000000 + i);
         edit_append(&e, 1000000 + i);
         edit_seal(&e, 1000000 + i, 1u << 31);
@@ -221,13 +221,13 @@ static void test_large_state(void **state) {
     edit_free(&e);
     assert_true(status_ok(add(m, 5)));
     m = reopen(fs, m);
-    assert_int_equal(manifest_get(m)->nfiles, 20000);
+    assert_int_equal(manifest_get(m)->nfiles, 8000);
     assert_int_equal(manifest_get(m)->nmap, RECORD_DBS_MAX);
     uint32_t number = manifest_about(m)->number;
     assert_true(status_ok(add(m, 6))); /* rewritten, in pieces */
     assert_int_equal(manifest_about(m)->number, number + 1);
     m = reopen(fs, m);
-    assert_int_equal(manifest_get(m)->nfiles, 20000);
+    assert_int_equal(manifest_get(m)->nfiles, 8000);
     assert_int_equal(manifest_get(m)->npending, 2);
     manifest_close(m);
     mem_free(map);
