@@ -73,6 +73,7 @@ static void unlock(aio_threads *t) {
     CHECK(pthread_mutex_unlock(&t->mutex) == 0);
 }
 
+/* At the queue's end. */
 static void push(queue *q, aio_job *job) {
     job->next = NULL;
     if (q->tail)
@@ -158,6 +159,7 @@ static bool start_worker(aio_threads *t, aio_lane which) {
 /* ---- the interface
  * -----------------------------------------------------------------------------*/
 
+/* Queues the job for its lane's worker, whom it starts if need be. */
 static void threads_submit(aio *a, aio_job *job) {
     aio_threads *t = threads_of(a);
     CHECK(job->run && job->done && (unsigned)job->lane < AIO_LANES && !t->stop);
@@ -219,6 +221,7 @@ static void threads_drain(aio *a) {
     }
 }
 
+/* Drains, lets the workers end, waits for them, and frees. */
 static void threads_close(aio *a) {
     aio_threads *t = threads_of(a);
     threads_drain(a);
@@ -244,6 +247,7 @@ static const aio_ops threads_ops = {
     .close = threads_close,
 };
 
+/* Only what is cheap: threads come with the first job of their lane. */
 status aio_threads_new(aio **out) {
     *out = NULL;
     int efd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -262,6 +266,7 @@ status aio_threads_new(aio **out) {
     return STATUS_OK;
 }
 
+/* The eventfd of invariant 1. */
 int aio_threads_fd(const aio *a) {
     return ((const aio_threads *)a)->efd;
 }

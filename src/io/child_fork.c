@@ -48,6 +48,7 @@ typedef struct fork_host {
     uint64_t count, last_us;
 } fork_host;
 
+/* The implementation behind h. */
 static fork_host *host_of(child_host *h) {
     return (fork_host *)h;
 }
@@ -68,6 +69,8 @@ static status open_pipe(fork_host *h, int fds[2]) {
     return s;
 }
 
+/* Opens the pipe, forks, and keeps the child. The fork itself is timed, and nothing else: it is
+ * what holds the clients up. */
 static status fork_start(child_host *base, child_job *job) {
     fork_host *h = host_of(base);
     CHECK(job->run && job->done && job->name);
@@ -108,6 +111,7 @@ static child **find(fork_host *h, const child_job *job, int fd) {
     return NULL;
 }
 
+/* SIGKILL; the pipe's end then tells poll. A job that is not running is left alone. */
 static void fork_kill(child_host *base, child_job *job) {
     child **link = find(host_of(base), job, -1);
     if (!link) return;
@@ -209,6 +213,7 @@ static void finish(fork_host *h, child **link) {
     mem_free(c);
 }
 
+/* Reads each pipe that has something, and ends the children whose pipe has ended. */
 static int fork_poll(child_host *base) {
     fork_host *h = host_of(base);
     struct epoll_event events[EVENTS_MAX];
@@ -224,6 +229,7 @@ static int fork_poll(child_host *base) {
     return ended;
 }
 
+/* Kills all, then waits for each and tells its job. */
 static void fork_close(child_host *base) {
     fork_host *h = host_of(base);
     h->closing = true;
@@ -242,6 +248,7 @@ static const child_ops fork_ops = {
     .close = fork_close,
 };
 
+/* hooks are copied; NULL is none. */
 status child_fork_new(const child_fork_hooks *hooks, child_host **out) {
     *out = NULL;
     int epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -254,18 +261,22 @@ status child_fork_new(const child_fork_hooks *hooks, child_host **out) {
     return STATUS_OK;
 }
 
+/* The epoll in which all pipes are. */
 int child_fork_fd(const child_host *h) {
     return ((const fork_host *)h)->epfd;
 }
 
+/* Started, and `done` not called yet. */
 int child_fork_alive(const child_host *h) {
     return ((const fork_host *)h)->alive;
 }
 
+/* Forks that succeeded, since the host was made. */
 uint64_t child_fork_count(const child_host *h) {
     return ((const fork_host *)h)->count;
 }
 
+/* How long the last of them held the parent. */
 uint64_t child_fork_last_us(const child_host *h) {
     return ((const fork_host *)h)->last_us;
 }

@@ -29,6 +29,7 @@ static bool write_all(int fd, const char *p, size_t n) {
     return true;
 }
 
+/* The header, then the body: progress, which has none, goes out in one write. */
 bool child_frame_write(int fd, const child_frame *f) {
     CHECK(f->body.len <= BODY_MAX);
     char header[HEADER_SIZE];
@@ -43,6 +44,7 @@ bool child_frame_write(int fd, const child_frame *f) {
     return write_all(fd, header, HEADER_SIZE) && write_all(fd, f->body.data, f->body.len);
 }
 
+/* Looks at magic, kind and length before it asks for the body, so that noise is known at once. */
 int child_frame_parse(slice in, child_frame *f, size_t *used) {
     *used = 0;
     if (in.len < HEADER_SIZE) return 0;

@@ -79,6 +79,7 @@ static void lower_priority(void) {
     (void)syscall(SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_LOWEST);
 }
 
+/* The steps that the top of this file lists, in that order. */
 static void settle_in(const child_job *job, const child_fork_hooks *hooks) {
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != self.parent) _exit(1);
@@ -122,6 +123,7 @@ static uint64_t cow_if_due(uint64_t now) {
     return bytes;
 }
 
+/* A reading of the clock, and a frame if the last is long enough ago. */
 void child_progress(uint64_t done, uint64_t total) {
     if (!self.active) return;
     uint64_t now = clock_mono_us();
@@ -130,6 +132,8 @@ void child_progress(uint64_t done, uint64_t total) {
     send_frame(&(child_frame){CHILD_PROGRESS, done, total, cow_if_due(now), SLICE_EMPTY});
 }
 
+/* Adds the time that these bytes may take to when all so far should have ended, and sleeps until
+ * then. Time that was not used is forgotten but for a short burst. */
 void child_throttle(uint64_t bytes, uint64_t bytes_per_second) {
     if (!self.active || !bytes_per_second) return;
     double now = (double)clock_mono_us();
@@ -143,6 +147,7 @@ void child_throttle(uint64_t bytes, uint64_t bytes_per_second) {
         continue;
 }
 
+/* Runs the job and sends what it returned; a result too large is a failure that says so. */
 void child_side_run(child_job *job, const child_fork_hooks *hooks, pid_t parent, int fd) {
     self.active = true;
     self.fd = fd;

@@ -57,6 +57,7 @@ static const conn_ops socket_ops = {
     .close = socket_close,
 };
 
+/* The descriptor must be non-blocking; it is closed with the connection. */
 conn *conn_socket(int fd, bool is_unix) {
     conn *c = mem_zalloc(sizeof(*c));
     c->ops = &socket_ops;
@@ -65,6 +66,7 @@ conn *conn_socket(int fd, bool is_unix) {
     return c;
 }
 
+/* What the last call that failed said, as text. */
 const char *conn_error(const conn *c) {
     return strerror(c->last_errno);
 }

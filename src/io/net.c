@@ -25,6 +25,7 @@ typedef union address {
     struct sockaddr_storage room;
 } address;
 
+/* For sockets that carried nothing yet. */
 static void close_quietly(int fd) {
     (void)close(fd); /* a socket without data: nothing to lose */
 }
@@ -47,6 +48,7 @@ static status_code listen_code(int err) {
     }
 }
 
+/* The line of a TCP listener that could not be made. */
 static status tcp_failed(const char *addr, int port, const char *step, int err) {
     return status_make(listen_code(err),
                        "Could not create server TCP listening socket %s:%d: %s: %s", addr, port,
@@ -69,6 +71,7 @@ static int listen_on(int fd, const struct addrinfo *a, int backlog, const char *
     return 0;
 }
 
+/* The first address that the name has; "*" and "::*" are any address of their family. */
 status net_listen_tcp(const char *addr, int port, int backlog, int *fd) {
     *fd = -1;
     if (port < 0 || port > UINT16_MAX) return status_make(ST_INVALID, "Invalid port: %d", port);
@@ -98,6 +101,7 @@ status net_listen_tcp(const char *addr, int port, int backlog, int *fd) {
     return STATUS_OK;
 }
 
+/* The same for a unix socket. */
 static status unix_failed(status_code code, const char *path, const char *step, int err) {
     return status_make(code, "Could not create server unix socket %s: %s: %s", path, step,
                        strerror(err));
@@ -120,6 +124,7 @@ static status remove_stale(const char *path, const address *a) {
     return STATUS_OK;
 }
 
+/* Makes room for the file, then binds, sets its mode, and listens, in this order. */
 status net_listen_unix(const char *path, unsigned perm, int backlog, int *fd) {
     *fd = -1;
     address a = {.un.sun_family = AF_UNIX};
@@ -180,12 +185,14 @@ static bool own_address(int fd, address *a) {
     return getsockname(fd, &a->any, &n) == 0;
 }
 
+/* As CLIENT LIST shows laddr. */
 void net_local_addr(int fd, char out[NET_ADDR_MAX]) {
     address a;
     (void)own_address(fd, &a); /* family 0 is shown as "?:0" */
     format_address(&a, out);
 }
 
+/* 0 for what has none. */
 int net_local_port(int fd) {
     address a;
     if (!own_address(fd, &a)) return 0;
@@ -223,6 +230,7 @@ static bool connection_died(int err) {
     }
 }
 
+/* Takes one connection, stepping over those that died while they waited. */
 status net_accept(int listener, int *fd, char peer[NET_ADDR_MAX], bool *peer_is_local) {
     address a;
     *fd = -1;
@@ -253,12 +261,14 @@ status net_accept(int listener, int *fd, char peer[NET_ADDR_MAX], bool *peer_is_
 /* ---- options
  * -----------------------------------------------------------------------------------*/
 
+/* One integer option; `text` is its name for the message. */
 static status set_option(int fd, int level, int name, const char *text, int value) {
     if (setsockopt(fd, level, name, &value, sizeof(value)) < 0)
         return status_errno(errno, "setsockopt %s", text);
     return STATUS_OK;
 }
 
+/* A reply goes out when it is written, not when it fills a packet. */
 status net_set_nodelay(int fd) {
     return set_option(fd, IPPROTO_TCP, TCP_NODELAY, "TCP_NODELAY", 1);
 }

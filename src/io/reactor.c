@@ -55,6 +55,8 @@ struct reactor {
     struct epoll_event events[EVENTS_MAX];
 };
 
+/* The clock is the caller's, and read once here, so that a timer added before the first turn counts
+ * from now. */
 status reactor_new(stave_clock *clock, reactor **out) {
     *out = NULL;
     int epfd = epoll_create1(EPOLL_CLOEXEC);
@@ -63,11 +65,12 @@ status reactor_new(stave_clock *clock, reactor **out) {
     r->epfd = epfd;
     r->clock = clock;
     r->timers = timers_new();
-    clock_refresh(clock); /* so that a timer added before the first turn counts from now */
+    clock_refresh(clock);
     *out = r;
     return STATUS_OK;
 }
 
+/* Watched descriptors stay open: they are their owners'. */
 void reactor_free(reactor *r) {
     if (!r) return;
     reactor_close_in_child(r);
@@ -78,6 +81,7 @@ void reactor_free(reactor *r) {
     mem_free(r);
 }
 
+/* The epoll is shared with the parent; closing our descriptor changes nothing for it. */
 void reactor_close_in_child(reactor *r) {
     if (r->epfd >= 0) (void)close(r->epfd); /* nothing to lose in it */
     r->epfd = -1;
@@ -114,6 +118,7 @@ static status control(reactor *r, int fd, unsigned was, unsigned events) {
     return STATUS_OK;
 }
 
+/* The generation moves on even if epoll refuses: it only has to differ. */
 status reactor_add(reactor *r, int fd, unsigned events, reactor_handler handler, void *ctx) {
     CHECK(fd >= 0 && handler && !(events & ~(unsigned)(REACTOR_READ | REACTOR_WRITE)));
     CHECK(!slot_of(r, fd));
@@ -127,6 +132,7 @@ status reactor_add(reactor *r, int fd, unsigned events, reactor_handler handler,
     return STATUS_OK;
 }
 
+/* No system call if nothing changes. */
 status reactor_modify(reactor *r, int fd, unsigned events) {
     slot *s = slot_of(r, fd);
     CHECK(s && !(events & ~(unsigned)(REACTOR_READ | REACTOR_WRITE)));
@@ -136,6 +142,7 @@ status reactor_modify(reactor *r, int fd, unsigned events) {
     return STATUS_OK;
 }
 
+/* The slot is free at once: an event of this turn that still names it is dropped. */
 void reactor_remove(reactor *r, int fd) {
     slot *s = slot_of(r, fd);
     if (!s) return;
@@ -153,24 +160,29 @@ uint64_t reactor_timer_add(reactor *r, int64_t delay_ms, reactor_timer fn, void 
     return timers_add(r->timers, r->clock->mono_us, delay_ms, fn, ctx);
 }
 
+/* Also from within the timer itself. */
 void reactor_timer_remove(reactor *r, uint64_t id) {
     timers_remove(r->timers, id);
 }
 
+/* Hooks are added at boot, a handful: one at a time is enough. */
 static void hook_add(hook_list *list, hook h) {
     list->items = mem_realloc(list->items, (list->count + 1) * sizeof(hook));
     list->items[list->count++] = h;
 }
 
+/* Hooks stay for good. */
 void reactor_after(reactor *r, reactor_hook fn, void *ctx) {
     CHECK(fn);
     hook_add(&r->after, (hook){fn, NULL, ctx});
 }
 
+/* Pairs run in order of registration, before the wait and after it alike. */
 void reactor_around_wait(reactor *r, reactor_hook before, reactor_hook after, void *ctx) {
     hook_add(&r->around, (hook){before, after, ctx});
 }
 
+/* Holds for one wait. From the reactor's own thread only. */
 void reactor_wake(reactor *r) {
     r->wake = true;
 }
@@ -206,6 +218,8 @@ static void deliver(reactor *r, const struct epoll_event *e) {
     if (ready) s->handler(s->ctx, fd, ready);
 }
 
+/* One turn. From inside a handler it is a turn of its own, after which the outer one goes on behind
+ * its events: those that are left are still ready, and come again. */
 void reactor_turn(reactor *r) {
     wait_for_events(r);
     for (; r->at < r->ready; r->at++) {
@@ -224,6 +238,7 @@ void reactor_run(reactor *r) {
     r->stop = false;
 }
 
+/* The turn that runs is finished. */
 void reactor_stop(reactor *r) {
     r->stop = true;
 }

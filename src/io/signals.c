@@ -48,6 +48,8 @@ static void on_readable(void *ctx, int fd, unsigned events) {
             event_handler(event_ctx, (int)info.ssi_signo);
 }
 
+/* Nothing is blocked until all else has succeeded. A signal that comes before ends the process, as
+ * it would have a moment earlier. */
 status signals_start(reactor *r, void (*handler)(void *ctx, int signo), void *ctx) {
     CHECK(event_fd < 0 && handler);
     sigset_t set;
@@ -71,6 +73,7 @@ status signals_start(reactor *r, void (*handler)(void *ctx, int signo), void *ct
     return STATUS_OK;
 }
 
+/* What the parent ignored or blocked, a child does not; SIGXFSZ alone stays a failed write. */
 void signals_reset_in_child(void) {
     for (size_t i = 0; i < COUNT(blocked_signals); i++)
         signal(blocked_signals[i], SIG_DFL);
@@ -85,6 +88,7 @@ void signals_reset_in_child(void) {
 /* ---- the crash report
  * --------------------------------------------------------------------------*/
 
+/* Into static room: the handler must not follow pointers that a crash may have damaged. */
 void signals_crash_info(const char *version, const char *log_path) {
     snprintf(crash_version, sizeof(crash_version), "%s", version);
     snprintf(crash_log_path, sizeof(crash_log_path), "%s", log_path ? log_path : "");
@@ -113,6 +117,7 @@ static void say_hex(int fd, uintptr_t v) {
     say(fd, p);
 }
 
+/* strsignal is not safe in a handler. */
 static const char *signal_text(int signo) {
     switch (signo) {
     case SIGSEGV: return "SIGSEGV";
@@ -123,6 +128,7 @@ static const char *signal_text(int signo) {
     }
 }
 
+/* The whole report to one descriptor. */
 static void report(int fd, int signo, const void *address, void **frames, int count) {
     char pid[NUM_I64_TEXT + 1];
     pid[num_format_i64(pid, getpid())] = 0;
@@ -156,6 +162,7 @@ static void on_crash(int signo, siginfo_t *info, void *context) {
     (void)raise(signo); /* cannot fail for a valid signal of this thread */
 }
 
+/* One handler for all, on its own stack. */
 void signals_crash_report(void) {
     void *frames[1];
     (void)backtrace(frames, 1); /* loads its library now: that allocates */

@@ -38,10 +38,12 @@ struct timers {
     uint64_t next_seq;
 };
 
+/* Room comes with the first timer. */
 timers *timers_new(void) {
     return mem_zalloc(sizeof(timers));
 }
 
+/* Timers that are left are never called. */
 void timers_free(timers *t) {
     if (!t) return;
     mem_free(t->heap);
@@ -49,6 +51,7 @@ void timers_free(timers *t) {
     mem_free(t);
 }
 
+/* Those that wait; one that is being called is not among them. */
 size_t timers_count(const timers *t) {
     return t->count;
 }
@@ -56,6 +59,7 @@ size_t timers_count(const timers *t) {
 /* ---- the heap
  * ----------------------------------------------------------------------------------*/
 
+/* Earlier, or as early and added first. */
 static bool before(const entry *a, const entry *b) {
     return a->due_us != b->due_us ? a->due_us < b->due_us : a->seq < b->seq;
 }
@@ -101,6 +105,8 @@ static void heap_remove(timers *t, uint32_t i) {
         sift_down(t, i, last);
 }
 
+/* A new number each time, so that one called again stands behind those that wait for the same time.
+ */
 static void heap_add(timers *t, uint32_t i, uint64_t due_us) {
     CHECK(t->count < t->cap);
     sift_up(t, t->count++, (entry){due_us, t->next_seq++, i});
@@ -141,6 +147,7 @@ static uint64_t due_at(uint64_t now_us, int64_t delay_ms) {
     return delay > (UINT64_MAX - now_us) / 1000 ? UINT64_MAX : now_us + delay * 1000;
 }
 
+/* A slot, a heap entry, and an id made of slot and generation. */
 uint64_t timers_add(timers *t, uint64_t now_us, int64_t delay_ms, reactor_timer fn, void *ctx) {
     CHECK(fn);
     uint32_t i = take_slot(t);
@@ -150,6 +157,7 @@ uint64_t timers_add(timers *t, uint64_t now_us, int64_t delay_ms, reactor_timer 
     return ((uint64_t)t->slots[i].gen << 32) | (i + 1);
 }
 
+/* An id that fits no slot has ended. */
 void timers_remove(timers *t, uint64_t id) {
     uint32_t i = (uint32_t)id - 1, gen = (uint32_t)(id >> 32);
     if (i >= t->used || t->slots[i].gen != gen || t->slots[i].at == AT_FREE) return;
@@ -180,6 +188,7 @@ size_t timers_run(timers *t, uint64_t now_us) {
     return called;
 }
 
+/* Rounded up, as a wait that ends early would only lead to another. */
 int timers_wait_ms(const timers *t, uint64_t now_us) {
     if (!t->count) return -1;
     uint64_t due = t->heap[0].due_us;

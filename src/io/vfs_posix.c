@@ -40,6 +40,7 @@ typedef struct posix_file {
     char path[]; /* for messages */
 } posix_file;
 
+/* The implementation behind a file of ours. */
 static posix_file *posix_of(vfs_file *f) {
     CHECK(f && f->ops == &posix_ops);
     return (posix_file *)f;
@@ -229,12 +230,14 @@ static status posix_close(vfs_file *file) {
 /* ---- directories
  * -------------------------------------------------------------------------------*/
 
+/* Atomic, as rename(2) is; durable only after sync_dir. */
 static status posix_rename(vfs *v, const char *from, const char *to) {
     (void)v;
     if (rename(from, to) < 0) return status_errno(errno, "rename %s to %s", from, to);
     return STATUS_OK;
 }
 
+/* The space comes back when the last descriptor is closed, also those of children. */
 static status posix_unlink(vfs *v, const char *path) {
     (void)v;
     return unlink(path) < 0 ? status_errno(errno, "unlink %s", path) : STATUS_OK;
@@ -250,6 +253,7 @@ static status posix_mkdir(vfs *v, const char *path) {
     return status_errno(err, "mkdir %s", path);
 }
 
+/* Only an empty one. */
 static status posix_rmdir(vfs *v, const char *path) {
     (void)v;
     return rmdir(path) < 0 ? status_errno(errno, "rmdir %s", path) : STATUS_OK;
@@ -377,11 +381,13 @@ static const vfs_ops posix_ops = {
     .unlock = posix_unlock,
 };
 
+/* It has no state, so one serves all threads and children. */
 vfs *vfs_posix(void) {
     static vfs system = {&posix_ops};
     return &system;
 }
 
+/* Asks the function table whose file it is. */
 int vfs_posix_fd(const vfs_file *f) {
     return f && f->ops == &posix_ops ? ((const posix_file *)f)->fd : -1;
 }
