@@ -32,6 +32,7 @@ typedef struct simfs_knobs {
     uint64_t stop_at;        /* the machine stops in the change of that number; 0: never */
     uint64_t fail_at;        /* the call of that number fails ... */
     uint64_t fail_run;       /* ... and that many after it */
+    uint64_t fail_sync_at;   /* the sync (of a file or a directory) of that number fails */
     status_code fail_code;   /* ST_IO or ST_NO_SPACE */
     unsigned fail_permille;  /* chance of any call to fail with ST_IO */
     unsigned space_permille; /* chance of a call that takes room to fail with ST_NO_SPACE */
@@ -44,6 +45,7 @@ typedef struct simfs_knobs {
 typedef struct simfs_counts {
     uint64_t calls;   /* all */
     uint64_t changes; /* calls that change or sync something: what stop_at counts */
+    uint64_t syncs;   /* of them, syncs */
     uint64_t failed;  /* on purpose; not those for want of room under `limit` */
     uint64_t failed_syncs;
     uint64_t no_room; /* refused because of `limit` */

@@ -17,6 +17,7 @@ enum traits {
     CHANGES = 1 << 0,    /* counts for stop_at */
     TAKES_ROOM = 1 << 1, /* may fail for want of room */
     PREADS = 1 << 2,
+    SYNCS = 1 << 3,
 };
 
 typedef enum outcome { GO, DO_THEN_FAIL, FAIL, OFF } outcome;
@@ -75,6 +76,10 @@ static outcome call_begin(simfs *fs, unsigned traits, const char *name, const ch
     if (fs->replay == SIM_REPLAY_DO) return GO;
     if (fs->replay == SIM_REPLAY_FAIL) {
         *failure = status_errno(EIO, "%s %s: as it was noted", name, path);
+        return FAIL;
+    }
+    if ((traits & SYNCS) && ++fs->counts.syncs == k->fail_sync_at) {
+        *failure = injected(fs, ST_IO, name, path);
         return FAIL;
     }
     bool by_number = k->fail_at && fs->counts.calls >= k->fail_at &&
@@ -254,7 +259,7 @@ static status sync_file(vfs_file *file, const char *name, bool lie) {
     sim_file *f = file_of(file);
     simfs *fs = f->fs;
     status failure;
-    outcome o = call_begin(fs, CHANGES, name, f->path, &failure);
+    outcome o = call_begin(fs, CHANGES | SYNCS, name, f->path, &failure);
     if (o == FAIL && !fs->stopped) {
         fs->counts.failed_syncs++;
         sim_sync_failed(fs, f->inode);
@@ -376,7 +381,7 @@ static status sim_rmdir(vfs *v, const char *path) {
 static status sim_sync_dir_call(vfs *v, const char *path) {
     simfs *fs = fs_of(v);
     status failure;
-    outcome o = call_begin(fs, CHANGES, "sync_dir", path, &failure);
+    outcome o = call_begin(fs, CHANGES | SYNCS, "sync_dir", path, &failure);
     if (o >= FAIL) return failure;
     sim_trace(fs, "  sync_dir");
     if (!fs->knobs.lie_sync_dir) sim_sync_dir(fs, path);

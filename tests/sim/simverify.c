@@ -299,7 +299,7 @@ void sim_verify_now(sim *s) {
     simfs_knobs *k = simfs_knobs_of(s->fs), armed = *k;
     contents all;
     k->fail_permille = k->space_permille = 0;
-    k->fail_at = k->stop_at = 0;
+    k->fail_at = k->fail_sync_at = k->stop_at = 0;
     read_all(s, &all);
     if (!same_all(&all)) {
         say_differences(&all);
