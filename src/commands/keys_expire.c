@@ -15,9 +15,11 @@ static bool parse_conditions(client *c, unsigned *out) {
         while (k < 4 && !arg_is(c, i, names[k]))
             k++;
         if (k == 4) {
-            slice s = c->argv[i];
-            (void)reply_error(c, "ERR Unsupported option %.*s", s.len < 512 ? (int)s.len : 512,
-                              s.data);
+            buf text = {0};
+            buf_append(&text, "ERR Unsupported option ", 23);
+            buf_append_slice(&text, c->argv[i]);
+            (void)reply_error_text(c, buf_slice(&text));
+            buf_free(&text);
             return false;
         }
         *out |= 1u << k;
