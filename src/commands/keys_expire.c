@@ -17,7 +17,7 @@ static bool parse_conditions(client *c, unsigned *out) {
         if (k == 4) {
             buf text = {0};
             buf_append(&text, "ERR Unsupported option ", 23);
-            buf_append_slice(&text, c->argv[i]);
+            buf_append(&text, c->argv[i].data, strnlen(c->argv[i].data, c->argv[i].len));
             (void)reply_error_text(c, buf_slice(&text));
             buf_free(&text);
             return false;

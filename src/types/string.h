@@ -93,12 +93,12 @@ engine_result string_incr_float(string *s, long double by, char *out, size_t *le
 /* An edit in place. Between begin and end the string is read and written through it alone. */
 typedef struct string_edit {
     string *s;
-    uint64_t old_len;
-    bool put_entry;    /* the main entry has changed */
-    bool held, dirty;  /* a chunk is in hand; it differs from what is stored */
-    bool stored;       /* the chunk in hand is, or may be, stored already */
-    uint32_t number;   /* which chunk */
-    uint32_t held_len; /* bytes of it that count; zeros follow */
+    uint64_t stored_end; /* no chunk that begins here or later is stored */
+    bool put_entry;      /* the main entry has changed */
+    bool held, dirty;    /* a chunk is in hand; it differs from what is stored */
+    bool stored;         /* the chunk in hand is, or may be, stored already */
+    uint32_t number;     /* which chunk */
+    uint32_t held_len;   /* bytes of it that count; zeros follow */
     char chunk[STRING_CHUNK];
 } string_edit;
 

@@ -30,7 +30,9 @@ static engine_result flush(string_edit *e) {
     e->dirty = false;
     if (n == 0 && !e->stored) return ENGINE_OK;
     char sub[KEYENC_CHUNK];
+    uint64_t end = ((uint64_t)e->number + 1) * STRING_CHUNK;
     e->stored = true;
+    if (e->stored_end < end) e->stored_end = end;
     return engine_map_put(ks_engine(e->s->ks), &e->s->coll, 0, keyenc_chunk(sub, e->number),
                           slice_of(e->chunk, n), ENGINE_NO_EXPIRE);
 }
@@ -44,7 +46,7 @@ static engine_result hold(string_edit *e, uint32_t number, bool blank) {
     e->dirty = false;
     e->number = number;
     e->held_len = 0;
-    e->stored = (uint64_t)number * STRING_CHUNK < e->old_len;
+    e->stored = (uint64_t)number * STRING_CHUNK < e->stored_end;
     if (!blank && e->stored) {
         char sub[KEYENC_CHUNK];
         map_iter it;
@@ -103,7 +105,7 @@ engine_result string_edit_begin(string_edit *e, string *s, uint64_t len) {
     CHECK(!s->wrong_type && ks_in_batch(s->ks));
     if (len < s->len) len = s->len;
     e->s = s;
-    e->old_len = s->len;
+    e->stored_end = s->len;
     e->put_entry = e->held = e->dirty = e->stored = false;
     engine_result r = ENGINE_OK;
     if (s->chunked) {

@@ -70,6 +70,30 @@ static engine_result do_write(int k, uint64_t off, slice bytes) {
     return r;
 }
 
+#define EDITS 6
+
+/* Several places of one edit, each written and then read again with another before it. */
+typedef struct edits {
+    int n;
+    uint64_t off[EDITS];
+    uint8_t bytes[EDITS][9], seen[EDITS][9];
+} edits;
+
+static engine_result do_edits(int k, edits *d) {
+    string s;
+    string_edit e;
+    uint64_t len = 0;
+    for (int i = 0; i < d->n; i++)
+        if (d->off[i] + 9 > len) len = d->off[i] + 9;
+    engine_result r = string_open(w.ks, 0, slice_cstr(names[k]), KS_WRITE, &s);
+    if (r == ENGINE_OK) r = string_edit_begin(&e, &s, len);
+    for (int i = 0; i < d->n && r == ENGINE_OK; i++) {
+        r = string_edit_read(&e, d->off[i], d->seen[i], 9);
+        if (r == ENGINE_OK) r = string_edit_write(&e, d->off[i], slice_of(d->bytes[i], 9));
+    }
+    return r == ENGINE_OK ? string_edit_end(&e) : r;
+}
+
 static engine_result do_load(int k, buf *out, string *s) {
     buf_clear(out);
     engine_result r = string_open(w.ks, 0, slice_cstr(names[k]), 0, s);
@@ -187,6 +211,22 @@ static void step_write(rng *r, int k, uint8_t *bytes) {
     model_write(m, off, slice_of(bytes, n));
 }
 
+/* Places near each other and far apart, so that chunks are left and come back to. */
+static void step_edits(rng *r, int k) {
+    model *m = &models[k];
+    edits d = {.n = 1 + (int)rng_below(r, EDITS)};
+    uint64_t places[2] = {rng_below(r, LEN_MAX - 64), rng_below(r, 40000)};
+    for (int i = 0; i < d.n; i++) {
+        d.off[i] = places[rng_below(r, 2)] + rng_below(r, 30);
+        fill(r, d.bytes[i], 9);
+    }
+    BATCH(do_edits(k, &d));
+    for (int i = 0; i < d.n; i++) {
+        assert_memory_equal(d.seen[i], m->bytes + d.off[i], 9);
+        model_write(m, d.off[i], slice_of(d.bytes[i], 9));
+    }
+}
+
 static void step_range(rng *r, int k) {
     static buf out;
     const model *m = &models[k];
@@ -281,7 +321,7 @@ static void walk(unsigned pending, int steps) {
         case 4: step_bits(&r, k); break;
         case 5: step_combine(&r, k, bytes); break;
         case 6: step_copy(&r, k); break;
-        default: step_write(&r, k, bytes); break;
+        default: step_edits(&r, k); break;
         }
         knobs->error_at = 0;
         assert_same((int)rng_below(&r, KEYS));
@@ -304,6 +344,26 @@ static void against_arrays(void **state) {
 static void against_arrays_with_pending_reads_and_errors(void **state) {
     (void)state;
     walk(30, unit_rounds(250));
+}
+
+/* The worked example of src/types/README.md. */
+static void the_format(void **state) {
+    (void)state;
+    entry ent;
+    engine_coll coll;
+    map_iter it;
+    BATCH(do_write(0, 20000, SLICE("x")));
+    ks_begin(w.ks);
+    assert_int_equal(ks_get(w.ks, 0, SLICE("a"), 0, &ent), ENGINE_OK);
+    assert_true(slice_eq(ent.value, SLICE("\x01\xa1\x9c\x01")));
+    assert_int_equal(engine_coll_open(w.e, 0, SLICE("a"), &ent, &coll), ENGINE_OK);
+    assert_int_equal(engine_map_count(w.e, &coll, 0), 1);
+    assert_int_equal(engine_map_get(w.e, &coll, 0, SLICE("\0\0\0\4"), &it), ENGINE_OK);
+    assert_int_equal(it.value.len, 3617);
+    for (int i = 0; i < 3616; i++)
+        assert_int_equal(it.value.data[i], 0);
+    assert_int_equal(it.value.data[3616], 'x');
+    ks_commit(w.ks);
 }
 
 /* ---- what is kept, and what it costs
@@ -553,6 +613,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(against_arrays, open_world, close_world),
         cmocka_unit_test_setup_teardown(against_arrays_with_pending_reads_and_errors, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(the_format, open_world, close_world),
         cmocka_unit_test_setup_teardown(encodings, open_world, close_world),
         cmocka_unit_test_setup_teardown(forms, open_world, close_world),
         cmocka_unit_test_setup_teardown(an_edit_costs_one_chunk, open_world, close_world),
