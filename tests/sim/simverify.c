@@ -298,6 +298,7 @@ void sim_verify_positions(sim *s) {
 void sim_verify_now(sim *s) {
     simfs_knobs *k = simfs_knobs_of(s->fs), armed = *k;
     contents all;
+    if (simfs_stopped(s->fs)) return;
     k->fail_permille = k->space_permille = 0;
     k->fail_at = k->fail_sync_at = k->stop_at = 0;
     read_all(s, &all);
