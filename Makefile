@@ -183,7 +183,8 @@ lint:
 BIN_DIR  := $(DESTDIR)$(PREFIX)/bin
 MAN_DIR  := $(DESTDIR)$(PREFIX)/share/man/man1
 UNIT_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
-CONF_DIR := $(DESTDIR)$(PREFIX)/etc/stave
+ETC      ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
+CONF_DIR := $(DESTDIR)$(ETC)/stave
 PROGRAMS  = src/stave-server $(wildcard utils/stave-check)
 MAN_PAGES = $(wildcard utils/*.1)
 
@@ -192,7 +193,7 @@ install: all
 	install -d $(BIN_DIR) $(MAN_DIR) $(UNIT_DIR) $(CONF_DIR)
 	install -m 755 $(PROGRAMS) $(BIN_DIR)
 	install -m 644 $(MAN_PAGES) $(MAN_DIR)
-	sed 's|@PREFIX@|$(PREFIX)|g' utils/stave.service >$(UNIT_DIR)/stave.service
+	sed 's|@PREFIX@/etc|$(ETC)|g; s|@PREFIX@|$(PREFIX)|g' utils/stave.service >$(UNIT_DIR)/stave.service
 	[ -e $(CONF_DIR)/stave.conf ] || install -m 644 redis-compat.conf $(CONF_DIR)/stave.conf
 
 uninstall:

@@ -325,13 +325,13 @@ static status busy(posix_file *f) {
     return status_make(ST_BUSY, "%s is held by process %d", f->path, (int)pid);
 }
 
-/* Replaces what the lock file says by our pid. */
-static status write_pid(posix_file *f) {
+/* Replaces what the lock file says by our pid. It is for the message alone: on a full disk the lock
+ * is held without it, as reads and deletes must go on there. */
+static void write_pid(posix_file *f) {
     char text[PID_TEXT];
     size_t n = num_format_i64(text, getpid());
     text[n++] = '\n';
-    TRY(posix_truncate(&f->base, 0));
-    return write_run(f, text, n, 0);
+    (void)(status_ok(posix_truncate(&f->base, 0)) && status_ok(write_run(f, text, n, 0)));
 }
 
 /* Never waits. */
@@ -342,13 +342,12 @@ static status posix_lock(vfs *v, const char *path, vfs_file **out) {
     posix_file *f = posix_of(file);
     int r;
     RETRY(r, flock(f->fd, LOCK_EX | LOCK_NB));
-    status s = r == 0                 ? write_pid(f)
-               : errno == EWOULDBLOCK ? busy(f)
-                                      : status_errno(errno, "lock %s", path);
-    if (!status_ok(s)) {
+    if (r < 0) {
+        status s = errno == EWOULDBLOCK ? busy(f) : status_errno(errno, "lock %s", path);
         (void)status_ok(posix_close(file)); /* the first failure is the one to tell */
         return s;
     }
+    write_pid(f);
     *out = file;
     return STATUS_OK;
 }

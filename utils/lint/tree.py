@@ -13,13 +13,14 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 
 def files(*suffixes, under=("src", "tests", "utils", "deps")):
     """Paths of tracked and new files (not ignored ones) below the given folders, from the top."""
-    out = subprocess.run(["git", "-C", TOP, "ls-files", "--cached", "--others", "--exclude-standard",
-                          "--"] + list(under), capture_output=True, text=True)
-    if out.returncode == 0:
-        names = out.stdout.split("\n")
-    else:  # an unpacked archive
+    command = ["git", "-C", TOP, "ls-files", "--cached", "--others", "--exclude-standard", "--"]
+    try:
+        names = subprocess.run(command + list(under), capture_output=True, text=True,
+                               check=True).stdout.split("\n")
+    except (OSError, subprocess.CalledProcessError):  # no git: an unpacked archive
         names = [os.path.relpath(os.path.join(d, f), TOP)
                  for u in under for d, _, fs in os.walk(os.path.join(TOP, u)) for f in fs]
+        names = [n for n in names if not n.startswith(("build/", "data/", ".git"))]
     return sorted({n for n in names if n.endswith(suffixes or ("",)) and n
                    and os.path.isfile(os.path.join(TOP, n))})
 

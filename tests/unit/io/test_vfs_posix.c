@@ -29,6 +29,7 @@ static struct {
     int interruptions; /* EINTR so many times first */
     int fsync_errno;   /* fails every fsync and fdatasync */
     int fallocate_errno;
+    int pwrite_errno;
     int syncs, writes, reads; /* calls that came */
 } fake;
 
@@ -52,7 +53,9 @@ ssize_t pread(int fd, void *p, size_t n, off_t offset) {
 ssize_t pwrite(int fd, const void *p, size_t n, off_t offset) {
     fake.writes++;
     if (interrupted()) return -1;
-    return syscall(SYS_pwrite64, fd, p, cut(n), offset);
+    if (!fake.pwrite_errno) return syscall(SYS_pwrite64, fd, p, cut(n), offset);
+    errno = fake.pwrite_errno;
+    return -1;
 }
 
 /* Cut short in the middle of whichever piece the limit falls into. */
@@ -421,6 +424,17 @@ static void test_lock_names_holder(void **state) {
     assert_status(fs->ops->lock(fs, tempdir_file(&dir, "no/LOCK"), &again), ST_NOT_FOUND, "LOCK");
 }
 
+/* The pid does not fit on the disk: the lock is held all the same. */
+static void test_lock_on_a_full_disk(void **state) {
+    (void)state;
+    const char *path = tempdir_file(&dir, "LOCK");
+    vfs_file *lock = NULL, *again = NULL;
+    fake.pwrite_errno = ENOSPC;
+    assert_ok(fs->ops->lock(fs, path, &lock));
+    assert_status(fs->ops->lock(fs, path, &again), ST_BUSY, "held by another process");
+    fs->ops->unlock(lock);
+}
+
 /* A process locks and forks a child, then ends: the lock lasts as long as that child. */
 static void test_lock_outlives_holder(void **state) {
     (void)state;
@@ -477,6 +491,7 @@ int main(void) {
         TEST(test_truncate_and_hints),
         TEST(test_directories),
         TEST(test_lock_names_holder),
+        TEST(test_lock_on_a_full_disk),
         TEST(test_lock_outlives_holder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
