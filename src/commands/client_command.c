@@ -9,6 +9,7 @@
 /* ---- names -------------------------------------------------------------------------------------
  */
 
+/* Anything from '!' to '~', so that CLIENT LIST can be parsed. */
 bool client_name(client *c, char **field, const char *what, slice text) {
     for (size_t i = 0; i < text.len; i++) {
         if (text.data[i] >= '!' && text.data[i] <= '~') continue;
@@ -19,11 +20,13 @@ bool client_name(client *c, char **field, const char *what, slice text) {
     return true;
 }
 
+/* Ids grow, and none is given twice. */
 static command_result id_command(client *c) {
     reply_int(c, (int64_t)c->id);
     return CMD_DONE;
 }
 
+/* nil when it has none. */
 static command_result getname_command(client *c) {
     if (c->name)
         reply_cstr(c, c->name);
@@ -32,12 +35,14 @@ static command_result getname_command(client *c) {
     return CMD_DONE;
 }
 
+/* An empty name unsets it. */
 static command_result setname_command(client *c) {
     if (!client_name(c, &c->name, "Client names", c->argv[2])) return CMD_REFUSED;
     reply_ok(c);
     return CMD_DONE;
 }
 
+/* What client libraries say of themselves. */
 static command_result setinfo_command(client *c) {
     bool done;
     if (arg_is(c, 2, "lib-name"))
@@ -55,6 +60,7 @@ static command_result setinfo_command(client *c) {
 /* ---- modes -------------------------------------------------------------------------------------
  */
 
+/* OFF and SKIP have no reply themselves. */
 static command_result reply_command(client *c) {
     if (arg_is(c, 2, "ON")) {
         c->flags &= ~(unsigned)(CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP);
@@ -81,10 +87,12 @@ static command_result switch_flag(client *c, uint32_t flag) {
     return CMD_DONE;
 }
 
+/* See maxmemory-clients. */
 static command_result no_evict_command(client *c) {
     return switch_flag(c, CLIENT_NO_EVICT);
 }
 
+/* Commands look at the flag when they read a key. */
 static command_result no_touch_command(client *c) {
     return switch_flag(c, CLIENT_NO_TOUCH);
 }
@@ -92,6 +100,7 @@ static command_result no_touch_command(client *c) {
 /* ---- pause, unblock ----------------------------------------------------------------------------
  */
 
+/* Also holds this client's next command. */
 static command_result pause_command(client *c) {
     int64_t ms;
     bool all = true;
@@ -110,12 +119,14 @@ static command_result pause_command(client *c) {
     return CMD_DONE;
 }
 
+/* Can only come from a client that a WRITE pause lets through. */
 static command_result unpause_command(client *c) {
     session_unpause(c->session);
     reply_ok(c);
     return CMD_DONE;
 }
 
+/* 1 if it was blocked, else 0. */
 static command_result unblock_command(client *c) {
     block_end why = BLOCK_TIMEOUT;
     int64_t id;
@@ -132,6 +143,7 @@ static command_result unblock_command(client *c) {
     return CMD_DONE;
 }
 
+/* Each sub-command and a line about it. */
 static command_result help_command(client *c) {
     static const char *const lines[] = {
         "GETNAME",

@@ -13,6 +13,7 @@ enum client_type { TYPE_NORMAL, TYPE_MASTER, TYPE_REPLICA, TYPE_PUBSUB, TYPE_ANY
 /* ---- a client's line ---------------------------------------------------------------------------
  */
 
+/* Letters as Redis has them; N for none. */
 static void append_flags(buf *out, const client *c) {
     static const struct {
         unsigned flag;
@@ -32,10 +33,12 @@ static void append_flags(buf *out, const client *c) {
     if (out->len == before) buf_append_char(out, 'N');
 }
 
+/* What is not set is shown as nothing. */
 static const char *text(const char *s) {
     return s ? s : "";
 }
 
+/* Of the command that runs now, which only the asking client has. */
 static size_t argument_bytes(const client *c) {
     size_t n = 0;
     for (int i = 0; i < c->argc; i++)
@@ -43,6 +46,7 @@ static size_t argument_bytes(const client *c) {
     return n;
 }
 
+/* One line; ends with a newline, as the last one in Redis does. */
 static void append_client(buf *out, const client *c) {
     char local[NET_ADDR_MAX];
     int64_t now = ks_now(c->ks);
@@ -61,12 +65,14 @@ static void append_client(buf *out, const client *c) {
                c->row ? c->row->full_name : "NULL", c->proto, text(c->lib_name), text(c->lib_ver));
 }
 
+/* Plain text in RESP3; frees b. */
 static command_result reply_text(client *c, buf *b) {
     resp_verbatim(&c->out, c->proto, buf_slice(b), "txt");
     buf_free(b);
     return CMD_DONE;
 }
 
+/* The line of the client itself. */
 command_result client_info_command(client *c) {
     buf out = {0};
     append_client(&out, c);
@@ -76,6 +82,7 @@ command_result client_info_command(client *c) {
 /* ---- choosing ----------------------------------------------------------------------------------
  */
 
+/* What TYPE filters compare. */
 static enum client_type type_of(const client *c) {
     return c->flags & CLIENT_PUBSUB ? TYPE_PUBSUB : TYPE_NORMAL;
 }
@@ -114,6 +121,7 @@ static command_result list_by_id(client *c) {
     return reply_text(c, &out);
 }
 
+/* All, or those of a type, or those named. */
 command_result client_list_command(client *c) {
     enum client_type type = TYPE_ANY;
     if (c->argc > 3 && arg_is(c, 2, "ID")) return list_by_id(c);
@@ -169,6 +177,7 @@ static bool parse_filter(client *c, int i, kill_filter *f) {
     return true;
 }
 
+/* All that is given must fit. */
 static bool matches(const client *c, const kill_filter *f) {
     if (f->id && c->id != f->id) return false;
     if (f->type != TYPE_ANY && type_of(c) != f->type) return false;
@@ -193,6 +202,7 @@ static int64_t kill_matching(client *c, const kill_filter *f) {
     return killed;
 }
 
+/* The old form, with an address alone, also kills the asker. */
 command_result client_kill_command(client *c) {
     kill_filter f = {.type = TYPE_ANY, .skip_me = c->argc > 3};
     if (c->argc == 3) { /* CLIENT KILL addr:port */

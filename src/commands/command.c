@@ -19,6 +19,7 @@ static void reply_names(client *c, const char *const *names, unsigned bits, cons
 /* ---- key specifications ------------------------------------------------------------------------
  */
 
+/* The two fields that begin a search's or a finder's map, up to the value of the second. */
 static void reply_type(client *c, const char *type) {
     reply_map(c, 2);
     reply_cstr(c, "type");
@@ -26,11 +27,13 @@ static void reply_type(client *c, const char *type) {
     reply_cstr(c, "spec");
 }
 
+/* A name and a number. */
 static void reply_field(client *c, const char *name, int64_t v) {
     reply_cstr(c, name);
     reply_int(c, v);
 }
 
+/* Where keys begin. */
 static void reply_begin(client *c, const key_spec *s) {
     reply_cstr(c, "begin_search");
     if (key_spec_is_unknown(s)) {
@@ -49,6 +52,7 @@ static void reply_begin(client *c, const key_spec *s) {
     }
 }
 
+/* How far they go. */
 static void reply_find(client *c, const key_spec *s) {
     int step = s->step ? s->step : 1;
     reply_cstr(c, "find_keys");
@@ -70,6 +74,7 @@ static void reply_find(client *c, const key_spec *s) {
     }
 }
 
+/* All of a command's specifications, as a set of maps. */
 static void reply_key_specs(client *c, const command *def) {
     int n = 0;
     while (n < 4 && def->keys[n].flags)
@@ -92,6 +97,7 @@ static void reply_key_specs(client *c, const command *def) {
 /* ---- INFO --------------------------------------------------------------------------------------
  */
 
+/* NULL ends them. */
 static int tip_count(const command *def) {
     int n = 0;
     while (def->tips && def->tips[n])
@@ -99,6 +105,7 @@ static int tip_count(const command *def) {
     return n;
 }
 
+/* The ten fields of COMMAND INFO; sub-commands are rows inside. */
 static void reply_row(client *c, const command_row *row) {
     const command *def = row->def;
     key_range keys = command_legacy_range(def);
@@ -140,14 +147,17 @@ static command_result reply_rows(client *c, int from) {
     return CMD_DONE;
 }
 
+/* All of them. */
 static command_result command_command(client *c) {
     return reply_rows(c, 1);
 }
 
+/* Those named, or all. */
 static command_result info_command(client *c) {
     return reply_rows(c, 2);
 }
 
+/* Sub-commands are not counted. */
 static command_result count_command(client *c) {
     reply_int(c, (int64_t)command_count());
     return CMD_DONE;
@@ -172,12 +182,14 @@ static void reply_history(client *c, const char *lines) {
     }
 }
 
+/* Left out when there is nothing to say. */
 static void reply_docs_field(client *c, const char *field, const char *text) {
     if (!text) return;
     reply_cstr(c, field);
     reply_cstr(c, text);
 }
 
+/* A name and its map; the map's length is known beforehand. */
 static void reply_docs(client *c, const command_row *row) {
     const command *d = row->def;
     bool deprecated = d->deprecated_since != NULL;
@@ -208,6 +220,7 @@ static void reply_docs(client *c, const command_row *row) {
         reply_docs(c, &row->subs[i]);
 }
 
+/* Unknown names are left out. */
 static command_result docs_command(client *c) {
     if (c->argc == 2) {
         reply_map(c, (int64_t)command_count());
@@ -239,6 +252,7 @@ static uint32_t category_of(slice name) {
     return 0;
 }
 
+/* Does this filter let the row through? */
 static bool listed(const command_row *row, enum list_filter filter, slice arg) {
     switch (filter) {
     case LIST_ALL: return !row->parent;
@@ -263,6 +277,7 @@ static int64_t append_names(buf *out, enum list_filter filter, slice arg) {
     return n;
 }
 
+/* Without a filter, sub-commands are not listed. */
 static command_result list_command(client *c) {
     enum list_filter filter = LIST_ALL;
     slice arg = SLICE_EMPTY;
@@ -289,6 +304,7 @@ static command_result list_command(client *c) {
 /* ---- GETKEYS -----------------------------------------------------------------------------------
  */
 
+/* The command line begins at argument 2. */
 static command_result keys_of_line(client *c, bool with_flags) {
     const slice *argv = c->argv + 2;
     int argc = c->argc - 2;
@@ -318,14 +334,17 @@ static command_result keys_of_line(client *c, bool with_flags) {
     return r;
 }
 
+/* Keys alone. */
 static command_result getkeys_command(client *c) {
     return keys_of_line(c, false);
 }
 
+/* Each key with its flags. */
 static command_result getkeysandflags_command(client *c) {
     return keys_of_line(c, true);
 }
 
+/* Each sub-command and a line about it. */
 static command_result help_command(client *c) {
     static const char *const lines[] = {
         "(no subcommand)",

@@ -10,6 +10,7 @@
 #include "session/reply.h"
 #include "session/version.h"
 
+/* In RESP2, a subscriber gets its PONG as a message. */
 static command_result ping_command(client *c) {
     if (c->argc > 2) return reply_wrong_args(c);
     slice text = c->argc == 2 ? c->argv[1] : SLICE_EMPTY;
@@ -25,11 +26,13 @@ static command_result ping_command(client *c) {
     return CMD_DONE;
 }
 
+/* The message, as it came. */
 static command_result echo_command(client *c) {
     reply_bulk(c, c->argv[1]);
     return CMD_DONE;
 }
 
+/* Whatever follows in the pipeline is not run. */
 static command_result quit_command(client *c) {
     reply_ok(c);
     client_close_after_reply(c);
@@ -48,6 +51,7 @@ static command_result reset_command(client *c) {
     return CMD_DONE;
 }
 
+/* Only of this connection. */
 static command_result select_command(client *c) {
     int64_t db;
     if (!arg_i64(c, 1, &db)) return CMD_REFUSED;
@@ -82,6 +86,7 @@ static bool authenticate(client *c, slice user, slice password) {
     return false;
 }
 
+/* With one argument, the user is "default". */
 static command_result auth_command(client *c) {
     if (c->argc > 3) return reply_syntax_error(c);
     bool with_user = c->argc == 3;
@@ -119,6 +124,7 @@ typedef struct hello_options {
     int auth, setname;
 } hello_options;
 
+/* False after having replied with what can't be understood. */
 static bool parse_hello(client *c, hello_options *o) {
     *o = (hello_options){0};
     for (int i = 2; i < c->argc; i++) {
@@ -136,6 +142,7 @@ static bool parse_hello(client *c, hello_options *o) {
     return true;
 }
 
+/* Nothing changes unless all of it is right, but for AUTH, which stands by itself. */
 static command_result hello_command(client *c) {
     int64_t version = 0;
     hello_options o;

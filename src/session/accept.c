@@ -37,6 +37,7 @@ static void on_client(void *ctx, int fd, unsigned events) {
     if (events & REACTOR_READ) input_ready(c);
 }
 
+/* Refusals come first, as they cost a write and nothing else. */
 client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local) {
     if (s->clients >= (size_t)session_config.maxclients) {
         refuse(s, cn, too_many, sizeof too_many - 1);
@@ -74,6 +75,7 @@ static void complain(session *s, status st) {
     log_warning("Accepting client connection: %s", st.msg);
 }
 
+/* The reactor has connections: takes all that wait, within reason. */
 static void on_listener(void *ctx, int fd, unsigned events) {
     const listener *l = ctx;
     session *s = l->session;
@@ -92,12 +94,14 @@ static void on_listener(void *ctx, int fd, unsigned events) {
     }
 }
 
+/* Clients that come by it are local, and have no TCP options. */
 static bool is_unix_socket(int fd) {
     struct sockaddr_storage addr;
     socklen_t len = sizeof addr;
     return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 && addr.ss_family == AF_UNIX;
 }
 
+/* Takes a free place in the table of listeners. */
 status session_listen(session *s, int fd) {
     for (int i = 0; i < LISTENERS_MAX; i++) {
         listener *l = &s->listeners[i];
@@ -109,6 +113,7 @@ status session_listen(session *s, int fd) {
     return status_make(ST_LIMIT, "more than %d addresses to listen on", LISTENERS_MAX);
 }
 
+/* Those that were accepted stay. */
 void session_unlisten(session *s, int fd) {
     for (int i = 0; i < LISTENERS_MAX; i++) {
         if (s->listeners[i].fd != fd) continue;

@@ -8,6 +8,7 @@
 #include "session/reply.h"
 #include "session/state.h"
 
+/* The time limit's timer. */
 static int64_t time_is_up(void *ctx) {
     client *c = ctx;
     c->block->timer = 0;
@@ -15,10 +16,12 @@ static int64_t time_is_up(void *ctx) {
     return -1;
 }
 
+/* In a transaction, others could not run to wake it. */
 bool client_can_block(const client *c) {
     return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI));
 }
 
+/* Nothing is replied now; dispatch sees the flag and leaves the reply open. */
 void client_block_for(client *c, int64_t timeout_ms,
                       void (*end)(client *c, block_end why, void *state), void *state) {
     session *s = c->session;
@@ -31,6 +34,7 @@ void client_block_for(client *c, int64_t timeout_ms,
     s->blocked++;
 }
 
+/* The late reply is tagged and counted like any other; then the client's further input runs. */
 void client_unblock(client *c, block_end why) {
     session *s = c->session;
     client_block *b = c->block;

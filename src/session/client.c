@@ -14,12 +14,14 @@
 static void (*slot_free[CLIENT_SLOTS])(client *c, void *state);
 static int slots;
 
+/* Slots are given once, at boot, and never taken back. */
 int client_slot_add(void (*free)(client *c, void *state)) {
     CHECK(slots < CLIENT_SLOTS);
     slot_free[slots] = free;
     return slots++;
 }
 
+/* Ids grow, so the list of clients is in order of id. */
 client *client_new(session *s, conn *cn, const char *peer) {
     client *c = mem_zalloc(sizeof *c);
     c->session = s;
@@ -61,6 +63,7 @@ static void unlist(client *c) {
     s->clients--;
 }
 
+/* Everything that may know the client forgets it. */
 void client_free(client *c) {
     session *s = c->session;
     CHECK(s->running != c);
@@ -87,6 +90,7 @@ void client_free(client *c) {
     mem_free(c);
 }
 
+/* It runs no more commands from now on; session_flush frees it. */
 void client_close_soon(client *c) {
     if (c->flags & (CLIENT_CLOSE_ASAP | CLIENT_FAKE)) return;
     c->flags |= CLIENT_CLOSE_ASAP;
@@ -94,6 +98,7 @@ void client_close_soon(client *c) {
     list_append(&c->session->closing, &c->run_link);
 }
 
+/* Queued for sending even with nothing to send, as that is what ends it. */
 void client_close_after_reply(client *c) {
     c->flags |= CLIENT_CLOSE_AFTER_REPLY;
     if (!c->conn) return;
@@ -101,10 +106,12 @@ void client_close_after_reply(client *c) {
     client_update_events(c);
 }
 
+/* The end at this moment: what comes later was not seen. */
 void client_depends_on_end(client *c) {
     client_depends(c, engine_log_end(ks_engine(c->ks)));
 }
 
+/* The only place that asks the reactor for something else; most turns ask for nothing. */
 void client_update_events(client *c) {
     unsigned want = 0;
     if (!(c->flags & (CLIENT_READ_STOP | CLIENT_EOF | CLIENT_ENDS))) want |= REACTOR_READ;
@@ -120,6 +127,7 @@ void client_update_events(client *c) {
     }
 }
 
+/* A walk: nothing frequent asks. */
 client *client_by_id(session *s, uint64_t id) {
     client *c = s->first;
     while (c && c->id < id)
@@ -127,6 +135,7 @@ client *client_by_id(session *s, uint64_t id) {
     return c && c->id == id ? c : NULL;
 }
 
+/* An empty text is kept as NULL. */
 void client_set_text(char **field, slice text) {
     mem_free(*field);
     *field = NULL;
@@ -136,6 +145,7 @@ void client_set_text(char **field, slice text) {
     (*field)[text.len] = 0;
 }
 
+/* Asked of the socket when it is wanted, so that it costs an idle client nothing. */
 void client_local_addr(const client *c, char out[NET_ADDR_MAX]) {
     out[0] = 0;
     if (c->conn && c->conn->fd >= 0) net_local_addr(c->conn->fd, out);
@@ -146,6 +156,7 @@ static size_t size_of(const void *p) {
     return p ? mem_size(p) : 0;
 }
 
+/* What the allocator gave, not what was asked for, where that can be known. */
 size_t client_memory(const client *c) {
     size_t n = mem_size(c) + size_of(c->conn) + size_of(c->peer) + size_of(c->name) +
                size_of(c->lib_name) + size_of(c->lib_ver) + c->query.cap + output_memory(c);
@@ -154,15 +165,18 @@ size_t client_memory(const client *c) {
     return n;
 }
 
+/* In no list, and never sent anything. */
 client *client_fake(session *s) {
     return client_new(s, NULL, "");
 }
 
+/* For fakes alone: a real client ends by client_close_soon. */
 void client_fake_free(client *c) {
     CHECK(c->flags & CLIENT_FAKE);
     client_free(c);
 }
 
+/* The arguments are the caller's; so is what comes of CLIENT_WAITS. */
 void client_run(client *c) {
     dispatch(c);
 }

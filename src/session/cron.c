@@ -24,6 +24,7 @@ static bool is_stuck(const client *c, int64_t now) {
     return output_is_full(c) && now - c->output.stuck_since_ms > OUTPUT_STUCK_MS;
 }
 
+/* One client's turn, about once a second. */
 static void look_at(client *c) {
     session *s = c->session;
     int64_t now = ks_now(s->ks);
@@ -51,6 +52,7 @@ static uint64_t memory_limit(void) {
     return (uint64_t) * (const int64_t *)maxmemory->target / 100 * (uint64_t)-v;
 }
 
+/* CLIENT NO-EVICT, and what must not be closed. */
 static bool may_evict(const client *c) {
     return !(c->flags & (CLIENT_NO_EVICT | CLIENT_CLOSE_ASAP | CLIENT_PROTECTED));
 }
@@ -84,6 +86,7 @@ static void evict_clients(session *s) {
     }
 }
 
+/* The cursor survives the end of the client it points to: client_free moves it on. */
 void session_cron(session *s) {
     size_t n = s->clients / CALLS_A_SECOND + 1;
     if (n < LOOK_AT_LEAST) n = LOOK_AT_LEAST;

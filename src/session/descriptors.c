@@ -25,6 +25,7 @@ static rlim_t raise_to(struct rlimit limit, rlim_t want) {
     return limit.rlim_cur > had && setrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : had;
 }
 
+/* Also what CONFIG SET maxclients asks before it agrees. */
 status descriptors_reserve(int64_t clients, int64_t *can) {
     struct rlimit limit;
     *can = clients;
@@ -41,6 +42,7 @@ status descriptors_reserve(int64_t clients, int64_t *can) {
                        (long long)*can);
 }
 
+/* A smaller limit is no reason not to start. */
 void descriptors_start(void) {
     int64_t can, want = session_config.maxclients;
     status st = descriptors_reserve(want, &can);

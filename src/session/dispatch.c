@@ -32,6 +32,7 @@ static int printable_len(slice s, int max) {
     return n < (size_t)max ? (int)n : max;
 }
 
+/* Redis' words: the name, and the beginning of the arguments. */
 static void refuse_unknown(client *c) {
     if (is_http(c)) {
         log_warning("Possible SECURITY ATTACK detected: an HTTP request (POST or Host: command) "
@@ -50,6 +51,7 @@ static void refuse_unknown(client *c) {
     buf_free(&args);
 }
 
+/* A negative arity is a minimum. */
 static bool arity_fits(const command_row *row, int argc) {
     int arity = row->def->arity;
     return arity >= 0 ? argc == arity : argc >= -arity;
@@ -149,6 +151,7 @@ static void append_pushed(client *c) {
     output_end(c, true);
 }
 
+/* Reply modes cut the reply before it is tagged, so nothing waits for it. */
 void dispatch_reply_done(client *c) {
     if (c->flags & (CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP)) c->out.len = c->out_from;
     c->flags &= ~(unsigned)CLIENT_REPLY_SKIP;
@@ -157,6 +160,7 @@ void dispatch_reply_done(client *c) {
     output_end(c, false);
 }
 
+/* In this order, and all of it but running happens once, however often the command runs. */
 dispatch_result dispatch(client *c) {
     session *s = c->session;
     output_open(c);
@@ -195,6 +199,7 @@ dispatch_result dispatch(client *c) {
 /* ---- gates and watches --------------------------------------------------------------------------
  */
 
+/* For each command, which gates want to see it: flags are compared here, not for each call. */
 void dispatch_update_masks(session *s) {
     size_t n = (size_t)command_ids();
     s->gate_masks = mem_realloc(s->gate_masks, (n ? n : 1) * sizeof *s->gate_masks);
@@ -210,6 +215,7 @@ void dispatch_update_masks(session *s) {
     s->masks = n;
 }
 
+/* Kept sorted by rank; numbers stay what they were given as. */
 int session_gate_add(session *s, const gate *g) {
     CHECK(s->ngates < GATES_MAX);
     int at = 0;
@@ -226,6 +232,7 @@ int session_gate_add(session *s, const gate *g) {
     return s->ngates++;
 }
 
+/* A disarmed gate costs nothing. */
 void session_gate_arm(session *s, int number, bool armed) {
     for (int i = 0; i < s->ngates; i++) {
         if (s->gate_numbers[i] != number) continue;
@@ -233,6 +240,7 @@ void session_gate_arm(session *s, int number, bool armed) {
     }
 }
 
+/* Asked in order of registration. */
 void session_watch_add(session *s, const command_watch *w) {
     CHECK(s->nwatches < WATCHES_MAX);
     s->watches[s->nwatches++] = *w;

@@ -37,21 +37,25 @@ typedef struct parser {
 /* ---- parsing -----------------------------------------------------------------------------------
  */
 
+/* A mistake in a command table. */
 static void bad(const parser *ps) {
     log_panic(__FILE__, __LINE__, "command syntax '%s' at '%s'", ps->text, ps->p);
 }
 
+/* Its index; 0 is none. */
 static int new_node(parser *ps, enum node_kind kind) {
     if (ps->count + 1 >= NODES_MAX) bad(ps);
     ps->nodes[++ps->count] = (node){.kind = kind};
     return ps->count;
 }
 
+/* Spaces separate, and mean nothing else. */
 static void skip_spaces(parser *ps) {
     while (*ps->p == ' ')
         ps->p++;
 }
 
+/* At a mark of the notation, or the end. */
 static bool ends_word(const char *p) {
     return !*p || strchr(" |[]<>:", *p) || strncmp(p, "...", 3) == 0;
 }
@@ -72,6 +76,7 @@ static bool is_token(slice w) {
     return true;
 }
 
+/* The types that COMMAND DOCS knows, but for those that follow from the shape. */
 static bool is_type(slice w) {
     static const char *const types[] = {"string", "integer", "double",
                                         "key",    "pattern", "unix-time"};
@@ -82,6 +87,7 @@ static bool is_type(slice w) {
 
 static int parse_alternatives(parser *ps);
 
+/* A token or a value, with its type if that is given. */
 static int parse_word(parser *ps) {
     slice w = word(ps);
     int n = new_node(ps, is_token(w) ? NODE_TOKEN : NODE_VALUE);
@@ -105,6 +111,7 @@ static int parse_group(parser *ps, slice name) {
     return n;
 }
 
+/* A name with @, what it names, and whether that repeats. */
 static int parse_item(parser *ps) {
     slice name = SLICE_EMPTY;
     if (*ps->p == '@') {
@@ -175,6 +182,7 @@ static int parse_sequence(parser *ps) {
     return block;
 }
 
+/* Each alternative is a sequence; a single one is no choice. */
 static int parse_alternatives(parser *ps) {
     int first = parse_sequence(ps), last = first;
     if (*ps->p != '|') return first;
@@ -206,6 +214,7 @@ static const struct {
     {" unix-time unix-time-seconds unix-time-milliseconds ", "unix-time"},
 };
 
+/* By the lists above. */
 static const char *type_of_name(slice name) {
     for (size_t i = 0; i < sizeof typed / sizeof *typed; i++)
         for (const char *p = typed[i].names; (p = strchr(p, ' ')) && p[1]; p++)
@@ -214,6 +223,7 @@ static const char *type_of_name(slice name) {
     return "string";
 }
 
+/* A leaf's type, or the shape. */
 static slice type_of(const node *n) {
     switch (n->kind) {
     case NODE_TOKEN: return SLICE("pure-token");
@@ -247,11 +257,13 @@ typedef struct emitter {
     int keys, specs; /* keys seen so far; specifications that the command has */
 } emitter;
 
+/* A field whose value is a string. */
 static void emit_pair(emitter *e, const char *field, slice value) {
     resp_bulk(e->out, slice_cstr(field));
     resp_bulk(e->out, value);
 }
 
+/* REQUIRES: there are some. */
 static void emit_flags(emitter *e, const node *n) {
     resp_bulk(e->out, SLICE("flags"));
     resp_set(e->out, e->proto, n->optional + n->multiple + n->multiple_token);
@@ -262,6 +274,7 @@ static void emit_flags(emitter *e, const node *n) {
 
 static void emit_list(emitter *e, int first);
 
+/* Fields in Redis' order; the map's length is known beforehand. */
 static void emit_node(emitter *e, const node *n) {
     slice type = type_of(n);
     bool leaf = n->kind == NODE_VALUE || n->kind == NODE_TOKEN;
@@ -288,6 +301,7 @@ static void emit_node(emitter *e, const node *n) {
     buf_free(&name);
 }
 
+/* The nodes of a list as an array. */
 static void emit_list(emitter *e, int first) {
     const node *nodes = e->ps->nodes;
     int64_t count = 0;
@@ -298,6 +312,7 @@ static void emit_list(emitter *e, int first) {
         emit_node(e, &nodes[i]);
 }
 
+/* Parsed anew for each reply: nobody asks often. */
 void command_docs_arguments(const command *def, buf *out, int proto) {
     parser ps = {.text = def->syntax, .p = def->syntax};
     int specs = 0;

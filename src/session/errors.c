@@ -27,6 +27,7 @@ static int row_of(slice code) {
     return ncodes++;
 }
 
+/* What has no code in front is counted in total only. */
 void errors_count(session_stats *stats, slice text) {
     stats->error_replies++;
     size_t n = 0;
@@ -36,12 +37,14 @@ void errors_count(session_stats *stats, slice text) {
     codes[row_of(slice_of(text.data, n))].count++;
 }
 
+/* In order of first appearance. */
 void errors_emit(buf *out) {
     for (int i = 0; i < ncodes; i++)
         buf_printf(out, "errorstat_%s:count=%llu\r\n", codes[i].code,
                    (unsigned long long)codes[i].count);
 }
 
+/* CONFIG RESETSTAT. */
 void errors_reset(void) {
     ncodes = 0;
 }

@@ -17,6 +17,7 @@
 /* What a change logs besides the bytes of its arguments: headers, an index page, an expire time. */
 #define CHANGE_OVERHEAD 4096
 
+/* Open to clients that are authenticated, so asked for others only. */
 static gate_result auth_gate(client *c, void *ctx) {
     (void)ctx;
     if (c->row->flags & CMD_NO_AUTH) return GATE_PASS;
@@ -50,12 +51,14 @@ static gate_result disk_gate(client *c, void *ctx) {
 /* ---- pause -------------------------------------------------------------------------------------
  */
 
+/* Armed while a pause is on. */
 static gate_result pause_gate(client *c, void *ctx) {
     session *s = ctx;
     if (s->pause_all || (c->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE))) return GATE_HOLD;
     return GATE_PASS;
 }
 
+/* The end of the pause has come. */
 static int64_t pause_over(void *ctx) {
     session *s = ctx;
     s->pause_timer = 0;
@@ -79,6 +82,7 @@ void session_pause(session *s, int64_t until_ms, bool all) {
     ks_set_expiry_frozen(s->ks, true);
 }
 
+/* Whoever was held goes on in this turn. */
 void session_unpause(session *s) {
     if (!s->paused) return;
     if (s->pause_timer) reactor_timer_remove(s->reactor, s->pause_timer);
@@ -89,11 +93,13 @@ void session_unpause(session *s) {
     session_resume(s);
 }
 
+/* For INFO, and for features that act by themselves. */
 bool session_paused(const session *s, bool *all) {
     if (all) *all = s->pause_all;
     return s->paused;
 }
 
+/* The session's own gates; others may be added between them. */
 void gates_start(session *s) {
     session_gate_add(s, &(gate){.name = "auth",
                                 .rank = GATE_RANK_AUTH,

@@ -48,6 +48,7 @@ static void keep_partial(client *c) {
     s->reader = (resp_reader){0};
 }
 
+/* The rest of the stream can't be trusted: an error, and the end. */
 static void protocol_error(client *c, const char *what) {
     log_verbose("Protocol error (%s) from client id=%llu addr=%s", what, (unsigned long long)c->id,
                 c->peer);
@@ -67,7 +68,7 @@ static void make_runnable(client *c) {
 /* May the next command of c run now? If not, whoever changes that calls input_wake. */
 static bool may_run(client *c) {
     if (c->flags & (CLIENT_WAITS | CLIENT_ENDS)) return false;
-    if (!output_is_full(c)) return true;
+    if (output_unsent(c) <= OUTPUT_STOP_SMALL / 2 || !output_is_full(c)) return true;
     c->flags |= CLIENT_READ_STOP;
     return false;
 }
@@ -188,6 +189,7 @@ static void read_own(client *c) {
         input_continue(c);
 }
 
+/* Decides where the bytes go: the shared buffer, or the client's own. */
 void input_ready(client *c) {
     session *s = c->session;
     if (s->reading || (c->flags & (CLIENT_ENDS | CLIENT_EOF | CLIENT_READ_STOP))) return;
@@ -204,6 +206,7 @@ void input_ready(client *c) {
     s->reading = false;
 }
 
+/* From the client's own buffer; what is left over moves to its front. */
 void input_continue(client *c) {
     session *s = c->session;
     CHECK(!s->reading);
@@ -219,6 +222,7 @@ void input_continue(client *c) {
     if (c->flags & CLIENT_EOF) input_after_eof(c);
 }
 
+/* Not now, as its waker may be in the middle of something. */
 void input_wake(client *c) {
     list_remove(&c->run_link);
     if (c->flags & CLIENT_CLOSE_ASAP) return;
@@ -226,6 +230,7 @@ void input_wake(client *c) {
     reactor_wake(c->session->reactor);
 }
 
+/* The one place that clears CLIENT_READ_STOP. */
 void input_allow(client *c) {
     bool stop = output_is_full(c) || ((c->flags & CLIENT_WAITS) && c->query.len >= INPUT_WAIT_MAX);
     bool was = c->flags & CLIENT_READ_STOP;
@@ -237,6 +242,7 @@ void input_allow(client *c) {
     client_update_events(c);
 }
 
+/* What it sent before is still answered, unless it waits for what may never come. */
 void input_after_eof(client *c) {
     if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) {
         client_close_soon(c);

@@ -7,10 +7,12 @@
 #include "base/log.h"
 #include "base/num.h"
 
+/* No place is given: argument 0 is the command itself. */
 bool key_spec_is_unknown(const key_spec *s) {
     return s->begin == 0 && !s->keyword;
 }
 
+/* COMMAND INFO's movablekeys follows from it. */
 bool key_spec_is_movable(const key_spec *s) {
     return key_spec_is_unknown(s) || s->keyword || s->counted || (s->flags & KEY_INCOMPLETE);
 }
@@ -47,6 +49,7 @@ static bool range_of(const key_spec *s, const slice *argv, int argc, int *first,
     return true;
 }
 
+/* getkeys has the say; specifications are asked one after another. */
 int command_keys(const command_row *row, const slice *argv, int argc, int *out,
                  unsigned *flags_out) {
     const command *def = row->def;

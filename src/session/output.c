@@ -18,16 +18,19 @@
 #define IOV_MAX_USE 64
 #define CHECK_BYTES OUTPUT_BUF /* less than this is checked against limits only if it stays */
 
+/* The i-th mark, sent ones included. */
 static output_mark *mark(const client_output *o, size_t i) {
     return (output_mark *)(void *)o->marks.data + i;
 }
 
+/* All in the buffer: those before mark_at are done with. */
 static size_t mark_count(const client_output *o) {
     return o->marks.len / sizeof(output_mark);
 }
 
 /* ---- buffers --------------------------------------------------------------------------------- */
 
+/* From the pool, last given first taken, as that is warm. */
 void output_open(client *c) {
     if (c->out.data) return;
     output_pool *p = &c->session->pool;
@@ -49,6 +52,7 @@ static void give_bytes(session *s, buf *b) {
     }
 }
 
+/* All of them are done with. */
 static void give_marks(session *s, client_output *o) {
     output_pool *p = &s->pool;
     o->mark_at = 0;
@@ -93,10 +97,7 @@ static void drop_piece(client *c) {
 
 /* ---- tagging --------------------------------------------------------------------------------- */
 
-size_t output_unsent(const client *c) {
-    return c->output.piece_bytes + c->out.len - c->output.sent;
-}
-
+/* What it holds now, unused room of buffers included. */
 size_t output_memory(const client *c) {
     return c->out.cap + c->output.piece_bytes + c->output.pieces * sizeof(output_piece) +
            c->output.marks.cap;
@@ -124,6 +125,7 @@ static void add_mark(client *c, uint64_t end, log_pos depends, bool push) {
     buf_append(&o->marks, &m, sizeof m);
 }
 
+/* See invariants 2 to 4 of README.md. */
 void output_end(client *c, bool push) {
     session *s = c->session;
     client_output *o = &c->output;
@@ -150,6 +152,7 @@ void output_end(client *c, bool push) {
 
 /* ---- limits ---------------------------------------------------------------------------------- */
 
+/* Half the bounds for a client that is stopped already, so that it doesn't flutter. */
 bool output_is_full(const client *c) {
     size_t n = output_unsent(c);
     unsigned half = c->flags & CLIENT_READ_STOP ? 2 : 1;
@@ -164,6 +167,7 @@ static const output_limit *limit_of(const client *c) {
     return &session_config.output[pushed ? OUTPUT_CLASS_PUBSUB : OUTPUT_CLASS_NORMAL];
 }
 
+/* Counts unsent bytes, held ones included. */
 void output_check_limits(client *c) {
     const output_limit *l = limit_of(c);
     session *s = c->session;
@@ -260,6 +264,7 @@ static bool write_some(client *c, size_t n) {
     return true;
 }
 
+/* Then says where the client stands: done, waiting for the socket, or for the log. */
 void output_send(client *c) {
     session *s = c->session;
     list_remove(&c->send_link);
@@ -287,6 +292,8 @@ void output_send(client *c) {
     client_update_events(c);
 }
 
+/* The reactor goes on watching until all has gone: most sockets that were full once are full again.
+ */
 void output_writable(client *c) {
     if (!(c->flags & CLIENT_WRITE_WAIT)) return;
     c->flags &= ~(unsigned)CLIENT_WRITE_WAIT;
@@ -313,6 +320,7 @@ static buf flatten(client *c) {
     return flat;
 }
 
+/* Builds the stream anew from what may go, in order. */
 void output_fail(client *c) {
     client_output *o = &c->output;
     session *s = c->session;
@@ -341,6 +349,7 @@ void output_fail(client *c) {
     s->unsent_bytes += fresh.len - before;
 }
 
+/* Unsent bytes are no longer the session's either. */
 void output_free(client *c) {
     session *s = c->session;
     if (!(c->flags & CLIENT_FAKE)) {
@@ -353,6 +362,7 @@ void output_free(client *c) {
     give_marks(s, &c->output);
 }
 
+/* At the session's end. */
 void output_pool_free(output_pool *p) {
     while (p->n_bytes)
         buf_free(&p->bytes[--p->n_bytes]);

@@ -53,7 +53,9 @@ void output_open(client *c);
 /* The bytes from c->out_from on are a reply (or a push), depending on c->depends. */
 void output_end(client *c, bool push);
 /* Bytes that are queued and have not gone. */
-size_t output_unsent(const client *c);
+static inline size_t output_unsent(const client *c) {
+    return c->output.piece_bytes + c->out.len - c->output.sent;
+}
 size_t output_memory(const client *c);
 /* May more commands of this client run? */
 bool output_is_full(const client *c);

@@ -8,8 +8,6 @@
 #include "base/mem.h"
 #include "session/keyspec.h"
 
-#include <strings.h>
-
 #define INDEX_BITS 10 /* 1024 places for at most ROWS_MAX commands */
 #define ROWS_MAX   512
 
@@ -57,9 +55,17 @@ static inline uint32_t place_of(slice name) {
 
 /* Is `name` this row's own name (lower case), but for case? */
 static inline bool same_name(slice name, const command_row *row) {
-    return name.len == row->name_len && strncasecmp(name.data, row->def->name, name.len) == 0;
+    if (name.len != row->name_len) return false;
+    const char *own = row->def->name;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+        if (c >= 'A' && c <= 'Z') c = (char)(c | 0x20);
+        if (c != own[i]) return false;
+    }
+    return true;
 }
 
+/* Along the run of places that begins at the name's own. */
 static command_row *find_top(slice name) {
     uint32_t at = place_of(name);
     while (index_[at]) {
@@ -88,6 +94,7 @@ static void derive(command_row *row) {
     row->categories = cat;
 }
 
+/* A row and, for a container, those of its sub-commands. */
 static void fill(command_row *row, const command *def, command_row *parent) {
     size_t n = strlen(def->name), p = parent ? strlen(parent->full_name) + 1 : 0;
     row->def = def;
@@ -109,6 +116,7 @@ static void fill(command_row *row, const command *def, command_row *parent) {
         fill(&row->subs[i], &def->subcommands[i], row);
 }
 
+/* Full and double tables are mistakes of the program. */
 void commands_register(const command *table) {
     for (; table->name; table++) {
         slice name = slice_cstr(table->name);
@@ -124,12 +132,14 @@ void commands_register(const command *table) {
     }
 }
 
+/* A walk: containers are small, and their commands rare. */
 static command_row *find_sub(const command_row *row, slice name) {
     for (int i = 0; i < row->nsubs; i++)
         if (same_name(name, &row->subs[i])) return &row->subs[i];
     return NULL;
 }
 
+/* A container alone is found as itself, so that its arity is what refuses it. */
 command_row *command_find(const slice *argv, int argc, command_row **container) {
     if (container) *container = NULL;
     command_row *row = argc > 0 ? find_top(argv[0]) : NULL;
@@ -139,6 +149,7 @@ command_row *command_find(const slice *argv, int argc, command_row **container) 
     return sub;
 }
 
+/* Pipelines repeat themselves: one comparison instead of a hash. */
 command_row *command_find_near(const slice *argv, int argc, command_row *near,
                                command_row **container) {
     if (near && !near->parent && !near->nsubs && same_name(argv[0], near)) {
@@ -148,6 +159,7 @@ command_row *command_find_near(const slice *argv, int argc, command_row *near,
     return command_find(argv, argc, container);
 }
 
+/* "get", or "config|get". */
 command_row *command_by_name(slice full_name) {
     const char *bar = full_name.len ? memchr(full_name.data, '|', full_name.len) : NULL;
     if (!bar) return find_top(full_name);
@@ -156,14 +168,17 @@ command_row *command_by_name(slice full_name) {
     return row ? find_sub(row, slice_skip(full_name, n + 1)) : NULL;
 }
 
+/* In order of registration. */
 command_row *command_next(size_t *pos) {
     return *pos < ntop ? top[(*pos)++] : NULL;
 }
 
+/* Of containers, one each. */
 size_t command_count(void) {
     return ntop;
 }
 
+/* Ids are dense over commands and sub-commands. */
 int command_ids(void) {
     return next_id;
 }

@@ -9,12 +9,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* All error replies come through here and are counted. */
 command_result reply_error_text(client *c, slice text) {
     resp_error(&c->out, text);
     errors_count(session_statistics(c->session), text);
     return CMD_REFUSED;
 }
 
+/* A text that is too long is cut. */
 command_result reply_error(client *c, const char *fmt, ...) {
     char text[1024];
     va_list ap;
@@ -25,6 +27,7 @@ command_result reply_error(client *c, const char *fmt, ...) {
     return reply_error_text(c, slice_of(text, len));
 }
 
+/* The arguments make no sense together. */
 command_result reply_syntax_error(client *c) {
     return reply_error_text(c, SLICE("ERR syntax error"));
 }
@@ -36,14 +39,17 @@ command_result reply_wrong_type(client *c) {
         c, SLICE("WRONGTYPE Operation against a key holding the wrong kind of value"));
 }
 
+/* Also for what does not fit 64 bits. */
 command_result reply_not_integer(client *c) {
     return reply_error_text(c, SLICE("ERR value is not an integer or out of range"));
 }
 
+/* Also for NaN. */
 command_result reply_not_float(client *c) {
     return reply_error_text(c, SLICE("ERR value is not a valid float"));
 }
 
+/* A number, but not one that this argument may be. */
 command_result reply_out_of_range(client *c) {
     return reply_error_text(c, SLICE("ERR value is out of range"));
 }
@@ -54,6 +60,7 @@ command_result reply_no_key(client *c) {
     return reply_error_text(c, SLICE("ERR no such key"));
 }
 
+/* Names a sub-command in full: 'client|kill'. */
 command_result reply_wrong_args(client *c) {
     return reply_error(c, "ERR wrong number of arguments for '%s' command", c->row->full_name);
 }
@@ -71,19 +78,23 @@ static command_result refuse_sub(client *c, const char *what) {
                        sub.data ? sub.data : "", name);
 }
 
+/* Names the container in upper case, as what the user should type. */
 command_result reply_unknown_sub(client *c) {
     return refuse_sub(c, "unknown subcommand");
 }
 
+/* As reply_unknown_sub, where what follows the sub-command is what is wrong. */
 command_result reply_sub_syntax(client *c) {
     return refuse_sub(c, "unknown subcommand or wrong number of arguments for");
 }
 
+/* The dispatcher writes the error, when it knows that there will be one. */
 command_result reply_engine(client *c, engine_result r) {
     (void)c;
     return r == ENGINE_PENDING ? CMD_AGAIN : CMD_FAILED;
 }
 
+/* The log's troubles have Redis' code for them, MISCONF; others are plain errors. */
 command_result reply_engine_status(client *c, status st) {
     if (st.code == ST_NO_SPACE)
         return reply_error(c, "MISCONF Errors writing to the log on disk: %s",
@@ -92,6 +103,7 @@ command_result reply_engine_status(client *c, status st) {
     return reply_error(c, "ERR %s", st.msg);
 }
 
+/* The container's name comes first, HELP itself last. */
 command_result reply_help(client *c, const char *const *lines) {
     const command_row *row = c->row->parent ? c->row->parent : c->row;
     char first[160];
@@ -112,12 +124,14 @@ command_result reply_help(client *c, const char *const *lines) {
     return CMD_DONE;
 }
 
+/* The strict form: no spaces, no plus. */
 bool arg_i64(client *c, int i, int64_t *out) {
     if (num_parse_i64(c->argv[i], out)) return true;
     (void)reply_not_integer(c);
     return false;
 }
 
+/* error NULL: the usual text. */
 bool arg_i64_range(client *c, int i, int64_t min, int64_t max, int64_t *out, const char *error) {
     if (num_parse_i64(c->argv[i], out) && *out >= min && *out <= max) return true;
     if (error)
@@ -127,6 +141,7 @@ bool arg_i64_range(client *c, int i, int64_t min, int64_t max, int64_t *out, con
     return false;
 }
 
+/* inf is fine, nan is not. */
 bool arg_double(client *c, int i, double *out) {
     if (num_parse_double(c->argv[i], out)) return true;
     (void)reply_not_float(c);

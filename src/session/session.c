@@ -14,10 +14,12 @@
 
 #include <unistd.h>
 
+/* The reactor's hook at a turn's end. */
 static void flush_hook(void *ctx) {
     session_flush(ctx);
 }
 
+/* Nothing is accepted before session_listen. */
 status session_new(reactor *r, keyspace *ks, session **out) {
     session *s = mem_zalloc(sizeof *s);
     s->reactor = r;
@@ -38,6 +40,7 @@ status session_new(reactor *r, keyspace *ks, session **out) {
     return STATUS_OK;
 }
 
+/* Clients get nothing more. */
 void session_free(session *s) {
     session_unpause(s);
     while (s->first)
@@ -81,11 +84,13 @@ static void send_all(session *s) {
     }
 }
 
+/* Now nobody holds a pointer to them. */
 static void free_closing(session *s) {
     for (list_node *n; (n = list_take(&s->closing)) != NULL;)
         client_free(LIST_OWNER(n, client, run_link));
 }
 
+/* In this order: what runs now still belongs to the batch that the engine writes. */
 void session_flush(session *s) {
     if (s->reading || s->running) return; /* a turn inside of a command */
     run_runnable(s);
@@ -95,6 +100,7 @@ void session_flush(session *s) {
     if (list_used(&s->runnable)) reactor_wake(s->reactor);
 }
 
+/* They run at this turn's end, in the order in which they began to wait. */
 void session_resume(session *s) {
     for (list_node *n = s->waiting.next; n != &s->waiting; n = n->next)
         LIST_OWNER(n, client, run_link)->flags &= ~(unsigned)(CLIENT_PARKED | CLIENT_PAUSED);
@@ -102,6 +108,7 @@ void session_resume(session *s) {
     if (list_used(&s->runnable)) reactor_wake(s->reactor);
 }
 
+/* Descriptors alone: the child does not run this code again. */
 void session_close_in_child(session *s) {
     for (const client *c = s->first; c; c = c->next)
         if (c->conn->fd >= 0) (void)close(c->conn->fd);
@@ -112,6 +119,7 @@ void session_close_in_child(session *s) {
 /* ---- output from elsewhere ----------------------------------------------------------------------
  */
 
+/* Tagged as a push, so that a failed log drops it without a word. */
 void session_push(client *c, slice bytes, log_pos depends) {
     session *s = c->session;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
@@ -130,10 +138,12 @@ void session_push(client *c, slice bytes, log_pos depends) {
 /* ---- what others ask ----------------------------------------------------------------------------
  */
 
+/* Those about to be closed included. */
 size_t session_client_count(const session *s) {
     return s->clients;
 }
 
+/* A walk over all. */
 size_t session_client_memory(const session *s) {
     size_t n = 0;
     for (const client *c = s->first; c; c = c->next)
@@ -141,18 +151,22 @@ size_t session_client_memory(const session *s) {
     return n;
 }
 
+/* Those about to be closed included. */
 client *session_next_client(session *s, client *after) {
     return after ? after->next : s->first;
 }
 
+/* Also for those who count for it (output, errors). */
 session_stats *session_statistics(session *s) {
     return &s->stats;
 }
 
+/* The one that every client uses. */
 keyspace *session_keyspace(session *s) {
     return s->ks;
 }
 
+/* For timers of features. */
 reactor *session_reactor(session *s) {
     return s->reactor;
 }

@@ -42,6 +42,7 @@ static status set_output_limits(const setting *s, int argc, const slice *argv) {
     return STATUS_OK;
 }
 
+/* In bytes, as Redis shows them. */
 static void get_output_limits(const setting *s, buf *out) {
     (void)s;
     for (int i = 0; i < OUTPUT_CLASSES; i++) {
@@ -51,6 +52,7 @@ static void get_output_limits(const setting *s, buf *out) {
     }
 }
 
+/* All or none; an empty word is none. */
 static status set_percentiles(const setting *s, int argc, const slice *argv) {
     double next[PERCENTILES_MAX];
     int n = 0;
@@ -71,12 +73,14 @@ static status set_percentiles(const setting *s, int argc, const slice *argv) {
     return STATUS_OK;
 }
 
+/* As short as they were given. */
 static void get_percentiles(const setting *s, buf *out) {
     (void)s;
     for (int i = 0; i < session_config.n_percentiles; i++)
         buf_printf(out, "%s%.10g", i ? " " : "", session_config.percentiles[i]);
 }
 
+/* Refuses what the system will not give. */
 static status apply_maxclients(const setting *s) {
     int64_t can;
     (void)s;

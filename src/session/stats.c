@@ -11,11 +11,13 @@
 /* ---- rates -------------------------------------------------------------------------------------
  */
 
+/* Per second, over the time since the last sample. */
 static void rate_sample(rate *r, uint64_t now, uint64_t us) {
     r->samples[r->at++ % RATE_SAMPLES] = us ? (now - r->last) * 1000000 / us : 0;
     r->last = now;
 }
 
+/* The mean of the last samples. */
 static uint64_t rate_of(const rate *r) {
     uint64_t sum = 0;
     for (int i = 0; i < RATE_SAMPLES; i++)
@@ -23,6 +25,7 @@ static uint64_t rate_of(const rate *r) {
     return sum / RATE_SAMPLES;
 }
 
+/* Marks of highest use fade, so that they are recent. */
 void stats_sample(session *s) {
     uint64_t now = clock_mono_us(), us = now - s->rate_at_us;
     s->rate_at_us = now;
@@ -36,6 +39,7 @@ void stats_sample(session *s) {
 /* ---- sections ----------------------------------------------------------------------------------
  */
 
+/* Section Clients. */
 static void emit_clients(buf *out, void *ctx) {
     const session *s = ctx;
     metric_u64(out, "connected_clients", s->clients);
@@ -47,6 +51,7 @@ static void emit_clients(buf *out, void *ctx) {
     metric_u64(out, "clients_unsent_output_bytes", s->unsent_bytes);
 }
 
+/* Section Stats, what concerns connections and commands. */
 static void emit_stats(buf *out, void *ctx) {
     const session *s = ctx;
     const session_stats *st = &s->stats;
@@ -68,6 +73,7 @@ static void emit_stats(buf *out, void *ctx) {
     metric_u64(out, "replies_held_turns", st->held_turns);
 }
 
+/* CONFIG RESETSTAT. */
 static void reset_stats(void *ctx) {
     session *s = ctx;
     s->stats = (session_stats){0};
@@ -84,6 +90,7 @@ static void for_rows(buf *out, void (*each)(buf *out, command_row *row)) {
     }
 }
 
+/* One line, if it was ever called or refused. */
 static void emit_command(buf *out, command_row *row) {
     if (!row->calls && !row->rejected && !row->failed) return;
     uint64_t usec = row->nsec / 1000;
@@ -95,32 +102,38 @@ static void emit_command(buf *out, command_row *row) {
                (unsigned long long)row->rejected, (unsigned long long)row->failed);
 }
 
+/* Section Commandstats. */
 static void emit_commandstats(buf *out, void *ctx) {
     (void)ctx;
     for_rows(out, emit_command);
 }
 
+/* Forgets what was counted; `out` is not used. */
 static void reset_row(buf *out, command_row *row) {
     (void)out;
     row->calls = row->nsec = row->rejected = row->failed = 0;
     histogram_clear(&row->latency);
 }
 
+/* Latencystats too, as they are counted in the rows. */
 static void reset_commandstats(void *ctx) {
     (void)ctx;
     for_rows(NULL, reset_row);
 }
 
+/* Section Errorstats. */
 static void emit_errorstats(buf *out, void *ctx) {
     (void)ctx;
     errors_emit(out);
 }
 
+/* CONFIG RESETSTAT. */
 static void reset_errorstats(void *ctx) {
     (void)ctx;
     errors_reset();
 }
 
+/* One line, percentiles in microseconds. */
 static void emit_latency(buf *out, command_row *row) {
     if (!row->latency.count) return;
     buf_printf(out, "latency_percentiles_usec_%s:", row->full_name);
@@ -132,11 +145,13 @@ static void emit_latency(buf *out, command_row *row) {
     buf_append(out, "\r\n", 2);
 }
 
+/* Section Latencystats; empty when latency-tracking is off. */
 static void emit_latencystats(buf *out, void *ctx) {
     (void)ctx;
     if (session_config.latency_tracking) for_rows(out, emit_latency);
 }
 
+/* One session a process, so one table. */
 const metric_section *session_metrics(session *s) {
     static metric_section table[6];
     table[0] = (metric_section){"Clients", emit_clients, s, NULL, 0};

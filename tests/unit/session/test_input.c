@@ -231,7 +231,7 @@ static void waiting_is_read_so_far(void **state) {
     ASK("BLOCK 0\r\n", "");
     char *bytes = mem_alloc(100000);
     for (int i = 0; i < 100000; i += 20)
-        memcpy(bytes + i, "PING 12345678901234\r\n" + 0, 20);
+        memcpy(bytes + i, "PING 12345678901234\r\n", 20);
     for (int i = 0; i < 30; i++) {
         kit_send_bytes(end, slice_of(bytes, 100000));
         kit_turn(&k);
