@@ -125,6 +125,14 @@ unit-programs: $(UNIT_BIN)
 unit: $(UNIT_BIN)
 	@for t in $(UNIT_BIN); do echo "== $$t"; $$t || exit 1; done
 
+# What the index structures in RAM cost: ns an operation and bytes a key, as tables.
+$(BUILD)/bench_index: $(BUILD)/tests/bench/bench_index.o $(call archives,$(LINK_engine))
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
+
+.PHONY: bench-index
+bench-index: $(BUILD)/bench_index
+	$<
+
 # The simulator: tests/sim/README.md. `make sim SEEDS=N FROM=M` runs seeds M .. M+N-1.
 SEEDS ?= 1000
 FROM  ?= 1

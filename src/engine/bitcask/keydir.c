@@ -45,12 +45,14 @@ keydir *keydir_new(const keydir_shared *s) {
     k->base = s->arena->base;
     k->heap = arena_heap_new(s->arena);
     k->bits = s->slot_of ? TOKEN_BITS : TOKEN_HASH_BITS;
+    if (s->slot_of) k->slots = mem_zalloc((SLOTS + 1) * sizeof *k->slots);
     CHECK((k->bits + NODE_BITS) / NODE_BITS < MAX_LEVELS);
     return k;
 }
 
 bool keydir_free_some(keydir *k, size_t chunks) {
     if (!arena_heap_free_some(k->heap, chunks)) return false;
+    mem_free(k->slots);
     mem_free(k);
     return true;
 }
@@ -329,11 +331,12 @@ static void shrink(keydir *k, trail *t) {
 
 /* ---- changes -------------------------------------------------------------------------------- */
 
-/* Counts an entry that came (+1) or went (-1). */
-static void count_entry(keydir *k, arena_ref r, int sign) {
+/* Counts an entry of that token that came (+1) or went (-1). */
+static void count_entry(keydir *k, uint64_t token, arena_ref r, int sign) {
     if (!r) return;
     k->count += (uint64_t)(int64_t)sign;
     if (kdent_has_expire(keydir_object(k, r))) k->expires += (uint64_t)(int64_t)sign;
+    if (k->slots) keydir_slots_add(k, (unsigned)(token >> TOKEN_HASH_BITS), sign);
 }
 
 /* A new object that holds e. */
@@ -346,13 +349,14 @@ static arena_ref entry_new(keydir *k, const kdent *e) {
 arena_ref keydir_put(keydir *k, uint64_t token, const kdent *e, arena_ref *old) {
     arena_ref r = entry_new(k, e);
     *old = place(k, keydir_warp(k, token), r);
-    count_entry(k, *old, -1);
-    count_entry(k, r, +1);
+    count_entry(k, token, *old, -1);
+    count_entry(k, token, r, +1);
     return r;
 }
 
 /* Takes out the entry of that key; ARENA_NONE if there is none. */
-static arena_ref take(keydir *k, uint64_t x, slice key) {
+static arena_ref take(keydir *k, uint64_t token, slice key) {
+    uint64_t x = keydir_warp(k, token);
     trail t;
     unsigned at;
     descend(k, x, &t);
@@ -363,7 +367,7 @@ static arena_ref take(keydir *k, uint64_t x, slice key) {
     unsigned depth = p->depth, left = p->count - 1u;
     arena_ref now = page_remove(k, t.page, at);
     if (now != t.page) replace_page(k, &t, depth, now);
-    count_entry(k, r, -1);
+    count_entry(k, token, r, -1);
     if (left == 0)
         drop_page(k, &t);
     else if (left % 8 == 0) /* looking at the neighbour each time would be a cache miss each time */
@@ -372,19 +376,19 @@ static arena_ref take(keydir *k, uint64_t x, slice key) {
 }
 
 arena_ref keydir_remove(keydir *k, uint64_t token, slice key) {
-    return take(k, keydir_warp(k, token), key);
+    return take(k, token, key);
 }
 
 void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
     CHECK(old || new_ref);
-    uint64_t x = entry_x(k, new_ref ? new_ref : old);
+    uint64_t token = entry_token(k, new_ref ? new_ref : old);
     arena_ref was;
     if (old) {
-        was = place(k, x, old);
-        count_entry(k, was, -1);
-        count_entry(k, old, +1);
+        was = place(k, keydir_warp(k, token), old);
+        count_entry(k, token, was, -1);
+        count_entry(k, token, old, +1);
     } else {
-        was = take(k, x, kdent_key(keydir_object(k, new_ref)));
+        was = take(k, token, kdent_key(keydir_object(k, new_ref)));
     }
     CHECK(was == new_ref);
     if (new_ref) arena_release(k->heap, new_ref);

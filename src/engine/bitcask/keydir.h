@@ -1,8 +1,8 @@
 /* keydir: the keys of one physical database, in token order, in memory.
  *
- * A trie of directory nodes over the token's bits leads to *pages* of up to 64 slots, a
- * slot being an entry's reference and 16 bits of its token; entries (kdent.h) lie in an arena. A
- * full page splits alone. README.md draws all three byte by byte.
+ * A trie of directory nodes over the token's bits leads to *pages* of up to 64 slots, a slot being
+ * an entry's reference and 16 bits of its token; entries (kdent.h) lie in an arena. A full page
+ * splits alone. README.md draws all three byte by byte.
  *
  * An entry's reference names it until keydir_free_entry(), also after the keydir no longer holds
  * it: that is what undoing a batch lives from. The caller owes keydir_free_entry() for every
@@ -76,6 +76,9 @@ arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset
 uint64_t keydir_count(const keydir *k);
 uint64_t keydir_expires(const keydir *k); /* entries with an expire time */
 
+/* Cluster mode only: entries of one slot. Logarithmic. */
+uint64_t keydir_slot_count(const keydir *k, unsigned slot);
+
 /* A walk in token order, valid until the keydir changes. */
 typedef struct keydir_iter {
     const keydir *k;
@@ -95,9 +98,7 @@ arena_ref keydir_next(keydir_iter *it, uint64_t *token);
 uint64_t keydir_scan(const keydir *k, uint64_t from, size_t want,
                      void (*each)(void *ctx, arena_ref r), void *ctx);
 
-/* An entry at random, ARENA_NONE if there is none. Every entry has the same chance unless tokens
- * are unevenly spread (cluster mode with slots of very different sizes): then entries of thinly
- * filled ranges have a greater one. */
+/* An entry at random, each with the same chance; ARENA_NONE if there is none. */
 arena_ref keydir_random(const keydir *k, rng *r);
 
 /* Bytes of this keydir's entries, pages and nodes. What the arena really takes is arena_bytes(). */

@@ -14,6 +14,7 @@
 #define PAGE_STEP  4u  /* pages grow by that many slots */
 #define REBASE     6   /* tags begin at a depth that is a multiple of this */
 #define SLOT_SIZE  6
+#define SLOTS      (1u << (TOKEN_BITS - TOKEN_HASH_BITS)) /* of a cluster */
 
 enum { KIND_PAGE = 1, KIND_NODE = 2 };
 
@@ -43,6 +44,7 @@ struct keydir {
     arena_ref root; /* a page, a node, or ARENA_NONE */
     unsigned bits;  /* of a token: 39, or 53 in cluster mode */
     uint64_t count, expires;
+    uint32_t *slots; /* cluster mode: a Fenwick tree of the entries in each slot; else NULL */
 };
 
 static inline void *keydir_object(const keydir *k, arena_ref r) {
@@ -95,6 +97,12 @@ uint64_t entry_token(const keydir *k, arena_ref entry);
 static inline uint64_t entry_x(const keydir *k, arena_ref entry) {
     return keydir_warp(k, entry_token(k, entry));
 }
+
+/* Counts an entry of that cluster slot in or out. */
+void keydir_slots_add(keydir *k, unsigned slot, int sign);
+/* The page in whose range x lies, or ARENA_NONE; *end: the first x after that page's range (or, if
+ * there is none, the empty slot's); 0 if that is past the last token. */
+arena_ref keydir_page_around(const keydir *k, uint64_t x, uint64_t *end);
 
 /* ---- slots ---------------------------------------------------------------------------------- */
 

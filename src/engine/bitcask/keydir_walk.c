@@ -1,15 +1,14 @@
-/* keydir_walk: what visits many entries of a keydir: iterators, SCAN, random picks, statistics and
- * the check of its invariants.
+/* keydir_walk: what visits many entries of a keydir: iterators, SCAN, statistics and the check
+ * of its invariants.
  *
  * A position is a token, not a place in memory: stepping to the next page goes down from the root
  * again, which costs less than a page's entries do, and there is no list of pages to maintain. */
+#include "base/mem.h"
 #include "engine/bitcask/keydir_page.h"
 
 /* ---- in order ------------------------------------------------------------------------------- */
 
-/* The page in whose range x lies, or ARENA_NONE; *end: the first x after that page's (or, if there
- * is none, the empty slot's) range; 0 if that is past the last token. */
-static arena_ref page_around(const keydir *k, uint64_t x, uint64_t *end) {
+arena_ref keydir_page_around(const keydir *k, uint64_t x, uint64_t *end) {
     arena_ref r = k->root;
     unsigned depth = 0;
     while (r) {
@@ -28,7 +27,7 @@ static arena_ref page_around(const keydir *k, uint64_t x, uint64_t *end) {
 static void seek(const keydir *k, uint64_t x, keydir_iter *it) {
     *it = (keydir_iter){.k = k};
     do {
-        it->page = page_around(k, x, &it->end);
+        it->page = keydir_page_around(k, x, &it->end);
         if (it->page) {
             const page *p = keydir_object(k, it->page);
             it->at = page_seek(k, p, x);
@@ -78,30 +77,6 @@ uint64_t keydir_scan(const keydir *k, uint64_t from, size_t want,
     return 0;
 }
 
-/* ---- at random ------------------------------------------------------------------------------ */
-
-/* A random token's page, and a random place in twice as many as it should hold: that gives every
- * entry of a page of depth d the chance 2^-d x 2^d / 2n, the same for all, and about one try in two
- * finds an entry. A page with more than twice its share (a crowded cluster slot) comes too rarely.
- * Where most tokens have no page, some tries end with what follows a random token. */
-arena_ref keydir_random(const keydir *k, rng *r) {
-    if (k->count == 0) return ARENA_NONE;
-    for (int tries = 0; tries < 64; tries++) {
-        uint64_t end;
-        arena_ref at = page_around(k, rng_next(r), &end);
-        if (!at) continue;
-        const page *p = keydir_object(k, at);
-        uint64_t room = 5 * k->count / 2 >> p->depth;
-        uint64_t i = rng_below(r, room > p->count ? room : p->count);
-        if (i < p->count) return slot_ref(p, (unsigned)i);
-    }
-    keydir_iter it;
-    keydir_seek(k, rng_below(r, (uint64_t)1 << k->bits), &it);
-    if (!it.page) keydir_seek(k, 0, &it);
-    const page *p = keydir_object(k, it.page);
-    return slot_ref(p, (unsigned)rng_below(r, p->count));
-}
-
 /* ---- statistics and the check -----------------------------------------------------------------
  */
 
@@ -134,6 +109,7 @@ void keydir_stats_of(const keydir *k, keydir_stats *out) {
 /* What the check has counted. */
 typedef struct tally {
     uint64_t count, expires;
+    uint64_t slots[SLOTS];
 } tally;
 
 /* Checks the slots of the page r, whose range begins at `low`. */
@@ -154,6 +130,7 @@ static void check_page(const keydir *k, arena_ref r, uint64_t low, tally *sum) {
         last = x;
         last_key = key;
         sum->expires += kdent_has_expire(e);
+        sum->slots[entry_token(k, slot_ref(p, i)) >> TOKEN_HASH_BITS]++;
     }
     sum->count += p->count;
 }
@@ -188,11 +165,14 @@ static void check_below(const keydir *k, arena_ref r, uint64_t low, tally *sum) 
 }
 
 void keydir_check(const keydir *k) {
-    tally sum = {0};
+    tally *sum = mem_zalloc(sizeof *sum);
     if (k->root) {
         CHECK(((head *)keydir_object(k, k->root))->depth == 0);
-        check_below(k, k->root, 0, &sum);
+        check_below(k, k->root, 0, sum);
     }
-    CHECK(sum.count == k->count && sum.expires == k->expires);
+    CHECK(sum->count == k->count && sum->expires == k->expires);
+    for (unsigned slot = 0; k->slots && slot < SLOTS; slot++)
+        CHECK(sum->slots[slot] == keydir_slot_count(k, slot));
+    mem_free(sum);
     arena_check(k->heap);
 }

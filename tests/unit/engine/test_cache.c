@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "support/readme.h"
 #include "support/unit.h"
 
 #define MIB (1u << 20)
@@ -296,6 +297,21 @@ static void test_lengths(void **state) {
     cache_free(c);
 }
 
+/* An item as README.md draws it. */
+static void test_example(void **state) {
+    (void)state;
+    static const unsigned char want[] = {0x30, 0, 0, 0,    2,   0,   0,   0,   /* position */
+                                         5,    0, 0, 0x80, 'h', 'e', 'l', 'l', /* 5, read */
+                                         'o',  0, 0, 0,    0,   0,   0,   0};
+    cache *c = cache_new(MIB);
+    slice v;
+    cache_put(c, (uint64_t)2 << 32 | 48, SLICE("hello"));
+    assert_true(cache_get(c, (uint64_t)2 << 32 | 48, &v));
+    assert_memory_equal(v.data - 12, want, sizeof want);
+    assert_readme_shows("src/engine/bitcask/README.md", want, sizeof want);
+    cache_free(c);
+}
+
 /* With too small a limit nothing is kept and nothing breaks. */
 static void test_off(void **state) {
     (void)state;
@@ -359,6 +375,7 @@ int main(void) {
         cmocka_unit_test(test_scan_resistance),
         cmocka_unit_test(test_all_marked),
         cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_example),
         cmocka_unit_test(test_off),
         cmocka_unit_test(test_value_of_its_own),
         cmocka_unit_test(test_positions),

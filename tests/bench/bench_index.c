@@ -1,0 +1,173 @@
+/* bench_index: what the index structures in RAM cost: nanoseconds an operation, bytes a key.
+ *
+ *   bench_index keydir [KEYS ...]    16-byte keys, 1 and 10 million unless told otherwise
+ *   bench_index cache                a million values of 100 bytes
+ *
+ * Times are of one run on whatever else the machine does; bytes are exact. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/mem.h"
+#include "engine/bitcask/cache.h"
+#include "engine/bitcask/keydir.h"
+
+#define LOOKUPS 1000000
+
+static double now_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+/* Times what follows until lap(), which gives ns an operation. */
+static double started;
+static double lap(double operations) {
+    double t = now_ns(), ns = (t - started) / operations;
+    started = now_ns();
+    return ns;
+}
+
+/* Sixteen bytes: the number in hex behind "user:". */
+static slice key_of(char *out, uint64_t i) {
+    memcpy(out, "user:", 5);
+    for (int d = 15; d >= 5; d--, i >>= 4)
+        out[d] = "0123456789abcdef"[i & 15];
+    return slice_of(out, 16);
+}
+
+/* ---- keydir -----------------------------------------------------------------------------------
+ */
+
+/* Random keys of those there are, and their tokens, so that no hash is in the times. */
+static char (*keys)[16];
+static uint64_t *tokens;
+
+static void pick_keys(const keydir_shared *s, uint64_t n) {
+    rng r;
+    rng_seed(&r, n);
+    for (int i = 0; i < LOOKUPS; i++)
+        tokens[i] = keydir_token(s, key_of(keys[i], rng_below(&r, n)));
+}
+
+static double time_inserts(const keydir_shared *s, keydir *k, uint64_t n) {
+    char key[16];
+    arena_ref old;
+    double hashing;
+    started = now_ns();
+    uint64_t sum = 0;
+    for (uint64_t i = 0; i < n; i++)
+        sum += keydir_token(s, key_of(key, i));
+    hashing = lap((double)n);
+    for (uint64_t i = 0; i < n; i++) {
+        kdent e = {.segment = 1, .offset = (uint32_t)i, .size = 140, .key = key_of(key, i)};
+        keydir_put(k, keydir_token(s, e.key), &e, &old);
+    }
+    return lap((double)n) - (sum ? hashing : 0);
+}
+
+static void bench_keydir(uint64_t n) {
+    keydir_shared s = {.arena = arena_new(ARENA_MAX), .hash = {1, 2}};
+    keydir *k = keydir_new(&s);
+    rng r;
+    rng_seed(&r, 1);
+    uint64_t sum = 0;
+    arena_ref old;
+    double insert = time_inserts(&s, k, n);
+    double bytes = (double)arena_bytes(s.arena) / (double)n - 16;
+    pick_keys(&s, n);
+    started = now_ns();
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += keydir_find(k, tokens[i], slice_of(keys[i], 16));
+    double find = lap(LOOKUPS);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += keydir_find(k, tokens[i] ^ 0x2aaaaaaaaa, slice_of(keys[i], 16));
+    double absent = lap(LOOKUPS);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += keydir_random(k, &r);
+    double random = lap(LOOKUPS);
+    for (int i = 0; i < LOOKUPS; i++) {
+        kdent e = {.segment = 2, .size = 140, .key = slice_of(keys[i], 16)};
+        sum += keydir_put(k, tokens[i], &e, &old);
+        keydir_free_entry(k, old);
+    }
+    double replace = lap(LOOKUPS);
+    for (int i = 0; i < LOOKUPS; i++) {
+        old = keydir_remove(k, tokens[i], slice_of(keys[i], 16));
+        if (old) keydir_free_entry(k, old);
+    }
+    double removal = lap(LOOKUPS);
+    printf("| %9llu | %6.0f | %4.0f | %6.0f | %7.0f | %6.0f | %6.0f | %10.2f |\n",
+           (unsigned long long)n, insert, find, absent, replace, removal, random, bytes);
+    fflush(stdout);
+    if (sum == 0) abort();
+    keydir_free(k);
+    arena_free(s.arena);
+}
+
+/* ---- cache ------------------------------------------------------------------------------------
+ */
+
+static uint64_t place_of(uint64_t i) {
+    return (1 + (i >> 22)) << 32 | (i & ((1 << 22) - 1)) * 160;
+}
+
+static void bench_cache(void) {
+    static char value[100];
+    cache *c = cache_new(256u << 20);
+    rng r;
+    rng_seed(&r, 1);
+    uint64_t n = 1000000, sum = 0, at = 0;
+    slice v;
+    for (int i = 0; i < LOOKUPS; i++)
+        tokens[i] = place_of(rng_below(&r, n));
+    started = now_ns();
+    for (; at < n; at++)
+        cache_put(c, place_of(at), slice_of(value, sizeof value));
+    double put = lap((double)n);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += cache_get(c, tokens[i], &v) && v.data[50] == 0;
+    double hit = lap(LOOKUPS);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += cache_get(c, tokens[i] + 8, &v);
+    double miss = lap(LOOKUPS);
+    for (; at < 3 * n; at++)
+        cache_put(c, place_of(at), slice_of(value, sizeof value));
+    started = now_ns();
+    for (; at < 4 * n; at++)
+        cache_put(c, place_of(at), slice_of(value, sizeof value));
+    double full = lap((double)n);
+    cache_stats s;
+    cache_stats_of(c, &s);
+    printf("| %6.0f | %8.0f | %4.0f | %4.0f | %11.1f |\n", put, full, hit, miss,
+           (double)(s.bytes - s.value_bytes) / (double)s.items);
+    if (sum == 0) abort();
+    cache_free(c);
+}
+
+int main(int argc, char **argv) {
+    const char *what = argc > 1 ? argv[1] : "all";
+    bool all = strcmp(what, "all") == 0;
+    keys = mem_alloc(LOOKUPS * sizeof *keys);
+    tokens = mem_alloc(LOOKUPS * sizeof *tokens);
+    if (all || strcmp(what, "keydir") == 0) {
+        printf("keydir: 16-byte keys; ns an operation, bytes a key beyond the key\n"
+               "|      keys | insert | find | absent | replace | remove | random | bytes each |\n"
+               "|-----------|--------|------|--------|---------|--------|--------|------------|\n");
+        static const uint64_t usual[] = {1000000, 10000000};
+        for (int i = 2; i < argc; i++)
+            bench_keydir(strtoull(argv[i], NULL, 10));
+        for (int i = 0; argc < 3 && i < 2; i++)
+            bench_keydir(usual[i]);
+    }
+    if (all || strcmp(what, "cache") == 0) {
+        printf("cache: values of 100 bytes; ns an operation, bytes a value beyond the value\n"
+               "| put    | put full | hit  | miss | bytes each  |\n"
+               "|--------|----------|------|------|-------------|\n");
+        bench_cache();
+    }
+    mem_free(keys);
+    mem_free(tokens);
+    return 0;
+}
