@@ -109,6 +109,8 @@ static status load_records(logscan *s, const char *path, manifest_state *state,
     while (true) {
         TRY(logscan_next(s, &item, &got));
         if (!got) return STATUS_OK;
+        if ((item.rec.flags & RECORD_MARK) && log_pos_offset(item.rec.mark) > report->marked)
+            report->marked = log_pos_offset(item.rec.mark);
         if (item.rec.kind == RECORD_IDLE) continue;
         if (item.rec.kind != RECORD_MANIFEST)
             return status_make(ST_CORRUPT, "%s: a %s record at offset %u", path,
@@ -225,6 +227,23 @@ status manifest_rewrite(vfs *v, const char *dir, const manifest_state *state, ui
 
 /* ---- opening --------------------------------------------------------------------------------- */
 
+/* Makes durable what was read, and its name: the process that wrote it may have ended before it had
+ * fsynced, or after an fsync failed, which leaves bytes that the system shows and takes for
+ * written. So what no mark vouches for is written again, as it is. Only then may files be unlinked
+ * that it says are gone. */
+static status settle(manifest *m) {
+    uint32_t from = m->about.marked > FILE_HEADER ? m->about.marked : FILE_HEADER;
+    size_t n = m->about.length - from;
+    CHECK(from <= m->about.length);
+    char *bytes = mem_alloc(n + 1);
+    status st = vfs_pread_all(m->file, m->path, bytes, n, from);
+    if (status_ok(st) && n) st = vfs_pwrite(m->file, bytes, n, from);
+    mem_free(bytes);
+    TRY(st);
+    TRY(m->file->ops->fdatasync(m->file));
+    return m->v->ops->sync_dir(m->v, m->dir);
+}
+
 status manifest_open(vfs *v, const char *dir, manifest **out) {
     char path[FILE_PATH_MAX], tmp[FILE_PATH_MAX + 8];
     vfs_file *f;
@@ -253,6 +272,11 @@ status manifest_open(vfs *v, const char *dir, manifest **out) {
     m->allocated = (uint32_t)size;
     m->renew = m->about.torn;
     m->failed = m->result = STATUS_OK;
+    st = settle(m);
+    if (!status_ok(st)) {
+        manifest_close(m);
+        return st;
+    }
     *out = m;
     return STATUS_OK;
 }

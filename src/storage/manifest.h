@@ -27,6 +27,7 @@ typedef struct manifest_report {
     uint32_t number;   /* of rewrites */
     uint32_t length;   /* end of the last good record */
     uint32_t edit_end; /* end of the last edit */
+    uint32_t marked;   /* all before it was durable when it was read: the greatest mark */
     uint64_t edits;    /* records of edits */
     bool torn;         /* there were bytes behind `length`; they were cut off */
 } manifest_report;
@@ -34,7 +35,8 @@ typedef struct manifest_report {
 /* Makes DIR/MANIFEST with the edit, which begins with edit_create; durable when it returns. */
 status manifest_create(vfs *v, const char *dir, const manifest_edit *first, manifest **out);
 /* ST_NOT_FOUND: there is none. ST_CORRUPT: damage before a later valid mark, or not a manifest.
- * ST_INVALID: a newer format. A torn last edit is cut (see manifest_about). */
+ * ST_INVALID: a newer format. A torn last edit is cut (see manifest_about). What it says is durable
+ * when it returns. */
 status manifest_open(vfs *v, const char *dir, manifest **out);
 void manifest_close(manifest *m);
 /* Reads the state without writing a thing; path is the manifest's. For stave-check. On ST_CORRUPT

@@ -3,6 +3,7 @@
 #include "support/unit.h"
 
 #include "base/mem.h"
+#include "sim/simfs.h"
 #include "storage/file_header.h"
 #include "storage/manifest.h"
 #include "support/memfs.h"
@@ -355,6 +356,44 @@ static void test_rewrite_by_hand(void **state) {
     memfs_free(fs);
 }
 
+/* What an open has said stays so, also if what it read had never reached the disk: written by a
+ * process whose fsync failed, or that was killed before it. */
+static void test_open_makes_durable(void **state) {
+    (void)state;
+    int with_edit = 0, without = 0;
+    for (uint64_t seed = 0; seed < 400; seed++) {
+        simfs *fs = simfs_new(seed);
+        vfs *v = simfs_vfs(fs);
+        manifest *m;
+        manifest_edit e = {0};
+        assert_true(status_ok(v->ops->mkdir(v, "d")) && status_ok(v->ops->sync_dir(v, "")));
+        edit_create(&e, "bitcask", 77, key, false);
+        edit_reserve(&e, MANIFEST_IDS_FILE, 10000);
+        assert_true(status_ok(manifest_create(v, "d", &e, &m)));
+        edit_free(&e);
+        assert_true(status_ok(add(m, 1)));
+        if (seed % 2)
+            simfs_knobs_of(fs)->fail_sync_at = simfs_counts_of(fs)->syncs + 1;
+        else
+            simfs_knobs_of(fs)->stop_at = simfs_counts_of(fs)->changes + 2;
+        assert_int_equal(add(m, 2).code, ST_IO);
+        manifest_close(m);
+        simfs_kill(fs);
+        assert_true(status_ok(manifest_open(v, "d", &m)));
+        size_t said = manifest_get(m)->npending;
+        with_edit += said == 2;
+        without += said == 1;
+        if (seed % 3 == 0) said += status_ok(add(m, 3));
+        manifest_close(m);
+        simfs_crash(fs);
+        assert_true(status_ok(manifest_open(v, "d", &m)));
+        assert_int_equal(manifest_get(m)->npending, said);
+        manifest_close(m);
+        simfs_free(fs);
+    }
+    assert_true(with_edit > 50 && without > 50);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_edits_survive),    cmocka_unit_test(test_create_and_open),
@@ -362,7 +401,7 @@ int main(void) {
         cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_rewritten),
         cmocka_unit_test(test_large_state),      cmocka_unit_test(test_failures),
         cmocka_unit_test(test_no_space),         cmocka_unit_test(test_nonsense),
-        cmocka_unit_test(test_rewrite_by_hand),
+        cmocka_unit_test(test_rewrite_by_hand),  cmocka_unit_test(test_open_makes_durable),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
