@@ -133,6 +133,21 @@ $(BUILD)/bench_index: $(BUILD)/tests/bench/bench_index.o $(call archives,$(LINK_
 bench-index: $(BUILD)/bench_index
 	$<
 
+# tests/integration/test_NAME.c is one program that drives the real server through hiredis.
+
+INTEGRATION     := $(sort $(wildcard tests/integration/test_*.c))
+INTEGRATION_BIN := $(patsubst %.c,$(BUILD)/%,$(INTEGRATION))
+INTEGRATION_KIT := $(addprefix $(BUILD)/tests/,integration/kit.o support/unit.o support/tempdir.o)
+HIREDIS_LIBS    := $(call pkg,--libs hiredis)
+$(BUILD)/tests/integration/%.o: EXTRA_tests += $(call pkg,--cflags hiredis)
+
+$(INTEGRATION_BIN): %: %.o $(INTEGRATION_KIT) $(call archive,base)
+	@$(SAY) "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(LIBS) $(HIREDIS_LIBS) $(CMOCKA_LIBS)
+
+.PHONY: integration-programs
+integration-programs: $(INTEGRATION_BIN)
+
 # The simulator: tests/sim/README.md. `make sim SEEDS=N FROM=M` runs seeds M .. M+N-1.
 SEEDS ?= 1000
 FROM  ?= 1
@@ -167,7 +182,7 @@ run:
 
 test:
 	@deps/install test
-	@$(SUBMAKE) all unit-programs
+	@$(SUBMAKE) all unit-programs integration-programs
 	@tests/support/reference >/dev/null
 	@tests/run
 
