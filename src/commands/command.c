@@ -192,11 +192,11 @@ static void reply_docs_field(client *c, const char *field, const char *text) {
 /* A name and its map; the map's length is known beforehand. */
 static void reply_docs(client *c, const command_row *row) {
     const command *d = row->def;
-    bool deprecated = d->deprecated_since != NULL;
+    bool deprecated = d->deprecated_since != NULL, arguments = d->syntax && d->syntax[0];
     reply_cstr(c, row->full_name);
     reply_map(c, 1 + (d->summary != NULL) + (d->since != NULL) + (d->complexity != NULL) +
-                     2 * deprecated + (d->replaced_by != NULL) + (d->history != NULL) +
-                     (d->syntax != NULL) + (row->nsubs > 0));
+                     2 * deprecated + (d->replaced_by != NULL) + (d->history != NULL) + arguments +
+                     (row->nsubs > 0));
     reply_docs_field(c, "summary", d->summary);
     reply_docs_field(c, "since", d->since);
     reply_docs_field(c, "group", d->group ? d->group : "generic");
@@ -209,7 +209,7 @@ static void reply_docs(client *c, const command_row *row) {
     reply_docs_field(c, "deprecated_since", d->deprecated_since);
     reply_docs_field(c, "replaced_by", d->replaced_by);
     if (d->history) reply_history(c, d->history);
-    if (d->syntax) {
+    if (arguments) {
         reply_cstr(c, "arguments");
         command_docs_arguments(d, &c->out, c->proto);
     }

@@ -160,13 +160,13 @@ static const command subs[] = {
      "Describes the subcommands.", ""},
     {"histogram", latency_histogram, -2, FLAGS, 0, "server", "7.0.0",
      "O(N) in the commands that have run", "Shows how long commands took, as a distribution.",
-     "[command ...]", .tips = all_nodes},
+     "[command...]", .tips = all_nodes},
     {"history", latency_history, 3, FLAGS, 0, "server", "2.8.13", "O(1)",
      "Lists the samples of an event.", "event", .tips = all_nodes},
     {"latest", latency_latest, 2, FLAGS, 0, "server", "2.8.13", "O(1)",
      "Lists the last sample of every event.", "", .tips = all_nodes},
     {"reset", latency_reset, -2, FLAGS, 0, "server", "2.8.13", "O(1)",
-     "Forgets the samples of some or all events.", "[event ...]", .tips = reset_tips},
+     "Forgets the samples of some or all events.", "[event...]", .tips = reset_tips},
     {0},
 };
 

@@ -86,7 +86,7 @@ static const char *const set_tips[] = {"request_policy:all_nodes", "response_pol
 static const command subs[] = {
     {"get", config_get, -3, FLAGS, 0, "server", "2.0.0",
      "O(N) in the settings that the patterns name", "Shows settings and their values.",
-     "parameter [parameter ...]",
+     "parameter...",
      .history = "7.0.0: Added the ability to pass multiple pattern parameters in one call"},
     {"help", config_help, 2, CMD_LOADING | CMD_STALE, 0, "server", "5.0.0", "O(1)",
      "Describes the subcommands.", ""},
@@ -96,7 +96,7 @@ static const command subs[] = {
      "Writes the settings in force to the configuration file.", "", .tips = set_tips},
     {"set", config_set, -4, FLAGS, 0, "server", "2.0.0", "O(N) in the settings given",
      "Changes settings while the server runs, all of them or none.",
-     "parameter value [parameter value ...]", .tips = set_tips,
+     "<parameter value>...", .tips = set_tips,
      .history = "7.0.0: Added the ability to set multiple parameters in one call."},
     {0},
 };

@@ -302,6 +302,6 @@ status debug_start(server *s) {
 const command debug_commands[] = {
     {"debug", cmd_debug, -2, CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED, 0,
      "server", "1.0.0", "Depends on the subcommand.", "What tests of servers and clients need.",
-     "subcommand [arg ...]"},
+     "subcommand [arg...]"},
     {0},
 };

@@ -110,7 +110,7 @@ static const char *const tips[] = {"nondeterministic_output", "request_policy:al
 
 const command info_commands[] = {
     {"info", cmd_info, -1, CMD_LOADING | CMD_STALE, CAT_DANGEROUS, "server", "1.0.0", "O(1)",
-     "Shows the server's state and counters, by section.", "[section ...]", .tips = tips,
+     "Shows the server's state and counters, by section.", "[section...]", .tips = tips,
      .history = "7.0.0: Added support for taking multiple section arguments."},
     {0},
 };
