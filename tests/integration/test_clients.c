@@ -169,21 +169,25 @@ static void test_unblock(void **state) {
     redisFree(a);
 }
 
+/* Sends the first megabyte of a command that never ends: it fills the query buffer. */
+static void send_unfinished(redisContext *c, const char *megabyte, const char *announced) {
+    c->obuf = sdscat(c->obuf, "*2\r\n$4\r\nECHO\r\n$");
+    c->obuf = sdscat(c->obuf, announced);
+    c->obuf = sdscat(c->obuf, "\r\n");
+    c->obuf = sdscatlen(c->obuf, megabyte, 1000000);
+    flush(c);
+}
+
 /* maxmemory-clients closes the client that takes most, never one that asked to be spared. */
 static void test_client_eviction(void **state) {
     (void)state;
     redisContext *a = kit_connect(&kit_the_server), *fat = kit_connect(&kit_the_server),
                  *spared = kit_connect(&kit_the_server);
-    static char part[2000000];
+    static char part[1000000];
     memset(part, 'x', sizeof part);
     EXPECT(spared, "OK", "CLIENT NO-EVICT ON");
-    redisContext *both[] = {fat, spared};
-    for (int i = 0; i < 2; i++) { /* a command that never ends fills the query buffer */
-        static const char head[] = "*2\r\n$4\r\nECHO\r\n$3000000\r\n";
-        both[i]->obuf = sdscatlen(both[i]->obuf, head, sizeof head - 1);
-        both[i]->obuf = sdscatlen(both[i]->obuf, part, sizeof part);
-        flush(both[i]);
-    }
+    send_unfinished(fat, part, "9000000");
+    send_unfinished(spared, part, "2000000");
     EXPECT(a, "OK", "CONFIG SET maxmemory-clients 5mb");
     assert_true(is_closed(fat));
     kit_wait_info(a, "evicted_clients", 1);

@@ -272,8 +272,9 @@ static void test_commands_about_commands(void **state) {
         assert_int_equal(all->elements, count);
         freeReplyObject(all);
     }
-    redisReply *docs = kit_call(c, "COMMAND DOCS");
-    assert_int_equal(docs->elements, 2 * count);
+    /* All of it nests deeper than this library can read: test_protocol.py asks for that. */
+    redisReply *docs = kit_call(c, "COMMAND DOCS get set nosuch");
+    assert_int_equal(docs->elements, 4);
     freeReplyObject(docs);
     redisFree(c);
 }
