@@ -111,8 +111,9 @@ static command_result pause_command(client *c) {
         else if (!arg_is(c, 3, "ALL"))
             return reply_error(c, "ERR CLIENT PAUSE mode must be WRITE or ALL");
     }
-    if (!num_parse_i64(c->argv[2], &ms) || ms > INT64_MAX - ks_now(c->ks))
+    if (!num_parse_i64(c->argv[2], &ms))
         return reply_error(c, "ERR timeout is not an integer or out of range");
+    if (ms > INT64_MAX - ks_now(c->ks)) return reply_error(c, "ERR timeout is out of range");
     if (ms < 0) return reply_error(c, "ERR timeout is negative");
     session_pause(c->session, ks_now(c->ks) + ms, all);
     reply_ok(c);

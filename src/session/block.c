@@ -43,6 +43,7 @@ void client_unblock(client *c, block_end why) {
     c->block = NULL;
     c->flags &= ~(unsigned)CLIENT_BLOCKED;
     s->blocked--;
+    s->blocked_for_a_time -= b->limited;
     if (why != BLOCK_CLOSED) {
         output_open(c);
         c->out_from = c->out.len;

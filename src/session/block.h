@@ -19,7 +19,8 @@ typedef struct client_block {
     /* Replies (but for BLOCK_ERROR, BLOCK_CLOSED) and forgets `state`. c->depends is 0. */
     void (*end)(client *c, block_end why, void *state);
     void *state;
-    uint64_t timer; /* the reactor's; 0: no limit */
+    uint64_t timer; /* the reactor's; 0: no limit, or it has passed */
+    bool limited;
 } client_block;
 
 /* timeout_ms 0: for ever. REQUIRES: c's command is running, and c can wait: see

@@ -68,7 +68,7 @@ static void make_runnable(client *c) {
 /* May the next command of c run now? If not, whoever changes that calls input_wake. */
 static bool may_run(client *c) {
     if (c->flags & (CLIENT_WAITS | CLIENT_ENDS)) return false;
-    if (output_unsent(c) <= OUTPUT_STOP_SMALL / 2 || !output_is_full(c)) return true;
+    if (output_unsent(c) <= OUTPUT_STOP_SMALL / 8 || !output_is_full(c)) return true;
     c->flags |= CLIENT_READ_STOP;
     return false;
 }

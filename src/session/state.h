@@ -66,7 +66,7 @@ struct session {
     int pause_gate;
 
     listener listeners[LISTENERS_MAX];
-    size_t blocked;
+    size_t blocked, blocked_for_a_time;
     session_stats stats;
     rate ops, in_rate, out_rate;
     uint64_t rate_at_us;

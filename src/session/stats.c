@@ -39,7 +39,8 @@ void stats_sample(session *s) {
 /* ---- sections ----------------------------------------------------------------------------------
  */
 
-/* Section Clients. */
+/* Section Clients. What concerns replication, tracking and I/O threads, which are not here, is 0,
+ * as in a redis-server that does not use them: dashboards ask for the fields. */
 static void emit_clients(buf *out, void *ctx) {
     const session *s = ctx;
     metric_u64(out, "connected_clients", s->clients);
@@ -48,6 +49,10 @@ static void emit_clients(buf *out, void *ctx) {
     metric_u64(out, "client_recent_max_input_buffer", s->recent_max_input);
     metric_u64(out, "client_recent_max_output_buffer", s->recent_max_output);
     metric_u64(out, "blocked_clients", s->blocked);
+    metric_u64(out, "tracking_clients", 0);
+    metric_u64(out, "clients_in_timeout_table", s->blocked_for_a_time);
+    metric_u64(out, "total_blocking_keys", 0);
+    metric_u64(out, "total_blocking_keys_on_nokey", 0);
     metric_u64(out, "clients_unsent_output_bytes", s->unsent_bytes);
 }
 
@@ -60,13 +65,19 @@ static void emit_stats(buf *out, void *ctx) {
     metric_u64(out, "instantaneous_ops_per_sec", rate_of(&s->ops));
     metric_u64(out, "total_net_input_bytes", st->net_in_bytes);
     metric_u64(out, "total_net_output_bytes", st->net_out_bytes);
+    metric_u64(out, "total_net_repl_input_bytes", 0);
+    metric_u64(out, "total_net_repl_output_bytes", 0);
     metric_f2(out, "instantaneous_input_kbps", (double)rate_of(&s->in_rate) / 1024);
     metric_f2(out, "instantaneous_output_kbps", (double)rate_of(&s->out_rate) / 1024);
+    metric_f2(out, "instantaneous_input_repl_kbps", 0);
+    metric_f2(out, "instantaneous_output_repl_kbps", 0);
     metric_u64(out, "rejected_connections", st->rejected_connections);
     metric_u64(out, "evicted_clients", st->evicted_clients);
     metric_u64(out, "total_error_replies", st->error_replies);
     metric_u64(out, "total_reads_processed", st->reads);
     metric_u64(out, "total_writes_processed", st->writes);
+    metric_u64(out, "io_threaded_reads_processed", 0);
+    metric_u64(out, "io_threaded_writes_processed", 0);
     metric_u64(out, "client_query_buffer_limit_disconnections", st->query_limit_disconnections);
     metric_u64(out, "client_output_buffer_limit_disconnections", st->output_limit_disconnections);
     metric_u64(out, "commands_parked", st->parked);

@@ -263,17 +263,22 @@ void kit_set(const char *name, const char *value) {
     must(s ? setting_parse(s, 1, &word) : status_make(ST_INVALID, "no setting '%s'", name));
 }
 
+void kit_forget(kit *k, fake_end *end) {
+    if (end != k->ends || !end->closed) abort();
+    k->ends = end->next;
+    buf_free(&end->in);
+    buf_free(&end->out);
+    mem_free(end);
+}
+
 void kit_stop(kit *k) {
     session_free(k->session);
     reactor_free(k->reactor);
     ks_free(k->ks);
     engine_close(k->engine);
     while (k->ends) {
-        fake_end *e = k->ends;
-        k->ends = e->next;
-        buf_free(&e->in);
-        buf_free(&e->out);
-        mem_free(e);
+        k->ends->closed = true;
+        kit_forget(k, k->ends);
     }
 }
 

@@ -45,6 +45,8 @@ void kit_sleep(kit *k, int64_t ms);
 
 /* A new client from "1.2.3.4:N", which counts as local. Its conn is &(*end)->conn. */
 client *kit_client(kit *k, fake_end **end);
+/* Frees the last end that kit_client made, before kit_stop would. REQUIRES: it was closed. */
+void kit_forget(kit *k, fake_end *end);
 /* The end sends text (C string), to be read in the next turn. */
 void kit_send(fake_end *end, const char *text);
 void kit_send_bytes(fake_end *end, slice bytes);
