@@ -173,6 +173,23 @@ static void cron_reaches_all(void **state) {
     run_cron();
 }
 
+/* The one that cron would look at next goes away. */
+static void cron_and_a_gone_client(void **state) {
+    (void)state;
+    fake_end *ends[100];
+    for (int i = 0; i < 100; i++)
+        kit_client(&k, &ends[i]);
+    kit_set("timeout", "1");
+    session_cron(k.session);
+    for (int i = 40; i < 90; i++)
+        ends[i]->eof = true;
+    kit_turn(&k);
+    kit_sleep(&k, 3000);
+    run_cron();
+    for (int i = 0; i < 100; i++)
+        assert_true(ends[i]->closed);
+}
+
 static void client_eviction(void **state) {
     (void)state;
     fake_end *large, *larger, *kept;
@@ -298,6 +315,7 @@ int main(void) {
         TEST(idle_memory),
         TEST(timeouts),
         TEST(cron_reaches_all),
+        TEST(cron_and_a_gone_client),
         TEST(client_eviction),
         TEST(block_and_wake),
         TEST(block_times_out),
