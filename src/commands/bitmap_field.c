@@ -114,8 +114,10 @@ static command_result run_reads(client *c, const field_ops *f) {
     return CMD_DONE;
 }
 
-/* One operation of an edit; *changed is set if the value is another now. */
-static command_result run_op(client *c, string_edit *e, const field_op *op, bool *changed) {
+/* One operation of an edit; counts it as a change if it wrote what was not there. grown: the string
+ * is longer than it was, so that whatever is written was not there. */
+static command_result run_op(client *c, string_edit *e, const field_op *op, bool grown,
+                             int64_t *changes) {
     uint8_t window[BIT_WINDOW];
     uint64_t byte = (uint64_t)op->off / 8;
     unsigned at = (unsigned)(op->off % 8);
@@ -131,8 +133,8 @@ static command_result run_op(client *c, string_edit *e, const field_op *op, bool
         return CMD_DONE;
     }
     reply_int(c, set ? old : now);
+    *changes += grown || now != old;
     if (now == old) return CMD_DONE;
-    *changed = true;
     bit_window_set(window, at, op->type, now);
     ENGINE_TRY(c, string_edit_write(e, byte, slice_of(window, bit_window_bytes(at, op->type))));
     return CMD_DONE;
@@ -142,17 +144,17 @@ static command_result run_writes(client *c, const field_ops *f) {
     string s;
     string_edit e;
     STEP_TRY(data_open(c, c->argv[1], KS_WRITE, &s));
-    bool changed = s.len < f->reach;
+    bool grown = s.len < f->reach;
+    int64_t changes = 0;
     ENGINE_TRY(c, string_edit_begin(&e, &s, f->reach));
     reply_array(c, f->n);
-    for (int i = 0; i < f->n; i++) {
-        bool now_changed = false;
-        STEP_TRY(run_op(c, &e, &f->ops[i], &now_changed));
-        if (now_changed && changed) ks_dirty(c->ks, 1);
-        changed |= now_changed;
-    }
+    for (int i = 0; i < f->n; i++)
+        STEP_TRY(run_op(c, &e, &f->ops[i], grown, &changes));
     ENGINE_TRY(c, string_edit_end(&e));
-    if (changed) data_changed(c, KS_STRING, "setbit", s.key);
+    if (changes) {
+        data_changed(c, KS_STRING, "setbit", s.key);
+        ks_dirty(c->ks, changes - 1);
+    }
     data_depends(c, &s);
     return CMD_DONE;
 }

@@ -31,7 +31,8 @@ engine_result ks_copy(keyspace *ks, uint32_t db, slice key, const entry *ent, ui
     buf_append_slice(b, ent->value);
     entry twin = *ent;
     twin.value = buf_slice(b);
-    twin.access = 0;
+    twin.access = access_fresh(ks);
+    held_add(ks, HELD_EVENT, KS_NEW, "new", to_db, to_key); /* also when it replaces, as in Redis */
     if (ent->coll == 0) return ks_put(ks, to_db, to_key, &twin);
 
     engine_coll from, to;

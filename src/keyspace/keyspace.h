@@ -101,8 +101,8 @@ engine_result ks_del(keyspace *ks, uint32_t db, slice key);
 /* REQUIRES: ks_get has just found the source, and what it is called to replace was looked up too
  * (so that it expired if it was due). */
 engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slice to_key);
-/* A second entry with the same contents, replacing what is there; ent: just read from `key`, with
- * its value. Takes the scratch buffer. */
+/* A second entry with the same contents, replacing what is there (which was looked up before, as
+ * for ks_move); ent: just read from `key`, with its value. Takes the scratch buffer. */
 engine_result ks_copy(keyspace *ks, uint32_t db, slice key, const entry *ent, uint32_t to_db,
                       slice to_key);
 /* Changes the expire time alone (ENGINE_NO_EXPIRE: persists). ent: just read, with its value. */

@@ -263,7 +263,7 @@ static void copy_of_a_collection(void **state) {
     engine_mem_knobs(w.e)->pending_permille = 0;
     assert_int_equal(r, ENGINE_OK);
     assert_true(rounds > 10);
-    assert_string_equal(world_told(&w), "");
+    assert_string_equal(world_told(&w), "new@4:dst ");
     ks_begin(w.ks);
     assert_int_equal(get("src", 0, &ent), ENGINE_OK);
     assert_int_equal(engine_coll_open(w.e, 0, SLICE("src"), &ent, &a), ENGINE_OK);
