@@ -21,6 +21,9 @@
 #define SIM_RECENT  80 /* lines of trace that are kept for a failure's report */
 #define SIM_LINE    200
 #define SIM_MESSAGE 400
+/* Bytes on the disk of an engine without data: a few segments of at most 256 KiB, and small files.
+ */
+#define SIM_EMPTY_MAX (2u << 20)
 
 typedef struct sim sim;
 
@@ -46,6 +49,9 @@ typedef enum sim_profile {
     SIM_FLIPS,     /* bits flip on the disk */
     SIM_PROFILES,
 } sim_profile;
+
+/* A disk that lies, to see that the simulator sees it: no engine can be right on it. */
+typedef enum sim_lie { SIM_NO_LIE, SIM_LIE_SYNC_DIR, SIM_LIE_FDATASYNC, SIM_LIE_FSYNC } sim_lie;
 
 /* How the commands of this run look; chosen once. */
 typedef struct sim_style {
@@ -76,6 +82,7 @@ struct sim {
     uint64_t seed;
     const sim_engine *kind;
     sim_style style;
+    sim_lie lie;
     rng chance; /* of commands */
     rng pace;   /* of ticks and time */
     rng outer;  /* of the env's rng and random bytes */
@@ -152,6 +159,8 @@ void sim_turn(sim *s);
 
 /* simcmd.c: one command: a batch of changes, or reads. */
 void sim_command(sim *s);
+/* A batch that flushes all databases. */
+void sim_flush_all(sim *s);
 /* Deletes what is due, as the keyspace would. */
 void sim_expire(sim *s);
 /* The engine's result of a call, compared with the model's of the same call. Returns the engine's:

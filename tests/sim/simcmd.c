@@ -328,6 +328,19 @@ void sim_command(sim *s) {
     }
 }
 
+void sim_flush_all(sim *s) {
+    log_pos before = engine_log_end(s->e);
+    engine_begin(s->e);
+    engine_begin(s->model);
+    sim_unwatch(s);
+    engine_result r =
+        sim_agree(s, "flush all", SLICE_EMPTY, engine_flush(s->e, -1), engine_flush(s->model, -1));
+    if (r == ENGINE_OK)
+        commit_both(s);
+    else
+        abort_both(s, before);
+}
+
 void sim_expire(sim *s) {
     uint32_t db, model_db;
     buf key = {0}, model_key = {0};

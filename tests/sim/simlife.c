@@ -49,7 +49,9 @@ void sim_observe(sim *s) {
     if (!s->failed && !status_ok(engine_failed(s->e))) {
         s->failed = true;
         sim_say(s, "the log failed: %s", engine_failed(s->e).msg);
+        bool full = s->style.profile == SIM_FULL || s->style.profile == SIM_NO_SPACE;
         if (!sim_errors_allowed(s)) sim_fail(s, "the log failed though the disk did not");
+        if (full && !simfs_stopped(s->fs)) sim_fail(s, "a full disk made the log fail");
     }
 }
 
@@ -63,11 +65,21 @@ static uint64_t promised(const sim *s, bool power) {
 /* ---- opening ------------------------------------------------------------------------------------
  */
 
+/* Nothing goes wrong any more but what is so all the time. */
+static void disarm(sim *s) {
+    simfs_knobs *k = simfs_knobs_of(s->fs);
+    *k = (simfs_knobs){.limit = k->limit,
+                       .lie_sync_dir = s->lie == SIM_LIE_SYNC_DIR,
+                       .lie_fdatasync = s->lie == SIM_LIE_FDATASYNC,
+                       .lie_fsync = s->lie == SIM_LIE_FSYNC};
+}
+
 /* What may go wrong during an open; the first attempts of some. */
 static void arm_open(sim *s, int attempt) {
     simfs_knobs *k = simfs_knobs_of(s->fs);
     const simfs_counts *c = simfs_counts_of(s->fs);
-    *k = (simfs_knobs){.limit = attempt < 4 ? k->limit : 0};
+    disarm(s);
+    if (attempt >= 4) k->limit = 0;
     s->child_knobs = (simchild_knobs){0};
     if (attempt > 3 || s->flipped) return;
     if (sim_permille(s, 200)) k->stop_at = c->changes + 1 + rng_below(&s->chance, 40);
@@ -110,7 +122,7 @@ static void end_life(sim *s, bool power, bool observe) {
     if (simaio_pending(s->workers) || simchild_alive(s->children))
         sim_fail(s, "the engine has gone, %zu of its jobs and %zu of its children have not",
                  simaio_pending(s->workers), simchild_alive(s->children));
-    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    disarm(s);
     if (power)
         simfs_crash(s->fs);
     else
@@ -152,7 +164,7 @@ static bool open_engine(sim *s, uint64_t *promise) {
             sim_fail(s, "open failed and left jobs behind");
         if (attempt > 20) sim_fail(s, "open fails and fails: %s", st.msg);
     }
-    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    disarm(s);
     return true;
 }
 
@@ -225,7 +237,7 @@ static void arm_life(sim *s) {
 }
 
 static void close_cleanly(sim *s, uint64_t *promise) {
-    *simfs_knobs_of(s->fs) = (simfs_knobs){.limit = simfs_knobs_of(s->fs)->limit};
+    disarm(s);
     bool whole = !s->failed && simfs_counts_of(s->fs)->failed_syncs == s->syncs_before;
     sim_say(s, "close");
     sim_total.closes++;
@@ -241,6 +253,52 @@ static void close_cleanly(sim *s, uint64_t *promise) {
     if (sim_permille(s, 500)) simfs_crash(s->fs);
 }
 
+/* The server has nothing to do for a while: workers, children and cron have all the time. */
+static void idle(sim *s) {
+    aio *a = simaio_aio(s->workers);
+    child_host *h = simchild_host(s->children);
+    for (int i = 0; i < 150 && !simfs_stopped(s->fs); i++) {
+        for (int n = 0; n < 20; n++) {
+            simaio_step(s->workers);
+            simchild_step(s->children);
+        }
+        a->ops->poll(a);
+        h->ops->poll(h);
+        engine_background(s->e, 1000);
+        engine_turn_end(s->e);
+        s->now_us += 100000;
+        clock_refresh(&s->clock);
+        engine_cron(s->e);
+        sim_observe(s);
+    }
+}
+
+/* The disk has room again: so has the engine, by itself. */
+static void expect_room(sim *s) {
+    disarm(s);
+    simfs_knobs_of(s->fs)->limit = 0;
+    sim_say(s, "room again");
+    idle(s);
+    status st = engine_room(s->e, 1000);
+    if (!status_ok(st)) sim_fail(s, "the disk has room again, the engine does not: %s", st.msg);
+}
+
+/* All data goes: so does the room it took, but for a few files. */
+static void expect_empty_disk(sim *s) {
+    disarm(s);
+    simchild_knobs_of(s->children)->kill_permille = 0;
+    simchild_knobs_of(s->children)->start_permille = 0;
+    sim_say(s, "everything goes");
+    sim_flush_all(s);
+    idle(s);
+    if (simfs_stopped(s->fs) || simfs_used(s->fs) < SIM_EMPTY_MAX) return;
+    buf files = {0};
+    simfs_list(s->fs, &files);
+    sim_fail(s, "all data is gone, and %llu bytes are on the disk: %.*s",
+             (unsigned long long)simfs_used(s->fs), files.len > 250 ? 250 : (int)files.len,
+             files.data);
+}
+
 static void live(sim *s, uint64_t *promise) {
     arm_life(s);
     for (unsigned t = 0; t < s->style.turns && !simfs_stopped(s->fs); t++) {
@@ -250,6 +308,10 @@ static void live(sim *s, uint64_t *promise) {
     sim_unwatch(s);
     sim_observe(s);
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) sim_verify_now(s);
+    bool full = s->style.profile == SIM_FULL || s->style.profile == SIM_NO_SPACE;
+    if (!simfs_stopped(s->fs) && full && sim_permille(s, 500)) expect_room(s);
+    if (!simfs_stopped(s->fs) && s->style.profile == SIM_CLEAN && sim_permille(s, 50))
+        expect_empty_disk(s);
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) {
         close_cleanly(s, promise);
         return;

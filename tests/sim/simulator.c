@@ -82,6 +82,7 @@ typedef struct options {
     uint64_t from, seeds, seconds;
     bool verbose, totals, quiet;
     const char *file, *export;
+    sim_lie lie;
 } options;
 
 static sim *current; /* for the report of a signal */
@@ -91,6 +92,7 @@ static bool run_seed(const options *o, uint64_t seed, bool twice) {
     uint64_t hash = 0;
     for (int round = 0; round < (twice ? 2 : 1); round++) {
         sim *s = current = sim_new(seed, o->engine, o->verbose);
+        s->lie = o->lie;
         bool ok = sim_run(s);
         if (round == 1 && s->trace_hash != hash) {
             snprintf(s->message, sizeof s->message, "two runs of it are not the same");
@@ -262,23 +264,17 @@ static void usage(void) {
          "  --faults          run toy engines that are wrong: each must be found\n"
          "  --totals          say how much was done\n"
          "  --export DIR      copy the disk of a failed seed to DIR, which must exist\n"
+         "  --lie CALL        a disk on which sync_dir, fdatasync or fsync does nothing\n"
          "  --quiet           no trace with a failure");
 }
 
 int main(int argc, char **argv) {
-    static const struct option table[] = {{"seed", 1, 0, 's'},
-                                          {"seeds", 1, 0, 'n'},
-                                          {"from", 1, 0, 'm'},
-                                          {"file", 1, 0, 'f'},
-                                          {"engine", 1, 0, 'e'},
-                                          {"seconds", 1, 0, 't'},
-                                          {"verbose", 0, 0, 'v'},
-                                          {"totals", 0, 0, 'T'},
-                                          {"quiet", 0, 0, 'q'},
-                                          {"faults", 0, 0, 'F'},
-                                          {"export", 1, 0, 'x'},
-                                          {"help", 0, 0, 'h'},
-                                          {0, 0, 0, 0}};
+    static const struct option table[] = {
+        {"seed", 1, 0, 's'},    {"seeds", 1, 0, 'n'},  {"from", 1, 0, 'm'},
+        {"file", 1, 0, 'f'},    {"engine", 1, 0, 'e'}, {"seconds", 1, 0, 't'},
+        {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
+        {"faults", 0, 0, 'F'},  {"export", 1, 0, 'x'}, {"lie", 1, 0, 'l'},
+        {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
     options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
     bool faults = false;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
@@ -293,6 +289,11 @@ int main(int argc, char **argv) {
         case 'e': o.engine = sim_engine_named(optarg); break;
         case 't': o.seconds = strtoull(optarg, NULL, 10); break;
         case 'x': o.export = optarg; break;
+        case 'l':
+            o.lie = !strcmp(optarg, "sync_dir")    ? SIM_LIE_SYNC_DIR
+                    : !strcmp(optarg, "fdatasync") ? SIM_LIE_FDATASYNC
+                                                   : SIM_LIE_FSYNC;
+            break;
         case 'v': o.verbose = true; break;
         case 'T': o.totals = true; break;
         case 'q': o.quiet = true; break;
