@@ -113,6 +113,8 @@ static void choose_style(sim *s) {
                                            SIM_ONE_ERROR, SIM_ERRORS,   SIM_FULL,  SIM_NO_SPACE,
                                            SIM_FLIPS,     SIM_ONE_ERROR};
     y->profile = profiles[rng_below(r, sizeof profiles / sizeof *profiles)];
+    bool full = y->profile == SIM_FULL || y->profile == SIM_NO_SPACE;
+    if (full && !s->kind->minds_room) y->profile = SIM_ONE_ERROR;
     y->keys = ONE_OF(r, 3, 10, 30, 100, 400);
     y->long_keys = ONE_OF(r, 0, 0, 20, 200);
     y->value_max = ONE_OF(r, 10, 60, 400, 3000);

@@ -35,6 +35,9 @@ typedef struct sim_engine {
     void (*configure)(sim *s, bool live);
     /* Frees it without touching files; NULL: engine_close is used. */
     void (*abandon)(engine *e);
+    /* It takes room before it needs it, and gives it back: a full disk does not make its log fail.
+     */
+    bool minds_room;
 } sim_engine;
 
 const sim_engine *sim_engine_named(const char *name);

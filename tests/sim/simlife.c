@@ -310,7 +310,8 @@ static void live(sim *s, uint64_t *promise) {
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) sim_verify_now(s);
     bool full = s->style.profile == SIM_FULL || s->style.profile == SIM_NO_SPACE;
     if (!simfs_stopped(s->fs) && full && sim_permille(s, 500)) expect_room(s);
-    if (!simfs_stopped(s->fs) && s->style.profile == SIM_CLEAN && sim_permille(s, 50))
+    if (!simfs_stopped(s->fs) && s->style.profile == SIM_CLEAN && s->kind->minds_room &&
+        sim_permille(s, 50))
         expect_empty_disk(s);
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) {
         close_cleanly(s, promise);

@@ -58,8 +58,8 @@ static void configure_bitcask(sim *s, bool live) {
 }
 
 static const sim_engine engines[] = {
-    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon},
-    {"toy", &toy_class, configure_toy, NULL},
+    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon, true},
+    {"toy", &toy_class, configure_toy, NULL, false},
 };
 
 const sim_engine *sim_engine_named(const char *name) {
