@@ -41,6 +41,7 @@ static command_result quit_command(client *c) {
 
 /* As if it had just connected, but for its id and its library's name. */
 static command_result reset_command(client *c) {
+    client_forget_slots(c);
     c->flags &= ~(unsigned)(CLIENT_MONITOR | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT |
                             CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_AUTHENTICATED);
     if (!config_has_password()) c->flags |= CLIENT_AUTHENTICATED;

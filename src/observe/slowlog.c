@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "session/reply.h"
 
+#include <stdio.h>
+
 #define ARGS_MAX 32
 #define ARG_MAX  128
 
@@ -97,7 +99,7 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     e->us = us;
     e->when_s = ks_now(c->ks) / 1000;
     copy_args(e, c);
-    memcpy(e->peer, c->peer, sizeof e->peer);
+    snprintf(e->peer, sizeof e->peer, "%s", c->peer);
     e->name = mem_strdup(c->name ? c->name : "");
     e->older = sl.newest;
     sl.newest = e;

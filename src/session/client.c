@@ -21,6 +21,15 @@ int client_slot_add(void (*free)(client *c, void *state)) {
     return slots++;
 }
 
+/* In order of registration. */
+void client_forget_slots(client *c) {
+    for (int i = 0; i < slots; i++) {
+        void *state = c->slots[i];
+        c->slots[i] = NULL;
+        if (state) slot_free[i](c, state);
+    }
+}
+
 /* Ids grow, so the list of clients is in order of id. */
 client *client_new(session *s, conn *cn, const char *peer) {
     client *c = mem_zalloc(sizeof *c);
@@ -68,8 +77,7 @@ void client_free(client *c) {
     session *s = c->session;
     CHECK(s->running != c);
     if (c->block) client_unblock(c, BLOCK_CLOSED);
-    for (int i = 0; i < slots; i++)
-        if (c->slots[i]) slot_free[i](c, c->slots[i]);
+    client_forget_slots(c);
     list_remove(&c->send_link);
     list_remove(&c->run_link);
     if (c->conn) {

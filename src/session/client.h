@@ -102,9 +102,11 @@ static inline void client_depends(client *c, log_pos pos) {
  * that changes anything depends on the log's end without saying so. */
 void client_depends_on_end(client *c);
 
-/* Per-client state for a feature: returns the slot's number; `free` is called when a client ends
- * with state in it. */
+/* Per-client state for a feature: returns the slot's number; `free` is called when a client that
+ * has some ends, or is reset. */
 int client_slot_add(void (*free)(client *c, void *state));
+/* RESET: features forget the client. */
+void client_forget_slots(client *c);
 
 client *client_by_id(session *s, uint64_t id);
 /* Ends it at the next safe point, replies not yet sent are dropped (CLIENT KILL, limits). */

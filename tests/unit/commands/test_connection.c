@@ -118,11 +118,23 @@ static void hello_and_password(void **state) {
       "%7\r\n" HELLO("3", "2") "$2\r\nme\r\n");
 }
 
+static int forgotten;
+
+static void forget(client *who, void *state) {
+    assert_ptr_equal(who, c);
+    assert_ptr_equal(state, &forgotten);
+    forgotten++;
+}
+
 static void reset(void **state) {
     (void)state;
+    int slot = client_slot_add(forget);
+    c->slots[slot] = &forgotten;
     ASK("HELLO 3 SETNAME me\r\n", "%7\r\n" HELLO("3", "1"));
     ASK("SELECT 3\r\nCLIENT NO-EVICT on\r\nCLIENT NO-TOUCH on\r\nRESET\r\n",
         "+OK\r\n+OK\r\n+OK\r\n+RESET\r\n");
+    assert_int_equal(forgotten, 1);
+    assert_null(c->slots[slot]);
     assert_int_equal(c->db, 0);
     assert_int_equal(c->proto, 2);
     assert_null(c->name);
