@@ -1,21 +1,320 @@
-/* bitcask: opening, closing and the table of functions of the engine. */
+/* bitcask: opening and closing, and the table of functions of the engine.
+ *
+ * Opening takes the directory's lock, reads or creates the manifest, checks that the store is of
+ * this engine and this mode, and recovers (recover.c). Closing writes and fsyncs all there is, and
+ * leaves every segment sealed with a hint beside it, so that the next start reads no values. */
 #include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/coll.h"
+#include "engine/bitcask/ops.h"
+#include "engine/bitcask/recover.h"
+#include "engine/bitcask/seglog.h"
 
-/* Opens or creates the store. */
-static status bitcask_open(const engine_options *opt, engine **out) {
-    *out = NULL;
-    return status_make(ST_FAILED, "%s: the engine is being built", opt->dir);
+#include <stdio.h>
+
+engine_result bc_error(bitcask *e, status s) {
+    CHECK(!status_ok(s));
+    snprintf(e->error_msg, sizeof e->error_msg, "%s", s.msg);
+    e->error = (status){s.code, e->error_msg};
+    return ENGINE_ERROR;
 }
 
-void bitcask_abandon(engine *e) {
-    (void)e;
+status bc_path(const bitcask *e, unsigned kind, uint32_t number, char out[FILE_PATH_MAX]) {
+    return file_path(out, e->dir, kind, number);
+}
+
+uint64_t bc_now_us(bitcask *e) {
+    clock_refresh(e->env->clock);
+    return e->env->clock->mono_us;
+}
+
+/* ---- opening ----------------------------------------------------------------------------------
+ */
+
+/* A new store: its ids and its first edit. */
+static status create(bitcask *e, const engine_options *opt) {
+    manifest_edit first = {0};
+    uint64_t id = 0;
+    hash_key key;
+    while (id == 0)
+        e->env->random_bytes(&id, sizeof id, e->env->random_ctx);
+    e->env->random_bytes(&key, sizeof key, e->env->random_ctx);
+    edit_create(&first, bitcask_class.name, id, key, opt->cluster);
+    manifest_map *map = mem_alloc((size_t)opt->databases * sizeof *map);
+    for (uint32_t i = 0; i < (uint32_t)opt->databases; i++)
+        map[i] = (manifest_map){i, i + 1};
+    edit_reserve(&first, MANIFEST_IDS_FILE, 1);
+    edit_reserve(&first, MANIFEST_IDS_PDB, (uint64_t)opt->databases + 1);
+    edit_reserve(&first, MANIFEST_IDS_COLL, 1);
+    edit_map(&first, 0, map, (size_t)opt->databases);
+    status s = manifest_create(e->fs, e->dir, &first, &e->meta.m);
+    edit_free(&first);
+    mem_free(map);
+    return s;
+}
+
+/* Is the store one that can be opened so? */
+static status check_kind(const bitcask *e, const engine_options *opt) {
+    const manifest_state *m = manifest_get(e->meta.m);
+    if (strcmp(m->engine, bitcask_class.name) != 0)
+        return status_make(ST_INVALID, "%s: made by engine %s; start with --engine %s", e->dir,
+                           m->engine, m->engine);
+    if (m->cluster != opt->cluster)
+        return status_make(ST_INVALID,
+                           "%s: made %s cluster mode; stave-convert makes the other kind of it",
+                           e->dir, m->cluster ? "in" : "without");
+    return STATUS_OK;
+}
+
+/* What the manifest says of the store. */
+static void take_state(bitcask *e, const engine_options *opt) {
+    const manifest_state *m = manifest_get(e->meta.m);
+    e->store_id = m->store_id;
+    e->cluster = m->cluster;
+    e->shared.hash = m->key;
+    e->shared.slot_of = opt->cluster ? opt->slot_of : NULL;
+    for (int i = 0; i < MANIFEST_IDS; i++)
+        e->ids[i] = (id_block){m->ids[i], m->ids[i], m->ids[i]};
+    CHECK(e->store_id != 0 && e->ids[MANIFEST_IDS_FILE].next > 0);
+}
+
+/* Locks, reads, recovers. */
+static status open_store(bitcask *e, const engine_options *opt) {
+    char path[FILE_PATH_MAX];
+    int n = snprintf(path, sizeof path, "%s/LOCK", e->dir);
+    if (n < 0 || n >= (int)sizeof path) return status_make(ST_LIMIT, "%s: too long", e->dir);
+    TRY(e->fs->ops->mkdir(e->fs, e->dir));
+    TRY(e->fs->ops->lock(e->fs, path, &e->lock));
+    status s = manifest_open(e->fs, e->dir, &e->meta.m);
+    if (s.code == ST_NOT_FOUND) {
+        TRY(recover_directory(e));
+        TRY(create(e, opt));
+    } else {
+        TRY(s);
+    }
+    TRY(check_kind(e, opt));
+    take_state(e, opt);
+    TRY(recover_directory(e));
+    return recover(e, (uint32_t)opt->databases);
+}
+
+/* An engine with nothing in it. */
+static bitcask *new_engine(const engine_options *opt) {
+    bitcask *e = mem_zalloc(sizeof *e);
+    e->base.ops = &bitcask_ops;
+    e->env = opt->env;
+    e->fs = opt->env->fs;
+    e->dir = mem_strdup(opt->dir);
+    e->host = opt->host;
+    e->shared.arena = arena_new(ARENA_MAX);
+    e->pdbs = dict_new(false);
+    e->values = cache_new((uint64_t)bitcask_conf.value_cache_size);
+    e->meta.e = e;
+    e->meta.gen = 1;
+    e->failure = e->error = STATUS_OK;
+    e->sections[0] =
+        (metric_section){.name = "Engine", .emit = bc_emit, .ctx = e, .reset = bc_reset};
+    return e;
+}
+
+/* Opens the store. */
+static status bitcask_open(const engine_options *opt, engine **out) {
+    char msg[STATUS_MSG_MAX];
+    *out = NULL;
+    CHECK(opt->databases >= 1 && opt->databases <= ENGINE_DBS_MAX);
+    bitcask *e = new_engine(opt);
+    uint64_t began = bc_now_us(e);
+    status s = open_store(e, opt);
+    if (!status_ok(s)) {
+        snprintf(msg, sizeof msg, "%s", s.msg);
+        e->env->aio->ops->drain(e->env->aio);
+        bitcask_abandon(&e->base);
+        return status_make(s.code, "%s", msg);
+    }
+    e->synced_us = bc_now_us(e);
+    e->stats.recovery_ms = (e->synced_us - began) / 1000;
+    CHECK(e->active && e->log);
+    *out = &e->base;
+    return STATUS_OK;
+}
+
+/* ---- closing ----------------------------------------------------------------------------------
+ */
+
+/* Frees all memory and closes the files. */
+static void free_engine(bitcask *e) {
+    size_t pos = 0;
+    slice key;
+    void *value;
+    while (pdb_free_some(e) || e->pdb_drops)
+        continue;
+    for (coll *c = e->coll_drops, *next; c; c = next) {
+        next = c->next;
+        coll_free(c);
+    }
+    while (dict_next(e->pdbs, &pos, &key, &value))
+        pdb_free(value);
+    dict_free(e->pdbs, NULL);
+    for (uint32_t i = 0; i < e->nslots; i++) {
+        if (!e->slots[i]) continue;
+        e->slots[i]->live = 0;
+        seg_free(e, e->slots[i]);
+    }
+    mem_free(e->slots);
+    mem_free(e->order);
+    mem_free(e->map);
+    retire_free(e);
+    logwrite_free(e->log);
+    cache_free(e->values);
+    arena_free(e->shared.arena);
+    manifest_close(e->meta.m);
+    edit_free(&e->meta.edit);
+    edit_free(&e->meta.flying);
+    mem_free(e->batch.undo);
+    buf_free(&e->batch.bytes);
+    buf_free(&e->packed);
+    buf_free(&e->raw);
+    buf_free(&e->plain);
+    buf_free(&e->sub);
+    if (e->lock) e->fs->ops->unlock(e->lock);
+    mem_free(e->dir);
+    mem_free(e);
+}
+
+void bitcask_abandon(engine *base) {
+    free_engine(bitcask_of(base));
+}
+
+/* engine_close. */
+void bc_close(engine *base) {
+    bitcask *e = bitcask_of(base);
+    CHECK(!e->batch.open);
+    e->env->aio->ops->drain(e->env->aio);
+    status s = bc_sync(base);
+    if (!status_ok(s)) log_warning("Closing %s: %s", e->dir, s.msg);
+    e->env->aio->ops->drain(e->env->aio);
+    free_engine(e);
+}
+
+/* ---- from outside ------------------------------------------------------------------------------
+ */
+
+void bc_advance(bitcask *e) {
+    if (!e->log) return; /* still opening */
+    seg_prepare_advance(e);
+    retire_advance(e);
+}
+
+/* engine_room: see LOG_RESERVE. */
+status bc_room(engine *base, size_t bytes) {
+    bitcask *e = bitcask_of(base);
+    if (seglog_is_dead(e)) return e->failure;
+    uint64_t left = logwrite_left(e->log), need = bytes + RECORD_OVERHEAD_MAX;
+    if (__builtin_expect(left >= need + LOG_RESERVE, 1) || (e->next && !e->no_space))
+        return STATUS_OK;
+    if (bytes == 0 && left >= need) return STATUS_OK;
+    if (!e->no_space && !e->meta.full) return STATUS_OK; /* the next segment is on its way */
+    if (e->next && left + e->next->limit >= need + LOG_RESERVE) return STATUS_OK;
+    return status_make(ST_NO_SPACE, "No space left on device for the log in %s", e->dir);
+}
+
+/* engine_cron. */
+void bc_cron(engine *base) {
+    bitcask *e = bitcask_of(base);
+    CHECK(!e->batch.open);
+    if (e->meta.full) {
+        e->meta.full = false;
+        meta_kick(e);
+    }
+    seglog_cron(e);
+    dbs_checkpoint(e);
+    seg_prepare_if_due(e);
+    seg_retire_dead(e);
+    cache_set_limit(e->values, (uint64_t)bitcask_conf.value_cache_size);
+    seglog_tell(e);
+}
+
+/* engine_background. */
+bool bc_background(engine *base, uint64_t budget_us) {
+    bitcask *e = bitcask_of(base);
+    CHECK(!e->batch.open);
+    uint64_t until = bc_now_us(e) + budget_us;
+    bool more;
+    do {
+        more = coll_free_some(e) || pdb_free_some(e);
+        more = cache_trim(e->values) || more;
+    } while (more && bc_now_us(e) < until);
+    return more;
+}
+
+/* engine_memory. */
+void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
+    bitcask *e = bitcask_of(base);
+    cache_stats c;
+    cache_stats_of(e->values, &c);
+    *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
+    *caches = c.bytes;
+    *buffers =
+        logwrite_memory(e->log) + e->batch.bytes.cap + e->raw.cap + e->plain.cap + e->packed.cap;
+}
+
+/* engine_error. */
+status bc_last_error(engine *base) {
+    return bitcask_of(base)->error;
+}
+
+/* engine_compact. */
+status bc_compact(engine *base) {
+    (void)base;
+    return status_make(ST_BUSY, "a merge is running");
 }
 
 static const metric_section *bitcask_metrics(engine *e) {
-    static const metric_section none[] = {{0}};
-    (void)e;
-    return none;
+    return bitcask_of(e)->sections;
 }
+
+const engine_ops bitcask_ops = {
+    .name = "bitcask",
+    .close = bc_close,
+    .get = bc_get,
+    .meta = bc_meta,
+    .put = bc_put,
+    .del = bc_del,
+    .move = bc_move,
+    .set_access = bc_set_access,
+    .coll_new = bc_coll_new,
+    .coll_open = bc_coll_open,
+    .map_get = bc_map_get,
+    .map_put = bc_map_put,
+    .map_del = bc_map_del,
+    .map_count = bc_map_count,
+    .map_seek = bc_map_seek,
+    .map_step = bc_map_step,
+    .map_rank = bc_map_rank,
+    .map_select = bc_map_select,
+    .flush = bc_flush,
+    .swap = bc_swap,
+    .db_stats = bc_db_stats,
+    .scan = bc_scan,
+    .token = bc_token,
+    .random = bc_random,
+    .due = bc_due,
+    .begin = bc_begin,
+    .commit = bc_commit,
+    .abort = bc_abort,
+    .room = bc_room,
+    .turn_end = bc_turn_end,
+    .log_end = bc_log_end,
+    .released = bc_released,
+    .durable = bc_durable,
+    .failed = bc_failed,
+    .sync = bc_sync,
+    .background = bc_background,
+    .cron = bc_cron,
+    .compact = bc_compact,
+    .memory = bc_memory,
+    .error = bc_last_error,
+    .check = bc_check,
+};
 
 const engine_class bitcask_class = {
     .name = "bitcask",

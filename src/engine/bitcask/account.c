@@ -1,0 +1,92 @@
+/* account: how many bytes of each segment are live, hiding, or dead.
+ *
+ * Every committed change moves bytes between the three exactly once (B5); per physical database
+ * too, so that a flush can declare all that a database has dead without visiting it.
+ *
+ * live    an entry or element points at the record
+ * hiding  a delete: it may be what keeps an older record, in an older segment, from coming back.
+ *         Which delete has become needless is not known here: only a merge finds out
+ * order   a FLUSH or SWAP that the manifest's copy of the mapping does not cover yet
+ *
+ * A sealed segment is dead when nothing in it is live, none of its orders matter, and it hides
+ * nothing, which holds too for the oldest segment, there being nothing older to hide (B6). */
+#include "engine/bitcask/bitcask_int.h"
+
+/* The share of d in that slot, made if need be. */
+static seg_share *share_of(bitcask *e, pdb *d, uint16_t slot) {
+    if (__builtin_expect(slot >= d->shares, 0)) {
+        uint32_t n = e->nslots + 16;
+        d->share = mem_realloc(d->share, n * sizeof *d->share);
+        memset(d->share + d->shares, 0, (n - d->shares) * sizeof *d->share);
+        d->shares = n;
+    }
+    return &d->share[slot];
+}
+
+/* Marks s if it has become dead. */
+static void consider(bitcask *e, segment *s) {
+    if (s->state != SEG_SEALED || s->live || s->order || !e->active) return;
+    if (s->hiding && e->order[0] != s) return;
+    s->state = SEG_DEAD;
+    s->dead_at = logwrite_end(e->log);
+}
+
+void seg_consider_all(bitcask *e) {
+    for (uint32_t i = 0; i < e->norder; i++)
+        consider(e, e->order[i]);
+}
+
+void seg_live_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
+    share_of(e, d, slot)->live += size;
+    e->slots[slot]->live += size;
+}
+
+void seg_live_sub(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    seg_share *h = share_of(e, d, slot);
+    segment *s = e->slots[slot];
+    CHECK(h->live >= size && s->live >= size);
+    h->live -= size;
+    s->live -= size;
+    if (__builtin_expect(s->live == 0, 0)) consider(e, s);
+}
+
+void seg_hiding_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
+    share_of(e, d, slot)->hiding += size;
+    e->slots[slot]->hiding += size;
+}
+
+void seg_drop_shares(bitcask *e, pdb *d) {
+    for (uint32_t i = 0; i < d->shares && i < e->nslots; i++) {
+        segment *s = e->slots[i];
+        if (!s) continue;
+        CHECK(s->live >= d->share[i].live && s->hiding >= d->share[i].hiding);
+        s->live -= d->share[i].live;
+        s->hiding -= d->share[i].hiding;
+    }
+    mem_free(d->share);
+    d->share = NULL;
+    d->shares = 0;
+    seg_consider_all(e);
+}
+
+void seg_orders_covered(bitcask *e, log_pos at) {
+    for (uint32_t i = 0; i < e->norder; i++) {
+        segment *s = e->order[i];
+        if (s->order && s->order_last < at) s->order = 0;
+    }
+    seg_consider_all(e);
+}
+
+void seg_forget_shares(bitcask *e, const segment *s) {
+    size_t pos = 0;
+    slice key;
+    void *value;
+    while (dict_next(e->pdbs, &pos, &key, &value)) {
+        pdb *d = value;
+        if (s->slot >= d->shares) continue;
+        CHECK(d->share[s->slot].live == 0);
+        d->share[s->slot].hiding = 0;
+    }
+}

@@ -1,0 +1,141 @@
+/* batch: begin, commit, abort.
+ *
+ * Every change inside a batch leaves one item in the undo list. Abort takes them back from the last
+ * to the first; commit walks them once: only then do bytes change sides between live and dead, are
+ * replaced entries freed and orphaned collections dropped. Nothing of an aborted batch is left: not
+ * in the log, whose tail is cut, nor in the value cache, where its places will mean other records
+ * (B1). */
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/coll.h"
+#include "engine/bitcask/entries.h"
+#include "engine/bitcask/ops.h"
+#include "engine/bitcask/seglog.h"
+
+#define WRITE_EARLY (4u << 20) /* committed bytes that a turn lets wait at most */
+#define UNDO_KEEP   4096       /* items whose memory a batch leaves to the next */
+
+undo *batch_undo(bitcask *e) {
+    batch *b = &e->batch;
+    if (__builtin_expect(b->n == b->cap, 0)) {
+        b->cap = b->cap ? b->cap * 2 : 64;
+        b->undo = mem_realloc(b->undo, b->cap * sizeof *b->undo);
+    }
+    return &b->undo[b->n++];
+}
+
+/* Empties the list for the next batch. */
+static void batch_reset(bitcask *e) {
+    batch *b = &e->batch;
+    b->open = false;
+    b->n = 0;
+    b->order_size = 0;
+    b->order_at = 0;
+    b->orders = false;
+    buf_clear(&b->bytes);
+    if (__builtin_expect(b->cap <= UNDO_KEEP, 1)) return;
+    mem_free(b->undo);
+    b->undo = NULL;
+    b->cap = 0;
+    buf_shrink(&b->bytes, 1 << 20);
+}
+
+/* engine_begin. */
+void bc_begin(engine *base) {
+    bitcask *e = bitcask_of(base);
+    CHECK(!e->batch.open && e->batch.n == 0);
+    e->batch.open = true;
+    logwrite_begin(e->log);
+}
+
+/* ---- commit -----------------------------------------------------------------------------------
+ */
+
+/* A main entry's change stands. */
+static void settle_entry(bitcask *e, const undo *u) {
+    if (u->entry.now != ARENA_NONE)
+        seg_live_add(e, u->db, e->active->slot, u->size);
+    else
+        seg_hiding_add(e, u->db, e->active->slot, u->size);
+    if (u->entry.old == ARENA_NONE) return;
+    kdent k;
+    kdent_decode(keydir_at(&e->shared, u->entry.old), &k);
+    seg_live_sub(e, u->db, k.segment, k.size);
+    if (__builtin_expect(k.coll != 0, 0)) {
+        coll *c = coll_find(u->db, k.coll);
+        if (c && c->owners == 0) coll_drop(e, c);
+    }
+    keydir_free_entry(u->db->keys, u->entry.old);
+}
+
+/* The batch's orders stand. */
+static void settle_orders(bitcask *e) {
+    segment *s = e->active;
+    s->order += e->batch.order_size;
+    s->order_last = e->batch.order_at;
+    CHECK(log_pos_file(s->order_last) == s->number);
+    e->map_wanted = logwrite_committed(e->log);
+    e->want_sync = true; /* so that the space of what was flushed comes back */
+    dbs_settle(e, &e->batch);
+}
+
+/* engine_commit. */
+void bc_commit(engine *base) {
+    bitcask *e = bitcask_of(base);
+    batch *b = &e->batch;
+    CHECK(b->open);
+    logwrite_commit(e->log);
+    for (uint32_t i = 0; i < b->n; i++) {
+        const undo *u = &b->undo[i];
+        if (u->kind == UNDO_ENTRY)
+            settle_entry(e, u);
+        else if (u->kind != UNDO_MAP)
+            coll_settle(e, u);
+    }
+    if (__builtin_expect(b->orders, 0)) settle_orders(e);
+    batch_reset(e);
+    if (__builtin_expect(e->fsync.ended, 0)) seglog_sync_ended(e);
+    if (logwrite_committed(e->log) - logwrite_written(e->log) > WRITE_EARLY && !e->fsync.busy)
+        seglog_write(e);
+}
+
+/* ---- abort ------------------------------------------------------------------------------------
+ */
+
+/* A main entry is again what it was. */
+static void undo_entry(bitcask *e, const undo *u) {
+    arena_ref now = u->entry.now, old = u->entry.old;
+    slice key = kdent_key(keydir_at(&e->shared, now != ARENA_NONE ? now : old));
+    uint64_t token = keydir_token(&e->shared, key);
+    kdent k;
+    bool expires = false;
+    if (now != ARENA_NONE) {
+        kdent_decode(keydir_at(&e->shared, now), &k);
+        expires = k.expire != 0;
+        cache_drop(e->values, seg_pos(e->active, u->offset));
+        if (k.coll) coll_find(u->db, k.coll)->owners--;
+    }
+    int64_t when = expires ? k.expire : 0;
+    keydir_undo(u->db->keys, old, now);
+    if (when) due_del(e, u->db, token, when);
+    if (old != ARENA_NONE) entry_linked(e, u->db, token, old);
+}
+
+/* engine_abort. */
+void bc_abort(engine *base) {
+    bitcask *e = bitcask_of(base);
+    batch *b = &e->batch;
+    CHECK(b->open);
+    for (uint32_t i = b->n; i-- > 0;) {
+        const undo *u = &b->undo[i];
+        switch (u->kind) {
+        case UNDO_ENTRY: undo_entry(e, u); break;
+        case UNDO_ELEMENT:
+        case UNDO_COLL_NEW: coll_undo(e, u); break;
+        default: dbs_undo(e, u); break;
+        }
+    }
+    logwrite_abort(e->log);
+    if (b->orders) dbs_settle(e, b);
+    batch_reset(e);
+    if (e->fsync.ended) seglog_sync_ended(e);
+}

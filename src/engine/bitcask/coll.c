@@ -1,0 +1,203 @@
+/* coll: the collections of a database: a table of them by id, and each one's ordered elements.
+ *
+ * A collection is one counted B+tree from (map number, subkey) to a *cell*, that says where the
+ * element's record is:
+ *
+ *   0  u16  segment  slot
+ *   2  u32  offset   of the record
+ *   6  u32  size     of the record
+ *  10  u8   flags    1: has an expire time, 2: the value follows
+ *  11  i64  expire   with flag 1
+ *      the value     with flag 2
+ *
+ * A collection lives as long as a main entry owns it. It needs no record of its own to be dropped:
+ * once no entry names its id, after a start too, its elements are garbage (B12). What a dropped one
+ * has in each segment is found out by walking over it, in slices, so such bytes count as live a
+ * little longer. */
+#include "engine/bitcask/coll.h"
+#include "engine/bitcask/bitcask_int.h"
+
+#define SLICE_PAIRS 256
+
+enum cell_flags { CELL_EXPIRE = 1, CELL_VALUE = 2 };
+
+size_t cell_encode(char *p, const cell *c) {
+    char *at = put_u16(p, c->slot);
+    at = put_u32(at, c->offset);
+    at = put_u32(at, c->size);
+    *at++ = (char)((c->expire ? CELL_EXPIRE : 0) | (c->has_value ? CELL_VALUE : 0));
+    if (c->expire) at = put_u64(at, (uint64_t)c->expire);
+    if (c->has_value && c->value.len) memcpy(at, c->value.data, c->value.len);
+    at += c->has_value ? c->value.len : 0;
+    CHECK((size_t)(at - p) <= CELL_MAX(c->value.len));
+    return (size_t)(at - p);
+}
+
+void cell_decode(slice b, cell *out) {
+    CHECK(b.len >= 11);
+    uint8_t flags = (uint8_t)b.data[10];
+    size_t head = flags & CELL_EXPIRE ? 19 : 11;
+    *out = (cell){.slot = load_u16(b.data),
+                  .has_value = (flags & CELL_VALUE) != 0,
+                  .offset = load_u32(b.data + 2),
+                  .size = load_u32(b.data + 6),
+                  .expire = flags & CELL_EXPIRE ? (int64_t)load_u64(b.data + 11) : 0};
+    CHECK(b.len >= head && (out->has_value || b.len == head));
+    out->value = slice_skip(b, head);
+}
+
+/* ---- the table --------------------------------------------------------------------------------
+ */
+
+coll *coll_find(const pdb *d, uint64_t id) {
+    char k[8];
+    if (!d->colls) return NULL;
+    put_u64(k, id);
+    return dict_get(d->colls, slice_of(k, sizeof k));
+}
+
+coll *coll_make(pdb *d, uint64_t id) {
+    char k[8];
+    coll *c = coll_find(d, id);
+    if (c) return c;
+    CHECK(id != 0 && !d->dropped);
+    if (!d->colls) d->colls = dict_new(false);
+    c = mem_zalloc(sizeof *c);
+    c->id = id;
+    c->db = d;
+    c->tree = btree_new();
+    put_u64(k, id);
+    void *old = dict_set(d->colls, slice_of(k, sizeof k), c);
+    CHECK(old == NULL);
+    return c;
+}
+
+/* Takes it out of the table. */
+static void unhook(coll *c) {
+    char k[8];
+    put_u64(k, c->id);
+    void *was = dict_del(c->db->colls, slice_of(k, sizeof k));
+    CHECK(was == c);
+}
+
+void coll_free(coll *c) {
+    btree_free(c->tree);
+    mem_free(c);
+}
+
+void coll_drop(bitcask *e, coll *c) {
+    CHECK(c->owners == 0);
+    unhook(c);
+    c->next = e->coll_drops;
+    e->coll_drops = c;
+}
+
+/* Gives the bytes of at most SLICE_PAIRS elements back; true when all are. A database that was
+ * dropped meanwhile has given back everything at once. */
+static bool walk_some(bitcask *e, coll *c) {
+    if (c->walked) return true;
+    bool more = c->walking || btree_first(c->tree, &c->walk);
+    for (int i = 0; more && i < SLICE_PAIRS; i++) {
+        cell x;
+        cell_decode(btree_iter_value(&c->walk), &x);
+        seg_live_sub(e, c->db, x.slot, x.size);
+        more = btree_next(&c->walk);
+    }
+    c->walking = more;
+    c->walked = !more;
+    return c->walked;
+}
+
+void coll_forget(bitcask *e, const pdb *d) {
+    for (coll *c = e->coll_drops; c; c = c->next)
+        if (c->db == d) c->walked = true;
+}
+
+bool coll_free_some(bitcask *e) {
+    coll *c = e->coll_drops;
+    if (!c) return false;
+    if (walk_some(e, c) && btree_free_some(c->tree, SLICE_PAIRS)) {
+        e->coll_drops = c->next;
+        mem_free(c);
+    }
+    return e->coll_drops != NULL;
+}
+
+slice coll_key(bitcask *e, unsigned map, slice sub) {
+    CHECK(map < ENGINE_MAPS && sub.len <= ENGINE_SUBKEY_MAX);
+    buf_clear(&e->sub);
+    buf_append_char(&e->sub, (char)map);
+    buf_append_slice(&e->sub, sub);
+    return buf_slice(&e->sub);
+}
+
+/* ---- the batch's end ---------------------------------------------------------------------------
+ */
+
+/* The key and old cell that u remembers. */
+static slice undo_key(const bitcask *e, const undo *u) {
+    return slice_of(e->batch.bytes.data + u->element.at, u->element.key_len);
+}
+
+static slice undo_old(const bitcask *e, const undo *u) {
+    return slice_of(e->batch.bytes.data + u->element.at + u->element.key_len, u->element.old_len);
+}
+
+void coll_undo(bitcask *e, const undo *u) {
+    if (u->kind == UNDO_COLL_NEW) {
+        CHECK(u->c->owners == 0 && btree_count(u->c->tree) == 0);
+        unhook(u->c);
+        coll_free(u->c);
+        return;
+    }
+    coll *c = u->element.c;
+    slice key = undo_key(e, u);
+    unsigned map = (unsigned char)key.data[0];
+    if (u->has) cache_drop(e->values, seg_pos(e->active, u->offset));
+    if (u->had) {
+        bool was_new = btree_put(c->tree, key, undo_old(e, u));
+        CHECK(was_new == !u->has);
+    } else {
+        bool was = btree_del(c->tree, key);
+        CHECK(was && u->has);
+    }
+    c->counts[map] = c->counts[map] + u->had - u->has;
+}
+
+void coll_settle(bitcask *e, const undo *u) {
+    if (u->kind == UNDO_COLL_NEW) { /* made, and given to no entry */
+        if (u->c->owners == 0 && coll_find(u->c->db, u->c->id) == u->c) coll_drop(e, u->c);
+        return;
+    }
+    pdb *d = u->element.c->db;
+    if (u->has)
+        seg_live_add(e, d, e->active->slot, u->size);
+    else
+        seg_hiding_add(e, d, e->active->slot, u->size);
+    if (!u->had) return;
+    cell old;
+    cell_decode(undo_old(e, u), &old);
+    seg_live_sub(e, d, old.slot, old.size);
+}
+
+/* A cell's bytes say another place. */
+static void cell_set_place(char *cell_bytes, uint16_t slot, uint32_t offset) {
+    put_u16(cell_bytes, slot);
+    put_u32(cell_bytes + 2, offset);
+}
+
+void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, uint32_t to) {
+    slice key = undo_key(e, u), value, old = undo_old(e, u);
+    cell was;
+    if (u->had) {
+        cell_decode(old, &was);
+        if (was.slot == from_slot && was.offset >= from) /* put by this very batch */
+            cell_set_place((char *)(uintptr_t)old.data, e->active->slot, was.offset - from + to);
+    }
+    if (!u->has || !btree_get(u->element.c->tree, key, &value)) return;
+    char *copy = mem_dup(value.data, value.len);
+    cell_set_place(copy, e->active->slot, u->offset);
+    bool there = btree_update(u->element.c->tree, key, slice_of(copy, value.len));
+    CHECK(there);
+    mem_free(copy);
+}

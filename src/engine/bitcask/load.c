@@ -1,0 +1,240 @@
+/* load: records and hints become entries again.
+ *
+ * Segments are loaded in their order, so that the later wins, and a delete takes out what came
+ * before (B3). Nothing here looks at a clock. Bytes are accounted for as by live changes, only
+ * without a batch: what loading an entry replaces dies at once. */
+#include "engine/bitcask/load.h"
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/coll.h"
+#include "engine/bitcask/entries.h"
+
+#define TELL_BYTES (4u << 20)
+
+/* What loading needs to know of a record, wherever it was read. */
+typedef struct loaded {
+    uint8_t kind, type, map;
+    uint32_t pdb, offset, size;
+    uint64_t token, coll;
+    int64_t expire;
+    slice key, value;
+    bool has_value;
+} loaded;
+
+/* The database, or NULL if it is known to be dead. */
+static pdb *live_pdb(load_ctx *l, uint32_t number) {
+    pdb *d = pdb_find(l->e, number);
+    if (d || number < l->known) return d;
+    return pdb_new(l->e, number);
+}
+
+/* An entry that the keydir no longer has is gone for good. */
+static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
+    kdent k;
+    kdent_decode(keydir_at(&e->shared, old), &k);
+    seg_live_sub(e, d, k.segment, k.size);
+    entry_unlinked(e, d, token, old);
+    keydir_free_entry(d->keys, old);
+}
+
+/* A PUT or DEL. */
+static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    arena_ref old;
+    if (x->kind == RECORD_DEL) {
+        seg_hiding_add(e, d, s->slot, x->size);
+        old = d->keys ? keydir_remove(d->keys, x->token, x->key) : ARENA_NONE;
+        if (old != ARENA_NONE) forget(e, d, x->token, old);
+        return;
+    }
+    kdent k = {.segment = s->slot,
+               .type = x->type & 15,
+               .hint = x->type >> 4,
+               .offset = x->offset,
+               .size = x->size,
+               .has_value = x->has_value,
+               .expire = x->expire,
+               .coll = x->coll,
+               .key = x->key,
+               .value = x->value};
+    arena_ref now = keydir_put(pdb_keys(e, d), x->token, &k, &old);
+    seg_live_add(e, d, s->slot, x->size);
+    if (old != ARENA_NONE) forget(e, d, x->token, old);
+    entry_linked(e, d, x->token, now);
+}
+
+/* A MAP_PUT or MAP_DEL. */
+static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    char bytes[CELL_MAX(1024)];
+    slice was = SLICE_EMPTY, key = coll_key(e, x->map, x->key);
+    coll *c = coll_make(d, x->coll);
+    bool had = btree_get(c->tree, key, &was);
+    if (had) {
+        cell old;
+        cell_decode(was, &old);
+        seg_live_sub(e, d, old.slot, old.size);
+    }
+    if (x->kind == RECORD_MAP_DEL) {
+        seg_hiding_add(e, d, s->slot, x->size);
+        if (had) btree_del(c->tree, key);
+        c->counts[x->map] -= had;
+        return;
+    }
+    cell now = {.slot = s->slot,
+                .has_value = x->has_value,
+                .offset = x->offset,
+                .size = x->size,
+                .expire = x->expire,
+                .value = x->value};
+    CHECK(now.value.len <= 1024);
+    btree_put(c->tree, key, slice_of(bytes, cell_encode(bytes, &now)));
+    c->counts[x->map] += !had;
+    seg_live_add(e, d, s->slot, x->size);
+}
+
+/* A FLUSH or SWAP, unless the manifest's mapping is of a later position. */
+static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size, slice pairs) {
+    bitcask *e = l->e;
+    uint32_t db, number;
+    log_pos at = seg_pos(s, offset);
+    if (at < manifest_get(e->meta.m)->map_at) return STATUS_OK;
+    if (s->merged)
+        return status_make(ST_CORRUPT, "segment %u came out of a merge and has a flush at %u",
+                           s->number, offset);
+    s->order += size;
+    s->order_last = at;
+    while (record_next_pair(&pairs, &db, &number)) {
+        if (db >= ENGINE_DBS_MAX)
+            return status_make(ST_CORRUPT, "segment %u: db %u", s->number, db);
+        dbs_grow(e, db + 1);
+        pdb *d = pdb_find(e, number);
+        e->map[db] = d ? d : pdb_new(e, number);
+    }
+    return STATUS_OK;
+}
+
+/* One entry of the log, by kind. */
+static status load_one(load_ctx *l, segment *s, loaded *x) {
+    pdb *d = live_pdb(l, x->pdb);
+    if (!d) return STATUS_OK;
+    if (x->coll == 0 && (x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL))
+        return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->number, x->offset);
+    if (x->has_value && !value_is_inline(x->value)) {
+        x->has_value = false;
+        x->value = SLICE_EMPTY;
+    }
+    switch (x->kind) {
+    case RECORD_PUT:
+    case RECORD_DEL: load_main(l->e, d, s, x); break;
+    case RECORD_MAP_PUT:
+    case RECORD_MAP_DEL: load_element(l->e, d, s, x); break;
+    default:
+        return status_make(ST_CORRUPT, "segment %u: a %s record at %u", s->number,
+                           record_kind_name(x->kind), x->offset);
+    }
+    l->e->stats.recovery_records++;
+    return STATUS_OK;
+}
+
+status load_record(load_ctx *l, segment *s, const logscan_item *item) {
+    const record *r = &item->rec;
+    load_progress(l, r->size);
+    if (r->kind == RECORD_IDLE || r->kind == RECORD_BEGIN) return STATUS_OK;
+    if (r->kind == RECORD_FLUSH || r->kind == RECORD_SWAP) {
+        return load_order(l, s, item->offset, r->size, record_pairs(r->body));
+    }
+    loaded x = {.kind = r->kind,
+                .type = r->type,
+                .map = r->map,
+                .pdb = r->pdb,
+                .offset = item->offset,
+                .size = r->size,
+                .coll = r->coll,
+                .expire = r->expire,
+                .key = r->key,
+                .value = r->value,
+                .has_value = !(r->flags & RECORD_LZ4)};
+    if (r->kind == RECORD_PUT || r->kind == RECORD_DEL)
+        x.token = keydir_token(&l->e->shared, r->key);
+    return load_one(l, s, &x);
+}
+
+/* One entry of a hint. */
+static status load_hint_entry(load_ctx *l, segment *s, const hint_entry *h) {
+    if (h->kind == RECORD_FLUSH || h->kind == RECORD_SWAP) {
+        return load_order(l, s, h->offset, h->size, record_pairs(h->body));
+    }
+    if (h->kind == RECORD_DROP) return STATUS_OK;
+    loaded x = {.kind = h->kind,
+                .type = h->type,
+                .map = h->map,
+                .pdb = h->pdb,
+                .offset = h->offset,
+                .size = h->size,
+                .token = h->token,
+                .coll = h->coll,
+                .expire = h->expire,
+                .key = h->key,
+                .value = h->value,
+                .has_value = (h->flags & HINT_INLINE) && !(h->flags & RECORD_LZ4)};
+    return load_one(l, s, &x);
+}
+
+status load_hint(load_ctx *l, segment *s) {
+    hint_reader *r;
+    hint_entry h;
+    bool got = true;
+    char path[FILE_PATH_MAX];
+    TRY(bc_path(l->e, FILE_HINT, s->number, path));
+    TRY(hint_open(l->e->fs, path, l->e->store_id, s->number, s->end, &r));
+    status st = hint_next(r, &h, &got);
+    while (status_ok(st) && got) {
+        st = load_hint_entry(l, s, &h);
+        if (status_ok(st)) st = hint_next(r, &h, &got);
+    }
+    hint_close(r);
+    s->hinted = true;
+    load_progress(l, s->end);
+    /* the file was checked whole before: what fails now is no reason to read the segment instead */
+    if (!status_ok(st)) return status_make(ST_IO, "%s: %s", path, st.msg);
+    return st;
+}
+
+void load_progress(load_ctx *l, uint64_t bytes) {
+    l->done += bytes;
+    if (l->done - l->told < TELL_BYTES || !l->e->host.loading) return;
+    l->told = l->done;
+    l->e->host.loading(l->e->host.ctx, l->done < l->total ? l->done : l->total, l->total);
+}
+
+/* Drops the collections of d that no entry owns. */
+static void drop_orphans(bitcask *e, pdb *d) {
+    size_t pos = 0, n = 0;
+    slice key;
+    void *value;
+    if (!d->colls) return;
+    coll **orphans = mem_alloc((dict_count(d->colls) + 1) * sizeof *orphans);
+    while (dict_next(d->colls, &pos, &key, &value))
+        if (((coll *)value)->owners == 0) orphans[n++] = value;
+    for (size_t i = 0; i < n; i++)
+        coll_drop(e, orphans[i]);
+    mem_free(orphans);
+}
+
+void load_finish(load_ctx *l) {
+    bitcask *e = l->e;
+    size_t pos = 0, n = 0;
+    slice key;
+    void *value;
+    pdb **dead = mem_alloc((dict_count(e->pdbs) + 1) * sizeof *dead);
+    for (uint32_t i = 0; i < e->ndbs; i++)
+        e->map[i]->mapped = true;
+    while (dict_next(e->pdbs, &pos, &key, &value)) {
+        pdb *d = value;
+        if (!d->mapped)
+            dead[n++] = d;
+        else
+            drop_orphans(e, d);
+    }
+    for (size_t i = 0; i < n; i++)
+        pdb_drop(e, dead[i]);
+    mem_free(dead);
+}

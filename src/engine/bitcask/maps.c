@@ -1,0 +1,272 @@
+/* maps: the calls on a collection's maps, over the trees of coll.c.
+ *
+ * An iterator is a btree_iter in map_iter.priv[0..3], the collection in [4] and the map in [5]. All
+ * maps of a collection share one tree, so a position is in the map only if its key begins with the
+ * map's number. */
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/coll.h"
+#include "engine/bitcask/entries.h"
+#include "engine/bitcask/ops.h"
+#include "engine/bitcask/seglog.h"
+
+enum { PRIV_COLL = 4, PRIV_MAP = 5 };
+_Static_assert(sizeof(btree_iter) <= PRIV_COLL * sizeof(uint64_t), "an iterator fits");
+
+static inline coll *coll_of(const engine_coll *c) {
+    CHECK(c->priv != 0);
+    return (coll *)(uintptr_t)c->priv;
+}
+
+/* ---- opening -----------------------------------------------------------------------------------
+ */
+
+/* A new collection in d, undoably. */
+static engine_result make_new(bitcask *e, pdb *d, coll **out) {
+    uint64_t id;
+    CHECK(e->batch.open);
+    status s = bc_take_id(e, MANIFEST_IDS_COLL, &id);
+    if (!status_ok(s)) return bc_error(e, s);
+    CHECK(coll_find(d, id) == NULL);
+    *out = coll_make(d, id);
+    undo *u = batch_undo(e);
+    u->kind = UNDO_COLL_NEW;
+    u->db = d;
+    u->c = *out;
+    return ENGINE_OK;
+}
+
+/* engine_coll_new. */
+engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out) {
+    bitcask *e = bitcask_of(base);
+    coll *c;
+    *out = (engine_coll){.db = db, .key = key};
+    CHECK(db < e->ndbs);
+    engine_result r = make_new(e, e->map[db], &c);
+    if (r != ENGINE_OK) return r;
+    out->id = c->id;
+    out->priv = (uintptr_t)c;
+    return ENGINE_OK;
+}
+
+/* engine_coll_open. */
+engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *ent,
+                           engine_coll *out) {
+    bitcask *e = bitcask_of(base);
+    *out = (engine_coll){.db = db, .key = key, .id = ent->coll};
+    CHECK(db < e->ndbs && ent->coll != 0);
+    coll *c = coll_find(e->map[db], ent->coll);
+    CHECK(c && c->owners > 0);
+    out->priv = (uintptr_t)c;
+    return ENGINE_OK;
+}
+
+/* ---- reading -----------------------------------------------------------------------------------
+ */
+
+/* Fills out from the pair (key, value) of c's tree. */
+static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map_iter *out) {
+    cell x;
+    cell_decode(bytes, &x);
+    out->subkey = slice_skip(key, 1);
+    out->expire = x.expire;
+    out->value = x.value;
+    out->pos = value_depends(e, x.slot, x.offset, x.size);
+    if (x.has_value) return ENGINE_OK;
+    value_want w = {.kind = RECORD_MAP_PUT,
+                    .map = (uint8_t)key.data[0],
+                    .slot = x.slot,
+                    .pdb = c->db->number,
+                    .offset = x.offset,
+                    .size = x.size,
+                    .coll = c->id,
+                    .key = out->subkey};
+    return value_read(e, &w, &out->value);
+}
+
+/* The iterator is at it, if that is in the map. */
+static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, const btree_iter *it,
+                               map_iter *out) {
+    *out = (map_iter){0};
+    if (!found) return ENGINE_ABSENT;
+    slice key = btree_iter_key(it);
+    CHECK(key.len > 0);
+    if ((unsigned char)key.data[0] != map) return ENGINE_ABSENT;
+    memcpy(out->priv, it, sizeof *it);
+    out->priv[PRIV_COLL] = (uintptr_t)c;
+    out->priv[PRIV_MAP] = map;
+    return fill(e, c, key, btree_iter_value(it), out);
+}
+
+/* engine_map_get. */
+engine_result bc_map_get(engine *base, engine_coll *ec, unsigned map, slice sub, map_iter *out) {
+    bitcask *e = bitcask_of(base);
+    coll *c = coll_of(ec);
+    slice value;
+    *out = (map_iter){0};
+    slice key = coll_key(e, map, sub);
+    if (!btree_get(c->tree, key, &value)) return ENGINE_ABSENT;
+    return fill(e, c, key, value, out);
+}
+
+/* engine_map_count. */
+uint64_t bc_map_count(engine *base, engine_coll *ec, unsigned map) {
+    (void)base;
+    CHECK(map < ENGINE_MAPS);
+    return coll_of(ec)->counts[map];
+}
+
+/* engine_map_seek. */
+engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
+                          map_iter *out) {
+    bitcask *e = bitcask_of(base);
+    coll *c = coll_of(ec);
+    btree_iter it;
+    bool found;
+    if (!backward) {
+        found = btree_seek(c->tree, coll_key(e, map, from), &it);
+    } else if (from.len) {
+        found = btree_seek_before(c->tree, coll_key(e, map, from), &it);
+    } else { /* the last: right before the next map's first */
+        char next = (char)(map + 1);
+        found = btree_seek_before(c->tree, slice_of(&next, 1), &it);
+        if (found && btree_iter_key(&it).data[0] == next) found = btree_prev(&it);
+    }
+    return settle_at(e, c, map, found, &it, out);
+}
+
+/* engine_map_step. */
+engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
+    bitcask *e = bitcask_of(base);
+    coll *c = (coll *)(uintptr_t)mi->priv[PRIV_COLL];
+    btree_iter it;
+    CHECK(c != NULL);
+    unsigned map = (unsigned)mi->priv[PRIV_MAP];
+    memcpy(&it, mi->priv, sizeof it);
+    bool found = backward ? btree_prev(&it) : btree_next(&it);
+    return settle_at(e, c, map, found, &it, mi);
+}
+
+/* How many elements lie before the map's. */
+static uint64_t map_base(const coll *c, unsigned map) {
+    char first = (char)map;
+    CHECK(map < ENGINE_MAPS);
+    return btree_rank(c->tree, slice_of(&first, 1));
+}
+
+/* engine_map_rank. */
+engine_result bc_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub, uint64_t *rank) {
+    bitcask *e = bitcask_of(base);
+    coll *c = coll_of(ec);
+    *rank = btree_rank(c->tree, coll_key(e, map, sub)) - map_base(c, map);
+    CHECK(*rank <= c->counts[map]);
+    return ENGINE_OK;
+}
+
+/* engine_map_select. */
+engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_t rank,
+                            map_iter *out) {
+    bitcask *e = bitcask_of(base);
+    coll *c = coll_of(ec);
+    btree_iter it;
+    CHECK(map < ENGINE_MAPS);
+    bool found = rank < c->counts[map] && btree_select(c->tree, map_base(c, map) + rank, &it);
+    return settle_at(e, c, map, found, &it, out);
+}
+
+/* ---- changing ----------------------------------------------------------------------------------
+ */
+
+/* Remembers a change of the element `key` (map number and subkey) of c, about to be made. */
+static void element_changes(bitcask *e, coll *c, slice key, const record *r, log_pos at, bool has) {
+    slice old = SLICE_EMPTY;
+    undo *u = batch_undo(e);
+    u->kind = UNDO_ELEMENT;
+    u->had = btree_get(c->tree, key, &old);
+    u->has = has;
+    u->size = r->size;
+    u->offset = log_pos_offset(at);
+    u->db = c->db;
+    u->element.c = c;
+    u->element.at = e->batch.bytes.len;
+    u->element.key_len = (uint32_t)key.len;
+    u->element.old_len = (uint32_t)old.len;
+    buf_append_slice(&e->batch.bytes, key);
+    buf_append_slice(&e->batch.bytes, old);
+    unsigned map = (unsigned char)key.data[0];
+    c->counts[map] = c->counts[map] + has - u->had;
+}
+
+/* Puts an element. */
+static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, slice value,
+                                 int64_t expire) {
+    char bytes[CELL_MAX(1024)];
+    log_pos at;
+    CHECK(e->batch.open && value.len <= ENGINE_VALUE_MAX && expire >= 0);
+    record r = {.kind = RECORD_MAP_PUT,
+                .flags = expire ? RECORD_EXPIRE : 0,
+                .pdb = c->db->number,
+                .coll = c->id,
+                .map = (uint8_t)map,
+                .key = sub,
+                .expire = expire};
+    value_pack(e, value, &r);
+    status s = seglog_append(e, &r, &at);
+    if (!status_ok(s)) return bc_error(e, s);
+    cell x = {.slot = e->active->slot,
+              .has_value = value_is_inline(value),
+              .offset = log_pos_offset(at),
+              .size = r.size,
+              .expire = expire};
+    if (x.has_value) x.value = value;
+    CHECK(x.value.len <= 1024);
+    size_t n = cell_encode(bytes, &x);
+    slice key = coll_key(e, map, sub);
+    element_changes(e, c, key, &r, at, true);
+    btree_put(c->tree, key, slice_of(bytes, n));
+    value_written(e, at, value, x.has_value);
+    return ENGINE_OK;
+}
+
+/* engine_map_put. */
+engine_result bc_map_put(engine *base, engine_coll *ec, unsigned map, slice sub, slice value,
+                         int64_t expire) {
+    return element_put(bitcask_of(base), coll_of(ec), map, sub, value, expire);
+}
+
+/* engine_map_del. */
+engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub) {
+    bitcask *e = bitcask_of(base);
+    coll *c = coll_of(ec);
+    slice old;
+    log_pos at;
+    CHECK(e->batch.open);
+    if (!btree_get(c->tree, coll_key(e, map, sub), &old)) return ENGINE_ABSENT;
+    record r = {.kind = RECORD_MAP_DEL,
+                .pdb = c->db->number,
+                .coll = c->id,
+                .map = (uint8_t)map,
+                .key = sub};
+    status s = seglog_append(e, &r, &at);
+    if (!status_ok(s)) return bc_error(e, s);
+    slice key = coll_key(e, map, sub);
+    element_changes(e, c, key, &r, at, false);
+    bool was = btree_del(c->tree, key);
+    CHECK(was);
+    return ENGINE_OK;
+}
+
+engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
+    btree_iter it;
+    coll *copy;
+    engine_result r = make_new(e, to, &copy);
+    CHECK(c != NULL);
+    for (bool more = btree_first(c->tree, &it); more && r == ENGINE_OK; more = btree_next(&it)) {
+        map_iter el = {0};
+        slice key = btree_iter_key(&it);
+        r = fill(e, c, key, btree_iter_value(&it), &el);
+        if (r != ENGINE_OK) break;
+        r = element_put(e, copy, (unsigned char)key.data[0], el.subkey, el.value, el.expire);
+    }
+    if (r == ENGINE_OK) *id = copy->id;
+    return r;
+}

@@ -1,0 +1,122 @@
+/* metrics: the section "Engine" of INFO. */
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/ops.h"
+#include "engine/bitcask/seglog.h"
+
+/* Bytes of records by what they are, over all segments. */
+typedef struct totals {
+    uint64_t live, hiding, dead, total;
+} totals;
+
+static totals sum(const bitcask *e) {
+    totals t = {0};
+    for (uint32_t i = 0; i < e->norder; i++) {
+        const segment *s = e->order[i];
+        uint32_t end = s == e->active ? log_pos_offset(logwrite_end(e->log)) : s->end;
+        t.live += s->live;
+        t.hiding += s->hiding + s->order;
+        t.dead += seg_dead_bytes(s, end);
+        t.total += end;
+    }
+    return t;
+}
+
+/* Bytes of the trees of all databases: *due and *colls. */
+static void tree_bytes(const bitcask *e, uint64_t *due, uint64_t *colls) {
+    size_t pos = 0, at;
+    slice key;
+    void *value;
+    *due = *colls = 0;
+    while (dict_next(e->pdbs, &pos, &key, &value)) {
+        const pdb *d = value;
+        if (d->due) *due += btree_bytes(d->due);
+        for (at = 0; d->colls && dict_next(d->colls, &at, &key, &value);)
+            *colls += sizeof(coll) + btree_bytes(((const coll *)value)->tree);
+    }
+    CHECK(pos > 0 || dict_count(e->pdbs) == 0);
+}
+
+uint64_t bc_tree_bytes(const bitcask *e) {
+    uint64_t due, colls;
+    tree_bytes(e, &due, &colls);
+    return due + colls;
+}
+
+/* What is where in the log. */
+static void emit_log(const bitcask *e, buf *out) {
+    totals t = sum(e);
+    buf_printf(out, "store_id:%016llx\r\n", (unsigned long long)e->store_id);
+    metric_u64(out, "segments", e->norder);
+    metric_u64(out, "segment_bytes_live", t.live);
+    metric_u64(out, "segment_bytes_hiding", t.hiding);
+    metric_u64(out, "segment_bytes_dead", t.dead);
+    metric_u64(out, "segment_bytes_total", t.total);
+    metric_u64(out, "segments_unlinked", e->stats.unlinked);
+    metric_u64(out, "log_end", logwrite_end(e->log));
+    metric_u64(out, "log_durable", logwrite_durable(e->log));
+    if (seglog_is_dead(e))
+        buf_printf(out, "log_state:failed, the last writes may not survive: %s\r\n",
+                   e->failure.msg);
+    else
+        metric_str(out, "log_state", e->no_space ? "full" : "ok");
+    metric_u64(out, "writes", e->stats.writes);
+    metric_u64(out, "written_bytes", e->stats.written_bytes);
+    metric_u64(out, "fsyncs", e->stats.fsyncs);
+    metric_u64(out, "fsync_usec_max", e->stats.fsync_us_max);
+    metric_u64(out, "fsync_waits", e->stats.fsync_waits);
+    metric_u64(out, "fsync_late_writes", e->stats.fsync_late);
+}
+
+/* What is in memory. */
+static void emit_memory(const bitcask *e, buf *out) {
+    uint64_t due, colls, keydirs = 0;
+    size_t pos = 0;
+    slice key;
+    void *value;
+    cache_stats c;
+    cache_stats_of(e->values, &c);
+    tree_bytes(e, &due, &colls);
+    while (dict_next(e->pdbs, &pos, &key, &value))
+        if (((const pdb *)value)->keys) keydirs += keydir_bytes(((const pdb *)value)->keys);
+    metric_u64(out, "keydir_bytes", keydirs);
+    metric_u64(out, "arena_bytes", arena_bytes(e->shared.arena));
+    metric_u64(out, "expire_index_bytes", due);
+    metric_u64(out, "collections_bytes", colls);
+    metric_u64(out, "tail_bytes", logwrite_memory(e->log));
+    metric_u64(out, "cache_hits", c.hits);
+    metric_u64(out, "cache_misses", c.misses);
+    metric_u64(out, "cache_evictions", c.evictions);
+    metric_u64(out, "cache_items", c.items);
+    metric_u64(out, "cache_bytes", c.bytes);
+    metric_u64(out, "segment_reads", e->stats.reads);
+    metric_u64(out, "segment_read_bytes", e->stats.read_bytes);
+    metric_u64(out, "tail_reads", e->stats.tail_reads);
+    metric_u64(out, "compressed_bytes_in", e->stats.compressed_in);
+    metric_u64(out, "compressed_bytes_out", e->stats.compressed_out);
+}
+
+/* What the last start did. */
+static void emit_recovery(const bitcask *e, buf *out) {
+    bool logs = e->stats.recovery_logs > 0, hints = e->stats.recovery_hints > 0;
+    metric_u64(out, "recovery_ms", e->stats.recovery_ms);
+    metric_u64(out, "recovery_records", e->stats.recovery_records);
+    metric_str(out, "recovery_source", logs && hints ? "hints,log" : hints ? "hints" : "log");
+    metric_u64(out, "recovery_cut_bytes", e->stats.recovery_cut);
+}
+
+void bc_emit(buf *out, void *ctx) {
+    const bitcask *e = ctx;
+    metric_str(out, "engine", bitcask_class.name);
+    emit_log(e, out);
+    emit_memory(e, out);
+    emit_recovery(e, out);
+    CHECK(out->len > 0);
+}
+
+void bc_reset(void *ctx) {
+    bitcask *e = ctx;
+    bitcask_stats *s = &e->stats;
+    CHECK(e->log != NULL);
+    s->writes = s->written_bytes = s->fsyncs = s->fsync_us_max = s->fsync_waits = s->fsync_late = 0;
+    s->reads = s->read_bytes = s->tail_reads = s->compressed_in = s->compressed_out = 0;
+}

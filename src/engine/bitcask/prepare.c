@@ -1,0 +1,146 @@
+/* prepare: making the next segment ahead of need, beside the thread.
+ *
+ *   NAMING   the manifest is told that the file's name is taken (PENDING); once that is durable:
+ *   MAKING   a worker creates the file, writes its header, allocates it, fsyncs file and directory
+ *   JOINING  the manifest is told that the file belongs to the log (APPEND); once durable: READY
+ *
+ * So a crash at any point leaves a file that the manifest knows (B9). If the file can't be made it
+ * is forgotten, and cron tries again with a new number a second later; that the disk is full is
+ * remembered for engine_room(). */
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/seglog.h"
+
+#define RETRY_US 1000000
+
+status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t limit,
+                     vfs_file **out) {
+    char path[FILE_PATH_MAX], head[FILE_HEADER];
+    vfs_file *f;
+    *out = NULL;
+    CHECK(limit >= FILE_HEADER);
+    TRY(file_path(path, dir, h->kind, h->number));
+    TRY(vfs_open(v, path, VFS_READ | VFS_WRITE | VFS_CREATE | VFS_EXCL, &f));
+    file_header_encode(head, h);
+    status s = f->ops->allocate(f, 0, limit);
+    if (status_ok(s)) s = vfs_pwrite(f, head, sizeof head, 0);
+    if (status_ok(s)) s = f->ops->fsync(f);
+    if (status_ok(s)) s = v->ops->sync_dir(v, dir);
+    if (status_ok(s)) {
+        *out = f;
+        return s;
+    }
+    status ignored = f->ops->close(f); /* the file is given up anyway */
+    (void)ignored;
+    return s;
+}
+
+/* On a worker: touches the segment's file alone, which the thread leaves alone meanwhile. */
+static void make_run(aio_job *job) {
+    seg_prepare *p = (seg_prepare *)((char *)job - offsetof(seg_prepare, job));
+    file_header h = {.kind = FILE_SEGMENT,
+                     .store_id = p->e->store_id,
+                     .number = p->seg->number,
+                     .before = p->before};
+    job->result = seg_make_file(p->e->fs, p->e->dir, &h, p->seg->limit, &p->seg->file);
+}
+
+/* The file could not be made: its name is given back. */
+static void make_failed(bitcask *e, status s) {
+    seg_prepare *p = &e->prepare;
+    uint32_t number = p->seg->number;
+    log_warning("Making segment %u: %s", number, s.msg);
+    if (s.code == ST_NO_SPACE) {
+        e->no_space = true;
+        e->stats.no_space++;
+    }
+    seg_free(e, p->seg);
+    p->seg = NULL;
+    p->step = PREP_NONE;
+    p->retry_us = bc_now_us(e) + RETRY_US;
+    retire_numbers(e, &number, 1);
+}
+
+/* On the thread. */
+static void make_done(aio_job *job) {
+    seg_prepare *p = (seg_prepare *)((char *)job - offsetof(seg_prepare, job));
+    bitcask *e = p->e;
+    CHECK(p->step == PREP_MAKING);
+    if (!status_ok(job->result)) {
+        make_failed(e, job->result);
+        return;
+    }
+    edit_append(&e->meta.edit, p->seg->number);
+    p->step = PREP_JOINING;
+    p->gen = meta_commit(e);
+}
+
+/* Begins: a number, and its name in the manifest. */
+static void prepare_start(bitcask *e) {
+    seg_prepare *p = &e->prepare;
+    CHECK(p->step == PREP_NONE && !p->seg && !e->next);
+    id_block *ids = &e->ids[MANIFEST_IDS_FILE];
+    p->seg = seg_new(e, (uint32_t)ids->next);
+    if (!p->seg) return; /* as many segments as there can be */
+    ids->next++;
+    p->seg->limit = (uint32_t)bitcask_conf.segment_size;
+    p->before = e->active->number;
+    edit_reserve(&e->meta.edit, MANIFEST_IDS_FILE, ids->next);
+    edit_pending(&e->meta.edit, p->seg->number);
+    p->step = PREP_NAMING;
+    p->gen = meta_commit(e);
+}
+
+void seg_prepare_advance(bitcask *e) {
+    seg_prepare *p = &e->prepare;
+    if (p->step == PREP_NAMING && e->meta.done >= p->gen) {
+        p->step = PREP_MAKING;
+        p->e = e;
+        p->job.run = make_run;
+        p->job.done = make_done;
+        aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
+    } else if (p->step == PREP_JOINING && e->meta.done >= p->gen) {
+        CHECK(!e->next && p->seg->file);
+        p->seg->state = SEG_READY;
+        e->next = p->seg;
+        e->no_space = false;
+        p->seg = NULL;
+        p->step = PREP_NONE;
+    }
+}
+
+/* After a failure for want of space: is there enough for another attempt? */
+static bool has_space(bitcask *e) {
+    uint64_t bytes;
+    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
+    e->prepare.retry_us = bc_now_us(e) + RETRY_US;
+    return !status_ok(s) || bytes > (uint64_t)bitcask_conf.segment_size;
+}
+
+void seg_prepare_if_due(bitcask *e) {
+    seg_prepare *p = &e->prepare;
+    if (e->next || p->step != PREP_NONE || seglog_is_dead(e)) return;
+    uint32_t used = log_pos_offset(logwrite_end(e->log));
+    if (used < e->active->limit / 4 && !e->no_space) return;
+    if (p->retry_us && bc_now_us(e) < p->retry_us) return;
+    if (e->no_space && !has_space(e)) return;
+    prepare_start(e);
+}
+
+status seg_wait_next(bitcask *e) {
+    for (bool tried = false; !e->next; tried = true) {
+        if (seglog_is_dead(e)) return seglog_failure(e);
+        if (e->prepare.step == PREP_NONE) {
+            if (tried) break;
+            prepare_start(e);
+            if (e->prepare.step == PREP_NONE)
+                return status_make(ST_LIMIT, "there are too many segments; raise segment-size");
+        }
+        e->meta.full = false;
+        meta_kick(e);
+        e->env->aio->ops->drain(e->env->aio);
+        if (e->meta.full) break;
+    }
+    if (e->next) return STATUS_OK;
+    if (seglog_is_dead(e)) return seglog_failure(e);
+    return status_make(ST_NO_SPACE, "No space left on device for another segment of the log");
+}

@@ -1,0 +1,62 @@
+/* segments: the table by slot and the total order (B3).
+ *
+ * Slots are few and looked up for every read, so the table is an array of pointers; a slot is given
+ * again as soon as its segment is gone, which is when nothing in memory says its number. The order
+ * is an array too: it changes once per rotation or merge. */
+#include "engine/bitcask/bitcask_int.h"
+
+segment *seg_new(bitcask *e, uint32_t number) {
+    uint32_t slot = 0;
+    while (slot < e->nslots && e->slots[slot])
+        slot++;
+    if (slot >= SEG_NO_SLOT) return NULL;
+    if (slot == e->nslots) {
+        e->slots = mem_realloc(e->slots, (slot + 1) * sizeof(segment *));
+        e->nslots++;
+    }
+    segment *s = mem_zalloc(sizeof *s);
+    s->number = number;
+    s->slot = (uint16_t)slot;
+    s->state = SEG_PREPARING;
+    e->slots[slot] = s;
+    return s;
+}
+
+void seg_free(bitcask *e, segment *s) {
+    CHECK(e->slots[s->slot] == s && s->live == 0);
+    e->slots[s->slot] = NULL;
+    if (s->file) {
+        status st = s->file->ops->close(s->file);
+        if (!status_ok(st)) log_warning("Closing segment %u: %s", s->number, st.msg);
+    }
+    mem_free(s);
+}
+
+/* Makes room for n more in the order. */
+static void order_reserve(bitcask *e, uint32_t n) {
+    if (e->norder + n <= e->order_cap) return;
+    e->order_cap = (e->norder + n) * 2;
+    e->order = mem_realloc(e->order, e->order_cap * sizeof *e->order);
+}
+
+void seg_append(bitcask *e, segment *s) {
+    CHECK(seg_rank(e, s) == e->norder);
+    order_reserve(e, 1);
+    e->order[e->norder++] = s;
+}
+
+void seg_replace(bitcask *e, uint32_t at, uint32_t len, segment **with, uint32_t n) {
+    CHECK(at + len <= e->norder);
+    order_reserve(e, n);
+    memmove(e->order + at + n, e->order + at + len, (e->norder - at - len) * sizeof *e->order);
+    for (uint32_t i = 0; i < n; i++)
+        e->order[at + i] = with[i];
+    e->norder = e->norder - len + n;
+}
+
+uint32_t seg_rank(const bitcask *e, const segment *s) {
+    uint32_t i = 0;
+    while (i < e->norder && e->order[i] != s)
+        i++;
+    return i;
+}

@@ -1,0 +1,96 @@
+/* values: reading values from where they are, and readying them for the log.
+ *
+ * A value that is not inline is looked for in the value cache, then in the log's tail, then read
+ * from its segment: one read at a known place, whose record must have the right CRCs, key and kind.
+ * Anything else is an error for the client, never other bytes (B4). */
+#include "base/log.h"
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/entries.h"
+#include "storage/compress.h"
+
+bool value_is_inline(slice plain) {
+    return plain.len <= (size_t)bitcask_conf.inline_value_max;
+}
+
+log_pos value_depends(const bitcask *e, uint16_t slot, uint32_t offset, uint32_t size) {
+    const segment *s = e->slots[slot];
+    CHECK(s != NULL);
+    return s->merged ? 0 : seg_pos(s, offset) + size;
+}
+
+void value_pack(bitcask *e, slice plain, record *r) {
+    r->value = plain;
+    r->plain_len = plain.len;
+    if (bitcask_conf.compression == BITCASK_PLAIN) return;
+    if (plain.len < (size_t)bitcask_conf.compression_min || value_is_inline(plain)) return;
+    e->stats.compressed_in += plain.len;
+    if (compress_value(plain, &e->packed, &r->value)) r->flags |= RECORD_LZ4;
+    e->stats.compressed_out += r->value.len;
+}
+
+void value_written(bitcask *e, log_pos pos, slice plain, bool is_inline) {
+    if (!is_inline) cache_put(e->values, pos, plain);
+}
+
+/* The record's value as it was given: slices live in the record or in e->plain. */
+static status unpack(bitcask *e, const record *r, slice *out) {
+    *out = r->value;
+    if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
+    buf_clear(&e->plain);
+    TRY(compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, &e->plain));
+    *out = buf_slice(&e->plain);
+    return STATUS_OK;
+}
+
+/* Is it the record that the index means? */
+static bool is_wanted(const value_want *w, const record *r) {
+    return r->kind == w->kind && r->pdb == w->pdb && r->size == w->size &&
+           slice_eq(r->key, w->key) &&
+           (w->kind == RECORD_PUT || (r->coll == w->coll && r->map == w->map));
+}
+
+/* The record's bytes from its segment. */
+static status read_segment(bitcask *e, const value_want *w, record *r) {
+    const segment *s = e->slots[w->slot];
+    char path[FILE_PATH_MAX];
+    record_place place = {e->store_id, s->number, w->offset};
+    CHECK(s->file && w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
+    TRY(bc_path(e, FILE_SEGMENT, s->number, path));
+    buf_clear(&e->raw);
+    char *p = buf_reserve(&e->raw, w->size);
+    TRY(vfs_pread_all(s->file, path, p, w->size, w->offset));
+    e->stats.reads++;
+    e->stats.read_bytes += w->size;
+    record_result result = record_read(p, w->size, place, r);
+    if (result == RECORD_OK && is_wanted(w, r)) return STATUS_OK;
+    if (result == RECORD_OK) result = RECORD_BAD_HEAD;
+    return status_make(ST_CORRUPT, "%s: damaged at offset %u (%s)", path, w->offset,
+                       record_result_text(result));
+}
+
+/* The record in the log's tail, if it is still there. */
+static bool read_tail(bitcask *e, const value_want *w, record *r) {
+    slice bytes;
+    if (!logwrite_read(e->log, seg_pos(e->slots[w->slot], w->offset), &bytes)) return false;
+    record_result result = record_parse(bytes.data, bytes.len, r);
+    CHECK(result == RECORD_OK && is_wanted(w, r));
+    e->stats.tail_reads++;
+    return true;
+}
+
+status value_record(bitcask *e, const value_want *w, record *r) {
+    return read_tail(e, w, r) ? STATUS_OK : read_segment(e, w, r);
+}
+
+engine_result value_read(bitcask *e, const value_want *w, slice *out) {
+    log_pos pos = seg_pos(e->slots[w->slot], w->offset);
+    record r;
+    if (cache_get(e->values, pos, out)) return ENGINE_OK;
+    bool in_tail = read_tail(e, w, &r);
+    status s = in_tail ? STATUS_OK : read_segment(e, w, &r);
+    if (status_ok(s)) s = unpack(e, &r, out);
+    if (!status_ok(s)) return bc_error(e, s);
+    /* places in the open batch may yet change their meaning */
+    if (!in_tail || !e->batch.open) cache_put(e->values, pos, *out);
+    return ENGINE_OK;
+}
