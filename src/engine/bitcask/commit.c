@@ -84,7 +84,7 @@ static void seglog_durable(bitcask *e, log_pos to) {
     CHECK(to <= logwrite_written(e->log));
     if (to > logwrite_durable(e->log)) logwrite_set_durable(e->log, to);
     bool sealed = false;
-    while (e->sync_head != e->active && e->sync_head->number < log_pos_file(to)) {
+    while (e->sync_head != e->active && seg_pos(e->sync_head, e->sync_head->end) <= to) {
         segment *s = e->sync_head;
         CHECK(s->state != SEG_ACTIVE && s->end > FILE_HEADER);
         edit_seal(&e->meta.edit, s->number, s->end);
@@ -99,10 +99,11 @@ static void seglog_durable(bitcask *e, log_pos to) {
     seglog_release(e);
 }
 
-/* The position to which an fsync of the files up to and including `last` reaches. */
+/* The position to which an fsync of the files up to and including `last` reaches. Of a file that the
+ * log has left it is that file's end, not the next one's beginning: as a mark it must not promise
+ * what the next file begins with. */
 static log_pos seglog_sync_target(const bitcask *e, const segment *last) {
-    if (last == e->active) return logwrite_written(e->log);
-    return log_pos_of(last->log_next->number, 0);
+    return last == e->active ? logwrite_written(e->log) : seg_pos(last, last->end);
 }
 
 void seglog_sync(bitcask *e) {

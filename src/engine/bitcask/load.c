@@ -117,10 +117,8 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
     if (!d) return STATUS_OK;
     if (x->coll == 0 && (x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL))
         return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->number, x->offset);
-    if (x->has_value && !value_is_inline(x->value)) {
-        x->has_value = false;
-        x->value = SLICE_EMPTY;
-    }
+    x->has_value = x->has_value && value_is_inline(x->value);
+    if (!x->has_value) x->value = SLICE_EMPTY;
     switch (x->kind) {
     case RECORD_PUT:
     case RECORD_DEL: load_main(l->e, d, s, x); break;

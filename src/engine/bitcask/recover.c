@@ -257,8 +257,10 @@ static status begin(recovery *r, segment *s, log_pos before) {
     seg_append(e, s);
     e->active = e->sync_head = s;
     e->released = logwrite_written(e->log);
+    seglog_write(e); /* so that all that is there counts as durable */
+    seglog_sync(e);
     seg_consider_all(e);
-    return STATUS_OK;
+    return e->failure;
 }
 
 /* The mapping as the manifest has it, and a database for each logical one. */

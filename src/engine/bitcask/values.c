@@ -24,7 +24,11 @@ void value_pack(bitcask *e, slice plain, record *r) {
     if (bitcask_conf.compression == BITCASK_PLAIN) return;
     if (plain.len < (size_t)bitcask_conf.compression_min || value_is_inline(plain)) return;
     e->stats.compressed_in += plain.len;
-    if (compress_value(plain, &e->packed, &r->value)) r->flags |= RECORD_LZ4;
+    slice packed;
+    if (compress_value(plain, &e->packed, &packed)) {
+        r->value = packed;
+        r->flags |= RECORD_LZ4;
+    }
     e->stats.compressed_out += r->value.len;
 }
 
