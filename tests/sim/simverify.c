@@ -296,6 +296,7 @@ void sim_verify_positions(sim *s) {
 }
 
 void sim_verify_now(sim *s) {
+    if (simfs_stopped(s->fs)) return; /* nothing can be read any more */
     simfs_knobs *k = simfs_knobs_of(s->fs), armed = *k;
     contents all;
     if (simfs_stopped(s->fs)) return;

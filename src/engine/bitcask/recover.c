@@ -11,10 +11,10 @@
  * Until 3 nothing but step 1's unlinking has changed a file. */
 #include "engine/bitcask/recover.h"
 
-#include <stdio.h>
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/load.h"
 #include "engine/bitcask/seglog.h"
+#include <stdio.h>
 
 #define LIMIT_MIN (256u << 10)
 
@@ -96,6 +96,7 @@ typedef struct recovery {
     uint32_t nfiles;
     uint32_t from; /* rank of the first file of the replay under way */
     uint32_t last; /* rank of the file in which the log ends */
+    log_pos mark;  /* the greatest one read: all before it is durable */
 } recovery;
 
 /* Opens the live files, as segments in order. */
@@ -132,6 +133,7 @@ static status replay_one(void *ctx, const log_file *f, const logscan_item *item)
     segment *s = r->e->order[f - r->files];
     CHECK(s->number == f->number);
     if (f->length == 0) s->end = item->offset + item->rec.size;
+    if ((item->rec.flags & RECORD_MARK) && item->rec.mark > r->mark) r->mark = item->rec.mark;
     return load_record(&r->load, s, item);
 }
 
@@ -176,6 +178,28 @@ static status load_all(recovery *r) {
 /* ---- 3. a new beginning -------------------------------------------------------------------------
  */
 
+/* Makes what was read of s durable. An fsync alone might not: if one had failed before, the system
+ * may hold bytes that it takes for written and that are not on the disk. So what no mark vouches
+ * for is written again, as it is. */
+static status make_durable(recovery *r, segment *s) {
+    char *piece = mem_alloc(LOGSCAN_PIECE);
+    status st = STATUS_OK;
+    uint32_t at = FILE_HEADER;
+    if (log_pos_file(r->mark) == s->number && log_pos_offset(r->mark) > at)
+        at = log_pos_offset(r->mark);
+    if (log_pos_file(r->mark) > s->number) at = s->end;
+    while (at < s->end && status_ok(st)) {
+        size_t n = s->end - at < LOGSCAN_PIECE ? s->end - at : LOGSCAN_PIECE, got = 0;
+        st = vfs_pread(s->file, piece, n, at, &got);
+        if (status_ok(st) && got < n)
+            st = status_make(ST_IO, "segment %u became shorter", s->number);
+        if (status_ok(st)) st = vfs_pwrite(s->file, piece, n, at);
+        at += (uint32_t)n;
+    }
+    mem_free(piece);
+    return status_ok(st) ? s->file->ops->fdatasync(s->file) : st;
+}
+
 /* Seals what is open and used; retires what is open and not. */
 static status close_end(recovery *r) {
     bitcask *e = r->e;
@@ -190,7 +214,7 @@ static status close_end(recovery *r) {
             continue;
         }
         CHECK(kept == e->norder);
-        TRY(s->file->ops->fdatasync(s->file));
+        TRY(make_durable(r, s));
         edit_seal(&e->meta.edit, s->number, s->end);
         s->logged = true;
     }
