@@ -8,6 +8,7 @@
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
+#include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/seglog.h"
 
@@ -91,8 +92,10 @@ void bc_commit(engine *base) {
         else if (u->kind != UNDO_MAP)
             coll_settle(e, u);
     }
-    if (__builtin_expect(b->orders, 0)) settle_orders(e);
+    bool orders = b->orders;
+    if (__builtin_expect(orders, 0)) settle_orders(e);
     batch_reset(e);
+    if (__builtin_expect(orders, 0)) merge_cancel(e);
     if (__builtin_expect(e->fsync.ended, 0)) seglog_sync_ended(e);
     if (logwrite_committed(e->log) - logwrite_written(e->log) > WRITE_EARLY && !e->fsync.busy)
         seglog_write(e);

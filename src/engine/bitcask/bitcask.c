@@ -5,6 +5,7 @@
  * leaves every segment sealed with a hint beside it, so that the next start reads no values. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
+#include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/recover.h"
 #include "engine/bitcask/seglog.h"
@@ -181,6 +182,9 @@ static void free_engine(bitcask *e) {
 }
 
 void bitcask_abandon(engine *base) {
+    bitcask *e = bitcask_of(base);
+    if (e->merge) merge_free(e);
+    CHECK(!e->hints);
     free_engine(bitcask_of(base));
 }
 
@@ -188,8 +192,10 @@ void bitcask_abandon(engine *base) {
 void bc_close(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
+    merge_end(e);
+    hint_end(e);
     e->env->aio->ops->drain(e->env->aio);
-    status s = bc_sync(base);
+    status s = seg_close(e);
     if (!status_ok(s)) log_warning("Closing %s: %s", e->dir, s.msg);
     e->env->aio->ops->drain(e->env->aio);
     free_engine(e);
@@ -229,6 +235,8 @@ void bc_cron(engine *base) {
     dbs_checkpoint(e);
     seg_prepare_if_due(e);
     seg_retire_dead(e);
+    merge_cron(e);
+    hint_cron(e);
     cache_set_limit(e->values, (uint64_t)bitcask_conf.value_cache_size);
     seglog_tell(e);
 }
@@ -241,6 +249,7 @@ bool bc_background(engine *base, uint64_t budget_us) {
     bool more;
     do {
         more = coll_free_some(e) || pdb_free_some(e);
+        more = merge_background(e) || more;
         more = cache_trim(e->values) || more;
     } while (more && bc_now_us(e) < until);
     return more;
@@ -260,12 +269,6 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
 /* engine_error. */
 status bc_last_error(engine *base) {
     return bitcask_of(base)->error;
-}
-
-/* engine_compact. */
-status bc_compact(engine *base) {
-    (void)base;
-    return status_make(ST_BUSY, "a merge is running");
 }
 
 static const metric_section *bitcask_metrics(engine *e) {

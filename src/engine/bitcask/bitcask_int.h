@@ -130,6 +130,8 @@ typedef struct bitcask {
 
     merge_job *merge;
     hint_job *hints;
+    uint64_t merge_after_us, hints_after_us; /* none is started before */
+    bool compact_wanted;
     bitcask_stats stats;
     metric_section sections[2];
 } bitcask;

@@ -99,9 +99,9 @@ static void seglog_durable(bitcask *e, log_pos to) {
     seglog_release(e);
 }
 
-/* The position to which an fsync of the files up to and including `last` reaches. Of a file that the
- * log has left it is that file's end, not the next one's beginning: as a mark it must not promise
- * what the next file begins with. */
+/* The position to which an fsync of the files up to and including `last` reaches. Of a file that
+ * the log has left it is that file's end, not the next one's beginning: as a mark it must not
+ * promise what the next file begins with. */
 static log_pos seglog_sync_target(const bitcask *e, const segment *last) {
     return last == e->active ? logwrite_written(e->log) : seg_pos(last, last->end);
 }

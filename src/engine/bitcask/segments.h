@@ -41,6 +41,7 @@ typedef struct segment {
     uint32_t first;  /* where its first batch begins */
     uint64_t live;   /* bytes of records that an entry or element points at */
     uint64_t hiding; /* bytes of deletes that may hide older records */
+    uint64_t proven; /* hiding bytes that a merge has looked at and kept */
     uint64_t order;  /* bytes of FLUSH and SWAP records that the manifest does not cover yet */
     log_pos order_last; /* the last of these */
     log_pos dead_at;    /* SEG_DEAD: the log's end when it became so */
@@ -103,6 +104,8 @@ void seg_prepare_advance(bitcask *e);
 status seg_wait_next(bitcask *e);
 /* Goes on in the next segment, taking the open batch along. REQUIRES: there is a next one. */
 void seg_rotate(bitcask *e);
+/* A clean end: all is written and fsynced, the active segment sealed, hints made. */
+status seg_close(bitcask *e);
 /* A file that is made for records: header, `limit` bytes, durable in the directory. Any thread. */
 status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t limit, vfs_file **out);
 /* The segment goes once that edit, which makes it pending, is durable. Frees s. */

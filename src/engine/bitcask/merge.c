@@ -1,0 +1,339 @@
+/* merge: which run is merged, and the steps from the choice to the end (merge.h).
+ *
+ * The run chosen is the contiguous one that frees most bytes per byte copied, if merge-garbage-
+ * percent of it is garbage: dead bytes, and hiding ones that no merge has looked at since they were
+ * written, or that come with the oldest segment. Deletes that a merge had to keep do not count
+ * again, or a merge would be repeated for nothing. Many small segments in a row, as restarts leave
+ * them, are a reason too. */
+#include "engine/bitcask/merge.h"
+#include "engine/bitcask/jobs.h"
+#include "engine/bitcask/ops.h"
+#include "engine/bitcask/seglog.h"
+
+#include <time.h>
+
+#define RUN_MAX    64
+#define RUN_BYTES  ((uint64_t)2 << 30) /* of a run that is chosen by itself */
+#define SMALL_MANY 8                   /* segments in a row that fill less than half of one */
+#define CHOOSE_US  1000000             /* how often it is looked for something to merge */
+#define FAILED_US  10000000            /* after a failure: not before */
+
+/* ---- the choice ---------------------------------------------------------------------------------
+ */
+
+/* Is all of s durable, and known to be so in the manifest? */
+static bool is_logged(const bitcask *e, const segment *s) {
+    return s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
+}
+
+/* May a job take s? */
+static bool is_free(const bitcask *e, const segment *s) {
+    return (s->state == SEG_SEALED || s->state == SEG_DEAD) && !s->frozen && !s->order &&
+           is_logged(e, s);
+}
+
+/* What merging a run would do. */
+typedef struct run_value {
+    uint32_t at, len;
+    uint64_t garbage, copy;
+} run_value;
+
+/* Is a the better one? Most freed per byte copied; of equals, the larger. */
+static bool is_better(const run_value *a, const run_value *b) {
+    if (b->len == 0) return true;
+    double ra = (double)a->garbage / (double)(a->copy + 4096);
+    double rb = (double)b->garbage / (double)(b->copy + 4096);
+    return ra > rb || (ra == rb && a->garbage > b->garbage);
+}
+
+/* The best run that begins at rank i, if it is better than *best. */
+static void consider_runs(const bitcask *e, uint32_t i, run_value *best) {
+    run_value v = {.at = i};
+    uint64_t total = 0;
+    for (uint32_t j = i; j < e->norder && v.len < RUN_MAX && total < RUN_BYTES; j++) {
+        const segment *s = e->order[j];
+        if (!is_free(e, s)) break;
+        uint64_t kept = i == 0 ? 0 : s->proven < s->hiding ? s->proven : s->hiding;
+        v.len++;
+        total += s->end;
+        v.copy += s->live + kept;
+        if (s->state != SEG_DEAD) v.garbage += s->end - FILE_HEADER - s->live - kept;
+        bool enough =
+            v.garbage * 100 >= (v.garbage + v.copy) * (uint64_t)bitcask_conf.merge_garbage;
+        bool small = v.len >= SMALL_MANY && total < (uint64_t)bitcask_conf.segment_size / 2;
+        if (v.garbage == 0 && !small) continue;
+        if ((enough || small) && is_better(&v, best)) *best = v;
+    }
+}
+
+/* True, with the run to merge, if there is one worth it. */
+static bool choose(const bitcask *e, run_value *best) {
+    *best = (run_value){0};
+    for (uint32_t i = 0; i < e->norder; i++)
+        consider_runs(e, i, best);
+    return best->len > 0;
+}
+
+/* May a merge start by itself at this hour? */
+static bool in_window(const bitcask *e) {
+    time_t now = (time_t)(e->env->clock->wall_ms / 1000);
+    struct tm t;
+    if (!localtime_r(&now, &t)) return true;
+    return bitcask_in_window(t.tm_hour);
+}
+
+/* ---- the end, good or bad
+ * ------------------------------------------------------------------------ */
+
+void merge_free(bitcask *e) {
+    merge_job *j = e->merge;
+    for (uint32_t i = 0; i < j->nrun; i++)
+        j->run[i]->frozen = false;
+    if (j->moves.file) {
+        status s = j->moves.file->ops->close(j->moves.file);
+        (void)s; /* it was only read */
+    }
+    buf_free(&j->moves.block);
+    buf_free(&j->hiding);
+    mem_free(j->run);
+    mem_free(j->outs);
+    mem_free(j);
+    e->merge = NULL;
+}
+
+/* The job is over: the run is free for others, the file of moves goes. */
+static void forget(bitcask *e) {
+    status gone = e->fs->ops->unlink(e->fs, e->merge->path);
+    (void)gone; /* it may not be there; else the next start deletes it */
+    merge_free(e);
+}
+
+/* Gives the merge up: its outputs go. REQUIRES: nothing was applied, no child is left. */
+static void give_up(bitcask *e) {
+    merge_job *j = e->merge;
+    CHECK(j->step <= MERGE_VERIFYING);
+    for (uint32_t i = 0; i < j->nouts; i++) {
+        uint32_t number = j->outs[i]->number;
+        seg_free(e, j->outs[i]);
+        retire_numbers(e, &number, 1);
+    }
+    j->nouts = 0;
+    forget(e);
+}
+
+/* From the child host, when the child has ended. */
+static void child_done(child_job *job, status result, slice out) {
+    merge_job *j = job->ctx;
+    bitcask *e = j->e;
+    CHECK(e->merge == j && j->step == MERGE_RUNNING && !e->batch.open);
+    j->step = MERGE_VERIFYING;
+    if (status_ok(result)) result = merge_take(j, out);
+    e->stats.merge_read += j->read;
+    e->stats.merge_written += j->written;
+    if (status_ok(result)) return;
+    log_warning("A merge of %u segments failed: %s", j->nrun, result.msg);
+    e->stats.merge_failures++;
+    e->merge_after_us = bc_now_us(e) + FAILED_US;
+    give_up(e);
+}
+
+static void child_told(child_job *job, uint64_t done, uint64_t total) {
+    merge_job *j = job->ctx;
+    j->read = done;
+    j->total = total;
+}
+
+/* The outputs are in the manifest, in the run's place: so they are here, and the run goes. */
+static void installed(bitcask *e) {
+    merge_job *j = e->merge;
+    uint32_t at = seg_rank(e, j->run[0]);
+    CHECK(at < e->norder);
+    seg_replace(e, at, j->nrun, j->outs, j->nouts);
+    for (uint32_t i = 0; i < j->nouts; i++) {
+        segment *s = j->outs[i];
+        s->state = SEG_SEALED;
+        s->merged = s->logged = s->hinted = true;
+    }
+    merge_account(j);
+    for (uint32_t i = 0; i < j->nrun; i++) {
+        j->run[i]->frozen = false;
+        seg_retire(e, j->run[i], j->gen);
+    }
+    j->nrun = 0;
+    uint64_t us = bc_now_us(e) - j->began_us;
+    e->stats.merges++;
+    e->stats.last_merge_ms = us / 1000;
+    forget(e);
+    seg_consider_all(e);
+    retire_advance(e);
+}
+
+/* ---- the steps
+ * ----------------------------------------------------------------------------------- */
+
+status merge_start(bitcask *e, uint32_t at, uint32_t len) {
+    uint64_t keep = 0;
+    CHECK(!e->merge && len > 0 && at + len <= e->norder);
+    merge_job *j = e->merge = mem_zalloc(sizeof *j);
+    j->e = e;
+    j->run = mem_dup(e->order + at, len * sizeof *j->run);
+    j->nrun = len;
+    j->limit = (uint32_t)bitcask_conf.segment_size;
+    j->rate = (uint64_t)bitcask_conf.merge_rate_limit;
+    j->began_us = bc_now_us(e);
+    for (uint32_t i = 0; i < len; i++) {
+        CHECK(is_free(e, j->run[i]));
+        j->run[i]->frozen = true;
+        keep += j->run[i]->live + j->run[i]->hiding;
+        j->total += j->run[i]->end;
+    }
+    uint64_t n = keep / j->limit + 1;
+    j->outs = mem_alloc(n * sizeof(segment *));
+    id_block *ids = &e->ids[MANIFEST_IDS_FILE];
+    for (uint64_t i = 0; i < n; i++) {
+        segment *s = seg_new(e, (uint32_t)ids->next);
+        if (!s) break;
+        ids->next++;
+        edit_reserve(&e->meta.edit, MANIFEST_IDS_FILE, ids->next);
+        edit_pending(&e->meta.edit, s->number);
+        j->outs[j->nouts++] = s;
+    }
+    if (j->nouts < n) {
+        if (j->nouts) meta_commit(e);
+        give_up(e);
+        return status_make(ST_LIMIT, "there are too many segments to merge any");
+    }
+    status s = bc_path(e, FILE_SEGMENT, j->outs[0]->number, j->path);
+    CHECK(status_ok(s) && strlen(j->path) + 5 < sizeof j->path);
+    strcat(j->path, ".tmp"); /* so that a start that finds it deletes it */
+    j->gen = meta_commit(e);
+    return STATUS_OK;
+}
+
+/* The names are taken: a child copies. */
+static void start_child(bitcask *e) {
+    merge_job *j = e->merge;
+    j->fork_end = logwrite_committed(e->log);
+    j->step = MERGE_RUNNING;
+    j->child = (child_job){.name = "merge",
+                           .run = merge_child_run,
+                           .done = child_done,
+                           .progress = child_told,
+                           .ctx = j};
+    child_host *h = e->env->children;
+    status s = h->ops->start(h, &j->child);
+    if (e->merge != j) return; /* it has ended at once, badly */
+    if (status_ok(s)) {
+        e->stats.last_fork_us = j->child.fork_us;
+        if (e->host.event) e->host.event(e->host.ctx, "fork", j->child.fork_us);
+        return;
+    }
+    log_warning("Starting a merge: %s", s.msg);
+    e->stats.merge_failures++;
+    e->merge_after_us = bc_now_us(e) + FAILED_US;
+    j->step = MERGE_NAMING;
+    give_up(e);
+}
+
+/* All is applied: the manifest may be told, once the log is far enough (B7). */
+static void settle(bitcask *e) {
+    merge_job *j = e->merge;
+    uint64_t live = 0;
+    for (uint32_t i = 0; i < j->nrun; i++)
+        live += j->run[i]->live;
+    CHECK(live == 0 || e->coll_drops); /* dropped collections still count in the run */
+    if (logwrite_durable(e->log) < j->fork_end) e->want_sync = true;
+    if (live || logwrite_durable(e->log) < j->fork_end) return;
+    manifest_file *files = mem_zalloc((j->nouts + 1) * sizeof *files);
+    for (uint32_t i = 0; i < j->nouts; i++)
+        files[i] = (manifest_file){.number = j->outs[i]->number, .length = j->outs[i]->end};
+    edit_replace(&e->meta.edit, j->run[0]->number, j->run[j->nrun - 1]->number, files, j->nouts);
+    mem_free(files);
+    j->step = MERGE_INSTALLING;
+    j->gen = meta_commit(e);
+}
+
+/* All sealed segments, for engine_compact: they begin at rank 0. */
+static void start_wanted(bitcask *e) {
+    uint32_t n = 0;
+    while (n < e->norder && is_free(e, e->order[n]))
+        n++;
+    if (n < e->norder && e->order[n] != e->active) return; /* not yet */
+    e->compact_wanted = false;
+    if (n == 0) return;
+    status s = merge_start(e, 0, n);
+    if (!status_ok(s)) log_warning("Starting a merge: %s", s.msg);
+}
+
+/* Starts what is worth it. */
+static void start_best(bitcask *e) {
+    run_value v;
+    uint64_t now = bc_now_us(e);
+    if (now < e->merge_after_us) return;
+    e->merge_after_us = now + CHOOSE_US;
+    if (!in_window(e) || !choose(e, &v)) return;
+    status s = merge_start(e, v.at, v.len);
+    if (!status_ok(s)) log_warning("Starting a merge: %s", s.msg);
+}
+
+void merge_cron(bitcask *e) {
+    merge_job *j = e->merge;
+    if (seglog_is_dead(e)) {
+        merge_cancel(e);
+        return;
+    }
+    if (!j) {
+        if (e->hints) return; /* one job at a time */
+        if (e->compact_wanted)
+            start_wanted(e);
+        else
+            start_best(e);
+        return;
+    }
+    if (j->step == MERGE_NAMING && e->meta.done >= j->gen)
+        start_child(e);
+    else if (j->step == MERGE_SETTLING)
+        settle(e);
+    else if (j->step == MERGE_INSTALLING && e->meta.done >= j->gen)
+        installed(e);
+}
+
+bool merge_background(bitcask *e) {
+    merge_job *j = e->merge;
+    if (!j || (j->step != MERGE_VERIFYING && j->step != MERGE_APPLYING)) return false;
+    return merge_apply_some(j);
+}
+
+void merge_cancel(bitcask *e) {
+    merge_job *j = e->merge;
+    if (!j || j->step > MERGE_VERIFYING) return;
+    if (j->step == MERGE_RUNNING) {
+        e->env->children->ops->kill(e->env->children, &j->child);
+        return; /* child_done gives it up */
+    }
+    give_up(e);
+}
+
+void merge_end(bitcask *e) {
+    child_host *h = e->env->children;
+    merge_cancel(e);
+    while (e->merge && e->merge->step == MERGE_RUNNING)
+        h->ops->poll(h);
+    if (e->merge) forget(e); /* the next start unlinks the outputs: they are pending */
+    CHECK(!e->merge);
+}
+
+/* engine_compact: the active segment is sealed, then all there is merged as soon as it can be. */
+status bc_compact(engine *base) {
+    bitcask *e = bitcask_of(base);
+    CHECK(!e->batch.open);
+    if (e->merge || e->compact_wanted) return status_make(ST_BUSY, "a merge is running");
+    if (seglog_is_dead(e)) return e->failure;
+    if (log_pos_offset(logwrite_end(e->log)) > e->active->first) {
+        TRY(seg_wait_next(e));
+        seg_rotate(e);
+        e->want_sync = true;
+    }
+    e->compact_wanted = true;
+    return STATUS_OK;
+}
