@@ -1,4 +1,4 @@
-/* The INFO fields that are the server's own: Server, Memory, Persistence, rates, CPU, and those of
+/* The INFO fields that are the server's own: Server, Memory, Persistence, Stats, CPU, and those of
  * features that a stand-alone server answers with their state of rest (Replication, Cluster). */
 #include "server/admin.h"
 
@@ -142,12 +142,8 @@ static void emit_persistence(buf *out, void *ctx) {
     if (s->loading) emit_loading(out, s);
 }
 
-static void emit_rates(buf *out, void *ctx) {
+static void emit_stats(buf *out, void *ctx) {
     const server *s = ctx;
-    cron_rates r = cron_measured();
-    metric_u64(out, "instantaneous_ops_per_sec", r.ops_per_sec);
-    metric_u64(out, "instantaneous_input_kbps", r.in_kbps);
-    metric_u64(out, "instantaneous_output_kbps", r.out_kbps);
     metric_u64(out, "total_forks", child_fork_count(s->env.children));
     metric_u64(out, "latest_fork_usec", child_fork_last_us(s->env.children));
     metric_i64(out, "sync_full", 0);
@@ -201,7 +197,7 @@ const metric_section *info_sections(server *s) {
         {"Server", emit_server},
         {"Memory", emit_memory},
         {"Persistence", emit_persistence},
-        {"Stats", emit_rates},
+        {"Stats", emit_stats},
         {"Replication", emit_replication},
         {"CPU", emit_cpu},
         {"Modules", emit_nothing},

@@ -81,10 +81,6 @@ void listen_close_in_child(void);
 
 /* cron.c: the timers. */
 status cron_start(server *s);
-typedef struct cron_rates {
-    uint64_t ops_per_sec, in_kbps, out_kbps;
-} cron_rates;
-cron_rates cron_measured(void);
 
 /* process.c: daemonize, pid file, supervisor, title, limits. */
 status process_daemonize(void);

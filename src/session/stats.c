@@ -7,6 +7,7 @@
 #include "session/state.h"
 
 #define RATE_SAMPLES 16
+#define RATE_US      90000 /* between two samples, at least */
 
 /* ---- rates -------------------------------------------------------------------------------------
  */
@@ -28,6 +29,7 @@ static uint64_t rate_of(const rate *r) {
 /* Marks of highest use fade, so that they are recent. */
 void stats_sample(session *s) {
     uint64_t now = clock_mono_us(), us = now - s->rate_at_us;
+    if (us < RATE_US) return;
     s->rate_at_us = now;
     rate_sample(&s->ops, s->stats.commands, us);
     rate_sample(&s->in_rate, s->stats.net_in_bytes, us);
