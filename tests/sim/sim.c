@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 sim_totals sim_total;
 
@@ -136,14 +137,39 @@ static void choose_style(sim *s) {
             y->colls, y->elems, y->batch_max, y->flushes);
 }
 
+/* The numbers of a style in order. */
+static unsigned *style_numbers(sim_style *y, size_t i) {
+    unsigned *all[] = {&y->keys,    &y->long_keys, &y->value_max, &y->big_values, &y->colls,
+                       &y->elems,   &y->batch_max, &y->aborts,    &y->flushes,    &y->expires,
+                       &y->deletes, &y->merges,    &y->ticks,     &y->rounds,     &y->turns};
+    return i < sizeof all / sizeof *all ? all[i] : NULL;
+}
+
+void sim_style_show(const sim_style *y, char out[SIM_STYLE_TEXT]) {
+    sim_style copy = *y;
+    int n = snprintf(out, SIM_STYLE_TEXT, "%d", (int)y->profile);
+    for (size_t i = 0; style_numbers(&copy, i); i++)
+        n += snprintf(out + n, SIM_STYLE_TEXT - (size_t)n, ",%u", *style_numbers(&copy, i));
+}
+
+bool sim_style_parse(sim_style *y, const char *text) {
+    char *at;
+    y->profile = (sim_profile)strtoul(text, &at, 10);
+    for (size_t i = 0; style_numbers(y, i); i++) {
+        if (*at != ',') return false;
+        *style_numbers(y, i) = (unsigned)strtoul(at + 1, &at, 10);
+    }
+    return *at == 0 && y->profile < SIM_PROFILES && y->keys && y->elems && y->batch_max && y->turns;
+}
+
 static void host_ready(void *ctx) {
     ((sim *)ctx)->ready = true;
 }
 
-sim *sim_new(uint64_t seed, const sim_engine *kind, bool verbose) {
+sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose) {
     sim *s = mem_zalloc(sizeof *s);
     rng all;
-    rng_seed(&all, seed);
+    rng_seed(&all, seed + salt * 0x9e3779b97f4a7c15u);
     s->seed = seed;
     s->kind = kind;
     s->verbose = verbose;

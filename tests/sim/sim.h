@@ -75,6 +75,11 @@ typedef struct sim_style {
     unsigned rounds, turns;
 } sim_style;
 
+/* The style as one argument of the command line, and back; false if it is none. */
+#define SIM_STYLE_TEXT 256
+void sim_style_show(const sim_style *y, char out[SIM_STYLE_TEXT]);
+bool sim_style_parse(sim_style *y, const char *text);
+
 /* What the simulator did, over all runs of a process: to see that it reaches what it should. */
 typedef struct sim_totals {
     uint64_t seeds, rounds, turns, batches, aborts, crashes, kills, closes, stops_in_open;
@@ -85,6 +90,7 @@ struct sim {
     uint64_t seed;
     const sim_engine *kind;
     sim_style style;
+    const sim_style *fixed; /* instead of the one that the seed would choose; NULL: none */
     sim_lie lie;
     rng chance; /* of commands */
     rng pace;   /* of ticks and time */
@@ -132,8 +138,9 @@ struct sim {
 
 extern sim_totals sim_total;
 
-/* Runs a seed; false if it failed: s->message says how. Free with sim_free. */
-sim *sim_new(uint64_t seed, const sim_engine *kind, bool verbose);
+/* salt: 0, or another run with the same world and style. Runs a seed; false if it failed:
+ * s->message says how. Free with sim_free. */
+sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose);
 bool sim_run(sim *s);
 void sim_free(sim *s);
 /* The last lines of the trace, oldest first. */

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "engine/bitcask/bitcask.h"
+#include "sim/simshrink.h"
 #include "sim/toylog.h"
 
 #include <getopt.h>
@@ -83,6 +84,9 @@ typedef struct options {
     bool verbose, totals, quiet;
     const char *file, *export;
     sim_lie lie;
+    uint64_t salt;
+    sim_style style;
+    bool styled, shrink;
 } options;
 
 static sim *current; /* for the report of a signal */
@@ -91,8 +95,9 @@ static sim *current; /* for the report of a signal */
 static bool run_seed(const options *o, uint64_t seed, bool twice) {
     uint64_t hash = 0;
     for (int round = 0; round < (twice ? 2 : 1); round++) {
-        sim *s = current = sim_new(seed, o->engine, o->verbose);
+        sim *s = current = sim_new(seed, o->salt, o->engine, o->verbose);
         s->lie = o->lie;
+        s->fixed = o->styled ? &o->style : NULL;
         bool ok = sim_run(s);
         if (round == 1 && s->trace_hash != hash) {
             snprintf(s->message, sizeof s->message, "two runs of it are not the same");
@@ -256,6 +261,8 @@ static int run_faults(options *o) {
 static void usage(void) {
     puts("sim: simulates an engine on a disk that fails in every way a disk may\n"
          "  --seed N          run one seed; with --verbose, show all it does\n"
+         "  --shrink          with --seed N: look for a shorter run that fails the same way\n"
+         "  --salt, --style   as --shrink has found them\n"
          "  --seeds N         run N seeds ...\n"
          "  --from M          ... from M on (default 1)\n"
          "  --file FILE       run the seeds listed in a file\n"
@@ -274,6 +281,7 @@ int main(int argc, char **argv) {
         {"file", 1, 0, 'f'},    {"engine", 1, 0, 'e'}, {"seconds", 1, 0, 't'},
         {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
         {"faults", 0, 0, 'F'},  {"export", 1, 0, 'x'}, {"lie", 1, 0, 'l'},
+        {"salt", 1, 0, 'a'},    {"style", 1, 0, 'y'},  {"shrink", 0, 0, 'k'},
         {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
     options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
     bool faults = false;
@@ -294,6 +302,13 @@ int main(int argc, char **argv) {
                     : !strcmp(optarg, "fdatasync") ? SIM_LIE_FDATASYNC
                                                    : SIM_LIE_FSYNC;
             break;
+        case 'a': o.salt = strtoull(optarg, NULL, 10); break;
+        case 'y':
+            o.styled = sim_style_parse(&o.style, optarg);
+            if (!o.styled) fprintf(stderr, "sim: that is no style: %s\n", optarg);
+            if (!o.styled) return 2;
+            break;
+        case 'k': o.shrink = true; break;
         case 'v': o.verbose = true; break;
         case 'T': o.totals = true; break;
         case 'q': o.quiet = true; break;
@@ -309,5 +324,6 @@ int main(int argc, char **argv) {
     setting_defaults(o.engine->class->settings);
     log_set_level(LOG_LEVEL_NOTHING);
     if (faults) return run_faults(&o);
+    if (o.shrink) return sim_shrink(o.from, o.engine, o.seconds) ? 0 : 1;
     return o.file ? run_file(&o) : run_seeds(&o, NULL);
 }
