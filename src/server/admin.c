@@ -84,7 +84,7 @@ const command admin_commands[] = {
     {"shutdown", cmd_shutdown, -1,
      CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, 0,
      "server", "1.0.0", "O(1), after an fsync of what is not yet durable",
-     "Makes all data durable and ends the server.", "[NOSAVE|SAVE] [NOW] [FORCE] [ABORT]",
+     "Makes all data durable and ends the server.", "[@save-selector:<NOSAVE|SAVE>] [NOW] [FORCE] [ABORT]",
      .history = "7.0.0: Added the NOW, FORCE and ABORT modifiers."},
     {"bgrewriteaof", cmd_bgrewriteaof, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING, 0,
      "server", "1.0.0", "O(1); the merge itself runs in a child",
