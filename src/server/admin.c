@@ -6,6 +6,15 @@
 
 static server *srv;
 
+/* Calls what must not be called inside a batch: the command's own, in which nothing has happened,
+ * ends before and begins again after. */
+static status outside_batch(client *c, status (*call)(engine *e)) {
+    ks_commit(c->ks);
+    status st = call(srv->engine);
+    ks_begin(c->ks);
+    return st;
+}
+
 static command_result cmd_time(client *c) {
     int64_t now = clock_wall_us();
     reply_array(c, 2);
@@ -43,9 +52,7 @@ static command_result cmd_shutdown(client *c) {
         return reply_syntax_error(c);
     }
     if (abort) return reply_error(c, "ERR No shutdown in progress.");
-    ks_commit(c->ks); /* its own batch, in which nothing has happened: none may be open at a sync */
-    status st = engine_sync(srv->engine);
-    ks_begin(c->ks);
+    status st = outside_batch(c, engine_sync);
     if (!status_ok(st) && !force) {
         log_warning("SHUTDOWN: making everything durable failed: %s", st.msg);
         return reply_error(c, "ERR Errors trying to SHUTDOWN. Check logs.");
@@ -59,7 +66,7 @@ static command_result cmd_shutdown(client *c) {
 
 /* What Redis users call a rewrite of the append-only file is a merge of all that is sealed. */
 static command_result cmd_bgrewriteaof(client *c) {
-    status st = engine_compact(srv->engine);
+    status st = outside_batch(c, engine_compact);
     if (st.code == ST_BUSY) {
         return reply_error(c, "ERR Background append only file rewriting already in progress");
     }
@@ -84,7 +91,8 @@ const command admin_commands[] = {
     {"shutdown", cmd_shutdown, -1,
      CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, 0,
      "server", "1.0.0", "O(1), after an fsync of what is not yet durable",
-     "Makes all data durable and ends the server.", "[@save-selector:<NOSAVE|SAVE>] [NOW] [FORCE] [ABORT]",
+     "Makes all data durable and ends the server.",
+     "[@save-selector:<NOSAVE|SAVE>] [NOW] [FORCE] [ABORT]",
      .history = "7.0.0: Added the NOW, FORCE and ABORT modifiers."},
     {"bgrewriteaof", cmd_bgrewriteaof, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING, 0,
      "server", "1.0.0", "O(1); the merge itself runs in a child",

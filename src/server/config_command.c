@@ -39,7 +39,7 @@ static command_result config_get(client *c) {
 }
 
 static command_result config_set(client *c) {
-    if (c->argc % 2 != 0) return reply_wrong_args(c);
+    if (c->argc % 2 != 0) return reply_syntax_error(c);
     status st = config_set_live((c->argc - 2) / 2, c->argv + 2);
     if (!status_ok(st)) return reply_error(c, "%s", st.msg);
     reply_ok(c);
@@ -95,8 +95,8 @@ static const command subs[] = {
     {"rewrite", config_rewrite_cmd, 2, FLAGS, 0, "server", "2.8.0", "O(1)",
      "Writes the settings in force to the configuration file.", "", .tips = set_tips},
     {"set", config_set, -4, FLAGS, 0, "server", "2.0.0", "O(N) in the settings given",
-     "Changes settings while the server runs, all of them or none.",
-     "<parameter value>...", .tips = set_tips,
+     "Changes settings while the server runs, all of them or none.", "<parameter value>...",
+     .tips = set_tips,
      .history = "7.0.0: Added the ability to set multiple parameters in one call."},
     {0},
 };

@@ -11,8 +11,8 @@
 bitcask_settings bitcask_conf;
 
 static const setting_choice fsync_choices[] = {
-    {"always", ENGINE_FSYNC_ALWAYS},
     {"everysec", ENGINE_FSYNC_EVERYSEC},
+    {"always", ENGINE_FSYNC_ALWAYS},
     {"no", ENGINE_FSYNC_NO},
     {NULL, 0},
 };
