@@ -152,7 +152,7 @@ static void installed(bitcask *e) {
     for (uint32_t i = 0; i < j->nouts; i++) {
         segment *s = j->outs[i];
         s->state = SEG_SEALED;
-        s->merged = s->logged = s->hinted = true;
+        s->logged = s->hinted = true;
     }
     merge_account(j);
     for (uint32_t i = 0; i < j->nrun; i++) {
@@ -196,6 +196,7 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
         ids->next++;
         edit_reserve(&e->meta.edit, MANIFEST_IDS_FILE, ids->next);
         edit_pending(&e->meta.edit, s->number);
+        s->merged = true;
         j->outs[j->nouts++] = s;
     }
     if (j->nouts < n) {
@@ -319,8 +320,11 @@ void merge_end(bitcask *e) {
     merge_cancel(e);
     while (e->merge && e->merge->step == MERGE_RUNNING)
         h->ops->poll(h);
-    if (e->merge) forget(e); /* the next start unlinks the outputs: they are pending */
-    CHECK(!e->merge);
+    if (!e->merge) return;
+    /* The next start unlinks the outputs, which are pending. What was applied points to them, but
+     * the run is what counts: it stays frozen, so that none of it is taken for dead. */
+    if (e->merge->step > MERGE_VERIFYING) e->merge->nrun = 0;
+    forget(e);
 }
 
 /* engine_compact: the active segment is sealed, then all there is merged as soon as it can be. */

@@ -49,6 +49,16 @@ static void retire_run(aio_job *job) {
     job->result = r->e->fs->ops->sync_dir(r->e->fs, r->e->dir);
 }
 
+/* Closes files that were not reached. */
+static void close_items(retire_item *items, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (!items[i].file) continue;
+        status s = items[i].file->ops->close(items[i].file);
+        (void)s; /* nothing in it is needed */
+    }
+    mem_free(items);
+}
+
 /* On the thread. What could not be unlinked stays pending: the next start tries again. */
 static void retire_done(aio_job *job) {
     retire_job *r = (retire_job *)((char *)job - offsetof(retire_job, job));
@@ -62,7 +72,7 @@ static void retire_done(aio_job *job) {
     } else {
         log_warning("Unlinking segments: %s", job->result.msg);
     }
-    mem_free(r->doing);
+    close_items(r->doing, r->ndoing);
     r->doing = NULL;
     retire_advance(e);
 }
@@ -130,16 +140,6 @@ bool seg_retire_dead(bitcask *e) {
     seg_consider_all(e); /* another may be the oldest now */
     meta_commit(e);
     return true;
-}
-
-/* Closes files that were not reached. */
-static void close_items(retire_item *items, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        if (!items[i].file) continue;
-        status s = items[i].file->ops->close(items[i].file);
-        (void)s; /* nothing in it is needed */
-    }
-    mem_free(items);
 }
 
 void retire_free(bitcask *e) {
