@@ -200,6 +200,12 @@ static inline status engine_compact(engine *e) {
 static inline void engine_memory(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     e->ops->memory(e, index, caches, buffers);
 }
+/* The process uses `over` bytes more than it may. Gives back caches, as far as that helps, so that
+ * no key is evicted for their sake, and returns how many bytes of the index lie free for entries to
+ * come: they are counted as used, and an eviction adds to them. Called often; cheap. */
+static inline uint64_t engine_relieve(engine *e, uint64_t over) {
+    return e->ops->relieve ? e->ops->relieve(e, over) : 0;
+}
 /* The last ENGINE_ERROR's status. */
 static inline status engine_error(engine *e) {
     return e->ops->error(e);

@@ -61,6 +61,7 @@ typedef struct engine_ops {
     void (*cron)(engine *e);
     status (*compact)(engine *e);
     void (*memory)(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers);
+    uint64_t (*relieve)(engine *e, uint64_t over); /* may be NULL */
     status (*error)(engine *e);
     status (*check)(engine *e, buf *report);
 } engine_ops;

@@ -140,15 +140,25 @@ static int evict_batch(keyspace *ks) {
     return 0;
 }
 
+/* Is more in use than may be? Caches give way before any key does, and places in the index that
+ * evicted keys have left do not count: the next keys will take them. */
+static bool is_above(keyspace *ks) {
+    uint64_t max = (uint64_t)ks_conf.maxmemory, used = mem_used();
+    if (used <= max) return false;
+    uint64_t vacant = engine_relieve(ks->engine, used - max);
+    used = mem_used();
+    return used > max && used - max > vacant;
+}
+
 bool ks_make_room(keyspace *ks) {
-    if (ks_conf.maxmemory == 0 || mem_used() <= (uint64_t)ks_conf.maxmemory) return true;
+    if (ks_conf.maxmemory == 0 || !is_above(ks)) return true;
     if (ks_conf.policy == POLICY_NOEVICTION || ks->depth > 0 || !ks_deletes_allowed(ks))
         return false;
     uint64_t start = clock_mono_us(), limit = time_limit_us(), spent;
     bool above, gone;
     do {
         gone = evict_batch(ks) > 0;
-        above = mem_used() > (uint64_t)ks_conf.maxmemory;
+        above = is_above(ks);
         spent = clock_mono_us() - start;
     } while (above && gone && spent < limit);
     ks->stats.evict_us += spent;

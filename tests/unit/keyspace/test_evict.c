@@ -210,6 +210,51 @@ static void no_eviction_where_deletes_are_not_possible(void **state) {
     assert_int_equal(ks_statistics(w.ks)->evicted, KEYS - all_keys());
 }
 
+/* ---- caches first ------------------------------------------------------------------------------
+ */
+
+static uint64_t vacant, cache_bytes;
+
+/* An engine with a cache, of which it gives back what is asked for, and with vacant places. */
+static uint64_t relieve(engine *e, uint64_t over) {
+    (void)e;
+    if (over > vacant && cache_bytes) {
+        uint64_t give = over - vacant < cache_bytes ? over - vacant : cache_bytes;
+        mem_count_mapped(-(int64_t)give);
+        cache_bytes -= give;
+    }
+    return vacant;
+}
+
+static void caches_go_before_keys(void **state) {
+    (void)state;
+    engine_ops ops = *w.e->ops;
+    const engine_ops *before = w.e->ops;
+    ops.relieve = relieve;
+    w.e->ops = &ops;
+    cache_bytes = 1 << 20;
+    mem_count_mapped(1 << 20);
+    set("maxmemory-policy", "allkeys-random");
+    set_limit_below(300 * 1024);
+    assert_true(ks_make_room(w.ks));
+    assert_int_equal(all_keys(), KEYS);
+    assert_in_range(cache_bytes, 600 * 1024, 800 * 1024);
+    /* No policy is needed for that. */
+    set("maxmemory-policy", "noeviction");
+    set_limit_below(300 * 1024);
+    assert_true(ks_make_room(w.ks));
+    /* And what is vacant in the index counts as not used. */
+    mem_count_mapped(-(int64_t)cache_bytes);
+    cache_bytes = 0;
+    set_limit_below(10 * 1024);
+    vacant = 20 * 1024;
+    assert_true(ks_make_room(w.ks));
+    vacant = 5 * 1024;
+    assert_false(ks_make_room(w.ks));
+    vacant = 0;
+    w.e->ops = before;
+}
+
 /* With no time at all it still evicts a batch, and says that a write may go on. */
 static void time_is_bounded(void **state) {
     (void)state;
@@ -232,6 +277,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(nothing_to_evict, open_world, close_world),
         cmocka_unit_test_setup_teardown(no_eviction_where_deletes_are_not_possible, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(caches_go_before_keys, open_world, close_world),
         cmocka_unit_test_setup_teardown(time_is_bounded, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
