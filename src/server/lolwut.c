@@ -34,8 +34,8 @@ static void draw_stave(buf *out, int columns, rng *r) {
 static command_result cmd_lolwut(client *c) {
     int64_t columns = 64, version;
     int at = 1;
-    if (arg_is(c, 1, "version") && c->argc >= 3) {
-        if (!arg_i64(c, 2, &version)) return CMD_REFUSED;
+    if (arg_is(c, 1, "version")) {
+        if (c->argc > 2 && !arg_i64(c, 2, &version)) return CMD_REFUSED;
         at = 3;
     }
     if (at < c->argc && !arg_i64(c, at, &columns)) return CMD_REFUSED;
