@@ -11,7 +11,7 @@ from tests.support import resp
 BATCH = 50
 
 # Replies that are each server's own: the time, its state, its texts of help.
-OWN = re.compile(rb"(TIME|INFO|LOLWUT|COMMAND( COUNT| LIST| DOCS)?|SLOWLOG (GET|LEN)|LATENCY (DOCTOR|LATEST|"
+OWN = re.compile(rb"(TIME|INFO|LOLWUT( VERSION)?|COMMAND( COUNT| LIST| DOCS)?|SLOWLOG (GET|LEN)|LATENCY (DOCTOR|LATEST|"
                  rb"HISTOGRAM)|CLIENT (ID|LIST|INFO)|(OBJECT|MEMORY|CLIENT|CONFIG|COMMAND) HELP)$")
 
 
