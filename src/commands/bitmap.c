@@ -70,16 +70,23 @@ typedef struct bit_range {
     bool has_end, in_bits;
 } bit_range;
 
-/* Reads start [end [BYTE|BIT]] from argument `at` on; false after having replied. */
-static bool range_parse(client *c, int at, bit_range *out) {
-    *out = (bit_range){.end = -1, .has_end = c->argc > at + 1};
-    if (c->argc > at && !arg_i64(c, at, &out->start)) return false;
-    if (c->argc > at + 1 && !arg_i64(c, at + 1, &out->end)) return false;
-    if (c->argc <= at + 2) return true;
-    out->in_bits = arg_is(c, at + 2, "bit");
-    if (c->argc == at + 3 && (out->in_bits || arg_is(c, at + 2, "byte"))) return true;
+/* Reads BYTE or BIT, if argument `at` is there, as the last one. */
+static bool unit_parse(client *c, int at, bit_range *out) {
+    if (c->argc <= at) return true;
+    out->in_bits = arg_is(c, at, "bit");
+    if (c->argc == at + 1 && (out->in_bits || arg_is(c, at, "byte"))) return true;
     (void)reply_syntax_error(c);
     return false;
+}
+
+/* Reads start [end [BYTE|BIT]] from argument `at` on; false after having replied. Which of two
+ * mistakes is told differs: BITPOS looks at the unit before it looks at the end. */
+static bool range_parse(client *c, int at, bool unit_first, bit_range *out) {
+    *out = (bit_range){.end = -1, .has_end = c->argc > at + 1};
+    if (c->argc > at && !arg_i64(c, at, &out->start)) return false;
+    if (unit_first && !unit_parse(c, at + 2, out)) return false;
+    if (c->argc > at + 1 && !arg_i64(c, at + 1, &out->end)) return false;
+    return unit_first || unit_parse(c, at + 2, out);
 }
 
 /* The range as places of bits from .. to-1 of a string of that length; empty: from >= to. */
@@ -101,7 +108,7 @@ static command_result cmd_bitcount(client *c) {
     uint64_t from, to, count;
     if (c->argc == 3) return reply_syntax_error(c);
     if (c->argc > 5) return reply_syntax_error(c);
-    if (!range_parse(c, 2, &range)) return CMD_REFUSED;
+    if (!range_parse(c, 2, false, &range)) return CMD_REFUSED;
     STEP_TRY(data_open(c, c->argv[1], 0, &s));
     range_apply(&range, s.len, &from, &to);
     /* Both from the end and the wrong way round: empty, even where clamping would make them meet.
@@ -121,7 +128,7 @@ static command_result cmd_bitpos(client *c) {
     if (!arg_i64(c, 2, &bit)) return CMD_REFUSED;
     if (bit != 0 && bit != 1) return reply_error(c, "ERR The bit argument must be 1 or 0.");
     if (c->argc > 6) return reply_syntax_error(c);
-    if (!range_parse(c, 3, &range)) return CMD_REFUSED;
+    if (!range_parse(c, 3, true, &range)) return CMD_REFUSED;
     STEP_TRY(data_open(c, c->argv[1], 0, &s));
     if (!s.exists) {
         found = bit ? -1 : 0;
