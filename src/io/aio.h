@@ -10,6 +10,7 @@
 #include "base/status.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 typedef enum aio_lane {
     AIO_LOG,       /* fsync, write-behind of the log */
@@ -25,6 +26,10 @@ typedef struct aio_job {
     struct aio_job *next;              /* aio's own */
     aio_lane lane;
 } aio_job;
+
+/* The struct of `type` whose member `member` is the job at p: how run and done find what they work
+ * on. REQUIRES: p is such a member. */
+#define AIO_OWNER(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 typedef struct aio aio;
 typedef struct aio_ops {

@@ -123,7 +123,7 @@ void seglog_sync(bitcask *e) {
 
 /* On a worker. */
 static void fsync_run(aio_job *job) {
-    fsync_job *f = (fsync_job *)((char *)job - offsetof(fsync_job, job));
+    fsync_job *f = AIO_OWNER(job, fsync_job, job);
     for (int i = 0; i < f->n; i++) {
         job->result = f->files[i]->ops->fdatasync(f->files[i]);
         if (!status_ok(job->result)) return;
@@ -152,7 +152,7 @@ void seglog_sync_ended(bitcask *e) {
 
 /* On the thread. */
 static void fsync_done(aio_job *job) {
-    fsync_job *f = (fsync_job *)((char *)job - offsetof(fsync_job, job));
+    fsync_job *f = AIO_OWNER(job, fsync_job, job);
     f->ended = true;
     seglog_sync_ended(f->e);
 }

@@ -14,7 +14,7 @@ static const uint64_t id_ahead[MANIFEST_IDS] = {
 
 /* On a worker. */
 static void meta_run(aio_job *job) {
-    meta_queue *m = (meta_queue *)((char *)job - offsetof(meta_queue, job));
+    meta_queue *m = AIO_OWNER(job, meta_queue, job);
     job->result = manifest_write(m->m);
 }
 
@@ -44,7 +44,7 @@ static void meta_put_back(bitcask *e) {
 
 /* On the thread. */
 static void meta_done(aio_job *job) {
-    bitcask *e = ((meta_queue *)((char *)job - offsetof(meta_queue, job)))->e;
+    bitcask *e = AIO_OWNER(job, meta_queue, job)->e;
     meta_queue *m = &e->meta;
     CHECK(m->busy);
     manifest_finish(m->m);

@@ -36,7 +36,7 @@ status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t lim
 
 /* On a worker: touches the segment's file alone, which the thread leaves alone meanwhile. */
 static void make_run(aio_job *job) {
-    seg_prepare *p = (seg_prepare *)((char *)job - offsetof(seg_prepare, job));
+    seg_prepare *p = AIO_OWNER(job, seg_prepare, job);
     file_header h = {.kind = FILE_SEGMENT,
                      .store_id = p->e->store_id,
                      .number = p->seg->number,
@@ -62,7 +62,7 @@ static void make_failed(bitcask *e, status s) {
 
 /* On the thread. */
 static void make_done(aio_job *job) {
-    seg_prepare *p = (seg_prepare *)((char *)job - offsetof(seg_prepare, job));
+    seg_prepare *p = AIO_OWNER(job, seg_prepare, job);
     bitcask *e = p->e;
     CHECK(p->step == PREP_MAKING);
     if (!status_ok(job->result)) {

@@ -35,7 +35,7 @@ static status unlink_one(bitcask *e, unsigned kind, uint32_t number) {
 /* On a worker. The hint goes first: a hint whose segment the manifest has forgotten would be a
  * foreign file. */
 static void retire_run(aio_job *job) {
-    retire_job *r = (retire_job *)((char *)job - offsetof(retire_job, job));
+    retire_job *r = AIO_OWNER(job, retire_job, job);
     for (size_t i = 0; i < r->ndoing; i++) {
         retire_item *it = &r->doing[i];
         status closed = STATUS_OK;
@@ -61,7 +61,7 @@ static void close_items(retire_item *items, size_t n) {
 
 /* On the thread. What could not be unlinked stays pending: the next start tries again. */
 static void retire_done(aio_job *job) {
-    retire_job *r = (retire_job *)((char *)job - offsetof(retire_job, job));
+    retire_job *r = AIO_OWNER(job, retire_job, job);
     bitcask *e = r->e;
     CHECK(r->doing && r->ndoing > 0);
     if (status_ok(job->result)) {
