@@ -237,7 +237,7 @@ void bc_cron(engine *base) {
     seg_retire_dead(e);
     merge_cron(e);
     hint_cron(e);
-    cache_set_limit(e->values, (uint64_t)bitcask_conf.value_cache_size);
+    bc_cache_cron(e);
     seglog_tell(e);
 }
 
@@ -315,6 +315,7 @@ const engine_ops bitcask_ops = {
     .cron = bc_cron,
     .compact = bc_compact,
     .memory = bc_memory,
+    .relieve = bc_relieve,
     .error = bc_last_error,
     .check = bc_check,
 };

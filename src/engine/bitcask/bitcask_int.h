@@ -121,10 +121,13 @@ typedef struct bitcask {
     /* batches and reads */
     batch batch;
     cache *values;
-    buf packed; /* a value compressed */
-    buf raw;    /* a record read */
-    buf plain;  /* a value decompressed */
-    buf sub;    /* map number || subkey */
+    unsigned halvings;    /* of the cache's setting, for want of memory (relieve.c) */
+    uint64_t relieved_us; /* when the last was wanted */
+    uint64_t quiet_us;    /* how long none must have been for one to be taken back */
+    buf packed;           /* a value compressed */
+    buf raw;              /* a record read */
+    buf plain;            /* a value decompressed */
+    buf sub;              /* map number || subkey */
     status error;
     char error_msg[STATUS_MSG_MAX];
 
@@ -149,6 +152,8 @@ bool bitcask_in_window(int hour);
 engine_result bc_error(bitcask *e, status s);
 status bc_path(const bitcask *e, unsigned kind, uint32_t number, char out[FILE_PATH_MAX]);
 uint64_t bc_now_us(bitcask *e);
+/* Lets the value cache grow to what it may have (relieve.c). */
+void bc_cache_cron(bitcask *e);
 
 /* ---- meta.c ---------------------------------------------------------------------------------- */
 /* The edit to add operations to; then meta_commit, which returns its generation: durable once

@@ -16,6 +16,9 @@ status bc_compact(engine *base);
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers);
 status bc_last_error(engine *base);
 
+/* relieve.c */
+uint64_t bc_relieve(engine *base, uint64_t over);
+
 /* entries.c */
 engine_result bc_get(engine *base, uint32_t db, slice key, entry *out);
 engine_result bc_meta(engine *base, uint32_t db, slice key, entry *out);
