@@ -1,5 +1,5 @@
 /* What the server does by the clock: expiry and the engine's own cron, sampling of memory, the
- * session's limits.
+ * session's limits and rates.
  *
  * The timer runs `hz` times a second. Background slices (applying a merge, freeing, expiry) also
  * run at the end of every turn, for about a millisecond, as long as there is something to do. */
@@ -10,8 +10,6 @@
 #include "observe/observe.h"
 
 #define SLICE_US 1000 /* background work a turn */
-
-static struct { server *server; } cron;
 
 /* When all of the log is durable, what LASTSAVE tells is now. */
 static void note_saved(server *s) {
@@ -42,7 +40,6 @@ static void background(void *ctx) {
 }
 
 status cron_start(server *s) {
-    cron.server = s;
     if (!reactor_timer_add(s->reactor, 1000 / settings.hz, tick, s)) {
         return status_make(ST_FAILED, "Can't create the server's timer");
     }

@@ -64,7 +64,8 @@ static void emit_memory(buf *out, void *ctx) {
     const server *s = ctx;
     uint64_t index = 0, caches = 0, buffers = 0;
     engine_memory(s->engine, &index, &caches, &buffers);
-    uint64_t used = mem_used(), peak = mem_used_peak(), rss = mem_rss();
+    uint64_t peak = mem_used_peak(), used = mem_used(), rss = mem_rss();
+    if (peak < used) peak = used;
     uint64_t clients = session_client_memory(s->session), overhead = caches + buffers + clients;
     uint64_t dataset = used > overhead ? used - overhead : 0;
     uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
