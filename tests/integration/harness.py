@@ -1,0 +1,118 @@
+"""What the Python programs of this folder share: running their tests, waiting, and looking at a
+server from outside."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import traceback
+
+from tests.support import resp
+from tests.support.servers import STAVE, TOP, Stave, free_port  # noqa: F401 (for those who import this)
+
+PATIENCE = 60  # seconds; nothing that a test waits for takes so long, even on a busy machine
+
+
+class Skip(Exception):
+    """Raised by a test that this machine cannot run, with the reason."""
+
+
+def main(namespace):
+    """Runs the functions named test_... in the order they are written, those whose name contains
+    sys.argv[1] if it is given; prints `N passed, N failed`; the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are ended too
+    passed = failed = 0
+    only = sys.argv[1] if len(sys.argv) > 1 else ""
+    for name, test in list(namespace.items()):
+        if not name.startswith("test_") or only not in name:
+            continue
+        try:
+            test()
+            passed += 1
+        except Skip as why:
+            print("SKIPPED: %s: %s" % (name, why), flush=True)
+            passed += 1
+        except Exception:
+            failed += 1
+            print("FAILED: %s\n%s" % (name, traceback.format_exc()), flush=True)
+    print("%d passed, %d failed" % (passed, failed))
+    return 1 if failed else 0
+
+
+def expect(found, wanted, what=""):
+    assert found == wanted, "%sfound %.1000r, wanted %.1000r" % (what and what + ": ", found, wanted)
+
+
+def expect_error(found, start):
+    """An error reply that begins with `start`."""
+    assert isinstance(found, resp.Error) and str(found).startswith(start), \
+        "found %.1000r, wanted an error %s" % (found, start)
+
+
+def wait_until(holds, what, seconds=PATIENCE):
+    """Calls holds() until it is true; what it said then."""
+    end = time.monotonic() + seconds
+    while True:
+        found = holds()
+        if found:
+            return found
+        assert time.monotonic() < end, "%s: not within %d s" % (what, seconds)
+        time.sleep(0.02)
+
+
+def info(c, field):
+    """A field of INFO: a number if it is one, else text; None if there is none."""
+    text = c.call("INFO", "everything").decode()
+    found = re.search(r"(?m)^%s:(.*?)\r?$" % re.escape(field), text)
+    if not found:
+        return None
+    try:
+        return int(found.group(1))
+    except ValueError:
+        return found.group(1)
+
+
+def rss(pid):
+    """Bytes of memory that the process has."""
+    with open("/proc/%d/statm" % pid) as f:
+        return int(f.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+
+
+def files_of(directory):
+    """Every file below it, with its size and contents' beginning: to see that nothing changed."""
+    found = {}
+    for top, folders, names in os.walk(directory):
+        for n in folders:
+            found[os.path.join(top, n)] = None
+        for n in names:
+            path = os.path.join(top, n)
+            with open(path, "rb") as f:
+                found[path] = (os.path.getsize(path), os.stat(path).st_mtime_ns, f.read(1 << 16))
+    return found
+
+
+def run_once(*args, stdin=None, seconds=PATIENCE, env=None):
+    """Runs the server with these arguments until it ends by itself: (status, output, errors)."""
+    p = subprocess.run([STAVE] + [str(a) for a in args], input=stdin or "", capture_output=True,
+                       text=True, timeout=seconds, env=env)
+    return p.returncode, p.stdout, p.stderr
+
+
+def raw(port, host="127.0.0.1"):
+    """A plain socket to the server."""
+    s = socket.create_connection((host, port), PATIENCE)
+    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return s
+
+
+def is_closed(s):
+    """True once the other end has closed the plain socket; what it sent before is dropped."""
+    try:
+        while s.recv(1 << 16):
+            pass
+    except ConnectionError:
+        pass
+    return True
