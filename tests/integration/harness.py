@@ -116,3 +116,47 @@ def is_closed(s):
     except ConnectionError:
         pass
     return True
+
+
+class Process:
+    """A server started with exactly these arguments; for `with`, which ends it by SIGKILL."""
+
+    def __init__(self, *args, stdin=None, before=None):
+        self.args, self.stdin, self.before = [str(a) for a in args], stdin, before
+        self.output = ""
+
+    def __enter__(self):
+        self.process = subprocess.Popen([STAVE] + self.args, stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        preexec_fn=self.before)
+        self.process.stdin.write(self.stdin or "")
+        self.process.stdin.close()
+        return self
+
+    def __exit__(self, *exc):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+        self.process.stdout.close()
+
+    def connect(self, port=None, unix=None):
+        """A connection, as soon as the server accepts one."""
+        def attempt():
+            assert self.process.poll() is None, "the server ended:\n" + self.process.stdout.read()
+            try:
+                return resp.Connection("127.0.0.1", port, timeout=PATIENCE, unix=unix)
+            except OSError:
+                return None
+        c = wait_until(attempt, "a server at %s" % (unix or port))
+        wait_until(lambda: not str(c.ask("PING")).startswith("LOADING"), "the end of loading")
+        return c
+
+    def end(self, signo=signal.SIGTERM):
+        """Sends a signal and waits; (status, all that it wrote)."""
+        self.process.send_signal(signo)
+        return self.ended()
+
+    def ended(self):
+        """Waits for its end; (status, all that it wrote)."""
+        text = self.process.communicate(timeout=PATIENCE)[0]
+        return self.process.returncode, text
