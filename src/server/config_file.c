@@ -63,7 +63,8 @@ static status read_lines(const char *path, slice text) {
         return status_make(ST_INVALID,
                            "*** FATAL CONFIG FILE ERROR (Stave) ***\n"
                            "Reading the configuration file %s, at line %d\n>>> '%.*s'\n%s",
-                           path, number, (int)(line.len > 200 ? 200 : line.len), line.data, st.msg);
+                           strcmp(path, "-") ? path : "from standard input", number,
+                           (int)(line.len > 200 ? 200 : line.len), line.data, st.msg);
     }
     return STATUS_OK;
 }

@@ -21,11 +21,14 @@
 
 static server the_server;
 
-/* Says why there will be no server, on standard error (and in the log, if there is a file). */
-static int fail(status st) {
+/* Says why there will be no server, on standard error (and in the log, if that is a file), and
+ * takes back what the start has made: the socket's file and the pid file. */
+static int fail(server *s, status st) {
     fflush(stdout);
     fprintf(stderr, "%s\n", st.msg);
-    if (settings.logfile && settings.logfile[0]) log_warning("%s", st.msg);
+    if (s->log_is_file) log_warning("%s", st.msg);
+    listen_stop(s);
+    process_remove_pidfile();
     return 1;
 }
 
@@ -145,7 +148,10 @@ static void register_settings(void) {
 /* From settings to a server that accepts commands. */
 static status start(server *s) {
     log_set_level((log_level)settings.loglevel);
-    if (settings.logfile && settings.logfile[0]) TRY(log_set_file(settings.logfile));
+    if (settings.logfile && settings.logfile[0]) {
+        TRY(log_set_file(settings.logfile));
+        s->log_is_file = true;
+    }
     if (settings.daemonize) TRY(process_daemonize());
     if (settings.syslog_enabled) {
         log_set_syslog(1, settings.syslog_ident, NULL);
@@ -155,9 +161,9 @@ static status start(server *s) {
     TRY(make_server(s));
     s->serve_loading = true;
     TRY(listen_start(s));
+    TRY(process_write_pidfile());
     TRY(server_open_engine(s));
     s->serve_loading = false;
-    TRY(process_write_pidfile());
     process_set_title(s);
     banner(s);
     process_notify_supervisor("READY=1\nSTATUS=Ready to accept connections\n");
@@ -173,11 +179,11 @@ int main(int argc, char **argv) {
     status why;
     switch (options_parse(argc, argv, &why)) {
     case OPTIONS_DONE: return 0;
-    case OPTIONS_BAD: return fail(why);
+    case OPTIONS_BAD: return fail(s, why);
     case OPTIONS_RUN: break;
     }
     status st = start(s);
-    if (!status_ok(st)) return fail(st);
+    if (!status_ok(st)) return fail(s, st);
     do {
         reactor_run(s->reactor);
         process_notify_supervisor("STOPPING=1\n");

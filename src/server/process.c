@@ -35,18 +35,22 @@ static const char *pidfile_path(void) {
     return settings.daemonize ? "/var/run/stave.pid" : "";
 }
 
+static bool pidfile_written; /* another server's is not ours to remove */
+
 status process_write_pidfile(void) {
     const char *path = pidfile_path();
     if (!path[0]) return STATUS_OK;
     FILE *f = fopen(path, "we");
     if (!f) return status_errno(errno, "Can't write the pid file '%s'", path);
+    pidfile_written = true;
     fprintf(f, "%d\n", (int)getpid());
     return fclose(f) == 0 ? STATUS_OK : status_errno(errno, "Can't write the pid file '%s'", path);
 }
 
 void process_remove_pidfile(void) {
     const char *path = pidfile_path();
-    if (path[0]) unlink(path);
+    if (pidfile_written) unlink(path);
+    pidfile_written = false;
 }
 
 /* Sends one datagram to systemd's socket, as sd_notify(3) describes; nothing without one. */

@@ -30,6 +30,7 @@ typedef struct server {
     int64_t loading_started_ms;
     bool serve_loading; /* answer clients while loading: at start, not in a reload */
     bool cron_paused;   /* DEBUG PAUSE-CRON */
+    bool log_is_file;   /* not standard output */
     bool stop_force;    /* the next end of the reactor ends the server whatever the disk says */
     int config_argc;    /* for INFO's executable and restarts */
     char **config_argv;

@@ -3,6 +3,7 @@
  * The engine reads bitcask_conf where it needs a value, so that a change is live at once; what
  * costs work to change (the value cache's size) is compared with the setting by the engine's cron.
  */
+#include "base/mem.h"
 #include "base/num.h"
 #include "engine/bitcask/bitcask_int.h"
 
@@ -34,19 +35,31 @@ static bool parse_hours(const char *s, int *from, int *to) {
     return true;
 }
 
-/* Refuses a merge-window that is none of its forms. */
-static status apply_window(const setting *s) {
-    const char *w = *(char **)s->target;
+/* merge-window is checked as it is read, so that a file with a wrong one does not start a server.
+ */
+static status set_window(const setting *s, int argc, const slice *argv) {
+    (void)s;
+    if (argc != 1) return status_make(ST_INVALID, "wrong number of arguments");
+    char text[8] = ""; /* the longest is "always" */
+    if (argv[0].len < sizeof text) memcpy(text, argv[0].data, argv[0].len);
     int from, to;
-    if (!w || !*w || !strcmp(w, "always") || !strcmp(w, "never") || parse_hours(w, &from, &to))
-        return STATUS_OK;
-    return status_make(ST_INVALID, "argument must be 'always', 'never' or hours such as 1-5");
+    bool empty = argv[0].len == 0;
+    if (!empty && strcmp(text, "always") && strcmp(text, "never") && !parse_hours(text, &from, &to))
+        return status_make(ST_INVALID, "argument must be 'always', 'never' or hours such as 1-5");
+    mem_free(bitcask_conf.merge_window);
+    bitcask_conf.merge_window = mem_strdup(empty ? "always" : text);
+    return STATUS_OK;
+}
+
+static void get_window(const setting *s, buf *out) {
+    (void)s;
+    buf_append_slice(out, slice_cstr(bitcask_conf.merge_window));
 }
 
 bool bitcask_in_window(int hour) {
     const char *w = bitcask_conf.merge_window;
     int from, to;
-    if (!w || !*w || !strcmp(w, "always")) return true;
+    if (!strcmp(w, "always")) return true;
     if (!parse_hours(w, &from, &to)) return false;
     return from <= to ? hour >= from && hour <= to : hour >= from || hour <= to;
 }
@@ -93,10 +106,10 @@ const setting bitcask_setting_table[] = {
      .min = 1,
      .max = 100},
     {.name = "merge-window",
-     .kind = SETTING_STRING,
-     .target = &bitcask_conf.merge_window,
+     .kind = SETTING_CUSTOM,
      .default_value = "always",
-     .apply = apply_window},
+     .set = set_window,
+     .get = get_window},
     {.name = "merge-rate-limit",
      .kind = SETTING_MEMORY,
      .target = &bitcask_conf.merge_rate_limit,
