@@ -133,6 +133,17 @@ $(BUILD)/bench_index: $(BUILD)/tests/bench/bench_index.o $(call archives,$(LINK_
 bench-index: $(BUILD)/bench_index
 	$<
 
+# What the engine costs by itself; ENGINE_DIR is made and removed.
+$(BUILD)/bench_engine: $(BUILD)/tests/bench/bench_engine.o $(call archives,$(LINK_engine))
+	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
+
+ENGINE_DIR ?= $(BUILD)/bench_engine.d
+.PHONY: bench-engine
+bench-engine: $(BUILD)/bench_engine
+	rm -rf $(ENGINE_DIR)
+	$< $(ENGINE_DIR)
+	rm -rf $(ENGINE_DIR)
+
 # tests/integration/test_NAME.c is one program that drives the real server through hiredis.
 
 INTEGRATION     := $(sort $(wildcard tests/integration/test_*.c))

@@ -39,7 +39,10 @@ static void flip_now(sim *s) {
 static void occasions(sim *s) {
     if (sim_permille(s, 30)) sync_now(s);
     if (sim_permille(s, s->style.merges)) compact_now(s);
-    if (sim_permille(s, 40)) s->kind->configure(s, true);
+    if (sim_permille(s, 40)) {
+        sim_observe(s); /* what was released under the policy that was */
+        s->kind->configure(s, true);
+    }
     if (sim_permille(s, 10)) sim_verify_now(s);
     if (s->style.profile == SIM_FLIPS && sim_permille(s, 5)) flip_now(s);
 }
