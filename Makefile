@@ -93,6 +93,17 @@ $(BUILD)/stave-server: $(call archives,$(FOLDERS)) $(MAIN)
 src/stave-server: $(BUILD)/stave-server
 	@cp $< $@
 
+# It links with nothing above storage: what it says, it can tell from the files alone.
+$(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storage))
+	@$(SAY) "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_storage))) $(LIBS)
+
+utils/stave-check: $(BUILD)/stave-check
+	@cp $< $@
+
+.PHONY: utils
+utils: utils/stave-check
+
 # ---- tests ----------------------------------------------------------------------------------------
 # tests/unit/FOLDER/test_NAME.c is one program, linked with what FOLDER may use, tests/support and
 # the simulated disk of tests/sim (but its main).

@@ -82,7 +82,8 @@ void hint_abandon(hint_writer *w);
 typedef struct hint_reader hint_reader;
 /* Checks the whole file first: the header, the CRC of every block, the footer. ST_NOT_FOUND: there
  * is none; ST_CORRUPT: damaged, or of another segment or length; ST_INVALID: a newer format. None
- * of them is an error to the store. `segment_length` is what the manifest says. */
+ * of them is an error to the store. `segment_length` is what the manifest says; 0: any will do, for
+ * tools. */
 status hint_open(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
                  uint32_t segment_length, hint_reader **out);
 const hint_info *hint_about(const hint_reader *r);

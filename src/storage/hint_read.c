@@ -36,7 +36,7 @@ static status check_info(const char *path, const hint_info *info, uint32_t segme
                          uint32_t segment_length) {
     CHECK(segment > 0);
     if (info->segment != segment) return damaged(path, "a hint for another segment");
-    if (info->segment_length != segment_length)
+    if (segment_length && info->segment_length != segment_length)
         return damaged(path, "a hint for another length of its segment");
     return STATUS_OK;
 }

@@ -10,16 +10,13 @@
  *       need not belong to a whole record or batch: that it was written at all says that the fsync
  *       it speaks of had returned.
  *
- * Headers are looked for at every byte, since nothing says where records begin once one is lost.
- * The CRC's seed has the offset in it, so that an image of a record in a client's value is not
- * taken for one. Most bytes are ruled out by a look at kind, flags and length, and runs of zeros
- * are skipped.
+ * Headers are looked for at every byte (record_find), since nothing says where records begin once
+ * one is lost.
  *
  * Without proof the tail is torn: what was written after the last fsync may be lost in part, in any
  * order. Then a later file may have records although the former lost its last ones. So each file
  * begins with a BEGIN record that says where the log left the former, and a file that does not
  * begin where the former ends is behind the end of the log. */
-#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "storage/file_header.h"
@@ -35,33 +32,16 @@ typedef struct search {
     uint32_t data_end; /* behind the last byte that is not zero, or where the search began */
 } search;
 
-/* The first byte of p[i .. n) that is not zero, or n. */
-static size_t skip_zeros(const char *p, size_t i, size_t n) {
-    while (i + 8 <= n && load_u64(p + i) == 0)
-        i += 8;
-    while (i < n && p[i] == 0)
-        i++;
-    return i;
-}
-
 /* Looks for a header that begins in p[0 .. starts), with n bytes to read; p[0] is at `offset`. */
 static void search_piece(search *s, const char *p, size_t starts, size_t n, uint32_t offset) {
-    CHECK(starts <= n);
-    for (size_t i = 0; i < starts && n - i >= RECORD_HEADER && !s->mark; i++) {
-        if (p[i] == 0) { /* a header has something in its first 16 bytes */
-            size_t next = skip_zeros(p, i, n);
-            if (next > i + RECORD_HEADER) i = next - RECORD_HEADER;
-            if (i >= starts) break;
-        }
-        unsigned kind = (unsigned char)p[i + 12], flags = load_u16(p + i + 14);
-        if (kind == 0 || kind >= RECORD_KINDS || !(flags & RECORD_MARK)) continue;
-        if (load_u32(p + i + 8) > RECORD_BODY_MAX) continue;
-        record r;
-        uint32_t at = offset + (uint32_t)i;
-        record_place place = {s->store_id, s->f->number, at};
-        if (record_read_head(p + i, n - i, place, &r) != RECORD_OK || r.mark <= s->beyond) continue;
+    record_place base = {s->store_id, s->f->number, offset};
+    record r;
+    CHECK(starts <= n && !s->mark);
+    for (size_t i = 0; (i = record_find(p, i, starts, n, base, &r)) < starts; i++) {
+        if (r.mark <= s->beyond) continue;
         s->mark = r.mark;
-        s->at = at;
+        s->at = offset + (uint32_t)i;
+        return;
     }
 }
 

@@ -149,6 +149,11 @@ record_result record_read(const char *p, size_t n, record_place at, record *out)
 /* The header alone, of which 16 to RECORD_HEADER_MAX bytes are at p: kind, type, flags, mark,
  * origin, size. */
 record_result record_read_head(const char *p, size_t n, record_place at, record *out);
+/* Looks at every byte of p[from .. starts) for a place where a header begins that record_read_head
+ * finds whole, of a record that may go on up to p[n) or beyond. Returns its index, with *out as
+ * record_read_head sets it, or `starts` if there is none. `base` is the place of p[0]. */
+size_t record_find(const char *p, size_t from, size_t starts, size_t n, record_place base,
+                   record *out);
 /* Like record_read without the CRCs: for bytes that never left memory (the log's tail) or whose
  * CRCs were just checked. */
 record_result record_parse(const char *p, size_t n, record *out);

@@ -1,0 +1,310 @@
+/* repair: two manifests and some renames.
+ *
+ *   1. what the new manifest will call sealed is fsynced (an open segment's bytes may never have
+ *      been); replacements are announced as pending in a manifest of their own, written, fsynced
+ *   2. the manifest is replaced by one with the new list, in which the dropped files are pending
+ *   3. they are renamed to NAME.damaged, and the directory is fsynced
+ *   4. the manifest is replaced by one that has forgotten them */
+#include "storage/repair.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "storage/file_header.h"
+#include "storage/outfile.h"
+#include "storage/salvage.h"
+
+typedef struct repair {
+    vfs *v;
+    const char *dir;
+    const check_result *found;
+    const lines *say;
+    manifest_state state; /* as it will be */
+    uint32_t rewrites;    /* number of the newest manifest */
+    uint32_t *dropped;    /* files that go */
+    size_t ndropped;
+} repair;
+
+/* ---- what it would do ------------------------------------------------------------------------ */
+
+/* True if a cut leaves nothing of the damaged file itself. */
+static bool cut_drops_file(const check_damage *d) {
+    CHECK(d->end >= FILE_HEADER);
+    return d->missing || d->header || d->end == FILE_HEADER;
+}
+
+void repair_explain(const check_result *found, const lines *say) {
+    const manifest_state *s = &found->state;
+    if (found->manifest_damaged)
+        lines_say(say, "MANIFEST: either repair writes it anew as of its last good edit, if that "
+                       "fits the files that are there");
+    if (found->nbad_hints)
+        lines_say(say, "--repair=hints puts %zu damaged hints aside and drops nothing",
+                  found->nbad_hints);
+    if (!found->manifest_damaged && !found->nbad_hints && !found->ndamage)
+        lines_say(say, "--repair has nothing for this");
+    if (found->ndamage == 0) return;
+    const check_damage *first = &found->damage[0];
+    CHECK(first->file < s->nfiles);
+    lines_say(say,
+              "--repair=cut ends the log at segment %u, offset %u: whole batches in front of that "
+              "stay, %llu bytes behind it in that segment and %zu later segments go",
+              s->files[first->file].number, first->end,
+              (unsigned long long)(s->files[first->file].length > first->end
+                                       ? s->files[first->file].length - first->end
+                                       : 0),
+              s->nfiles - first->file - 1);
+    for (size_t i = 0; i < found->ndamage; i++) {
+        const check_damage *d = &found->damage[i];
+        uint32_t number = s->files[d->file].number;
+        if (d->missing)
+            lines_say(say, "--repair=skip forgets segment %u, which is missing", number);
+        else
+            lines_say(say,
+                      "--repair=skip drops %llu bytes of segment %u that can't be read and keeps "
+                      "%llu records behind them",
+                      (unsigned long long)d->lost, number, (unsigned long long)d->readable);
+    }
+    lines_say(say, "With skip, batches may be kept in part, an older value may show where the "
+                   "newer is lost, and a key may be back whose delete is lost.");
+    lines_say(say, "Files that go are renamed to NAME.damaged. Copy the directory first.");
+}
+
+/* ---- steps ----------------------------------------------------------------------------------- */
+
+/* Puts a number on the ascending list of pending files. */
+static void add_pending(manifest_state *s, uint32_t number) {
+    size_t i = s->npending;
+    s->pending = mem_realloc(s->pending, (s->npending + 1) * sizeof *s->pending);
+    for (; i > 0 && s->pending[i - 1] > number; i--)
+        s->pending[i] = s->pending[i - 1];
+    CHECK(i == 0 || s->pending[i - 1] != number);
+    s->pending[i] = number;
+    s->npending++;
+}
+
+static void remove_pending(manifest_state *s, uint32_t number) {
+    size_t out = 0;
+    for (size_t i = 0; i < s->npending; i++)
+        if (s->pending[i] != number) s->pending[out++] = s->pending[i];
+    CHECK(out + 1 == s->npending);
+    s->npending = out;
+}
+
+/* The file is no longer data. */
+static void drop(repair *r, uint32_t number) {
+    CHECK(r->ndropped < r->found->state.nfiles);
+    r->dropped[r->ndropped++] = number;
+    add_pending(&r->state, number);
+}
+
+/* Takes the file at index i out of the list. */
+static void take_out(repair *r, size_t i) {
+    CHECK(i < r->state.nfiles);
+    uint32_t number = r->state.files[i].number;
+    memmove(r->state.files + i, r->state.files + i + 1,
+            (r->state.nfiles - i - 1) * sizeof *r->state.files);
+    r->state.nfiles--;
+    drop(r, number);
+}
+
+static status write_manifest(repair *r) {
+    CHECK(r->rewrites < UINT32_MAX);
+    return manifest_rewrite(r->v, r->dir, &r->state, ++r->rewrites);
+}
+
+/* Makes sure that file i is on disk up to where it will be sealed, and seals it there. */
+static status seal(repair *r, size_t i, uint32_t length) {
+    char path[FILE_PATH_MAX];
+    vfs_file *f;
+    CHECK(i < r->state.nfiles && length >= FILE_HEADER);
+    TRY(file_path(path, r->dir, FILE_SEGMENT, r->state.files[i].number));
+    TRY(vfs_open(r->v, path, VFS_READ | VFS_WRITE, &f));
+    status st = f->ops->fsync(f);
+    status closed = f->ops->close(f);
+    TRY(st);
+    TRY(closed);
+    r->state.files[i].length = length;
+    lines_say(r->say, "segment %u: sealed at %u", r->state.files[i].number, length);
+    return STATUS_OK;
+}
+
+/* Renames a file to NAME.damaged; nothing if there is none. */
+static status put_aside(repair *r, unsigned kind, uint32_t number) {
+    char path[FILE_PATH_MAX], to[FILE_PATH_MAX + 16];
+    TRY(file_path(path, r->dir, kind, number));
+    int n = snprintf(to, sizeof to, "%s.damaged", path);
+    CHECK(n > 0 && (size_t)n < sizeof to);
+    status st = r->v->ops->rename(r->v, path, to);
+    if (st.code == ST_NOT_FOUND) return STATUS_OK;
+    if (status_ok(st)) lines_say(r->say, "%s: renamed to %s", path, to);
+    return st;
+}
+
+/* ---- the modes ------------------------------------------------------------------------------- */
+
+/* Open segments in front of index `to` become sealed: what comes behind them will be. */
+static status seal_open_before(repair *r, size_t to) {
+    CHECK(to <= r->state.nfiles);
+    for (size_t i = 0; i < to; i++)
+        if (r->state.files[i].length == 0) TRY(seal(r, i, r->found->ends[i]));
+    return STATUS_OK;
+}
+
+static status cut(repair *r) {
+    const check_damage *d = &r->found->damage[0];
+    CHECK(d->file < r->state.nfiles);
+    TRY(seal_open_before(r, d->file));
+    while (r->state.nfiles > d->file + 1)
+        take_out(r, d->file + 1);
+    if (cut_drops_file(d)) {
+        take_out(r, d->file);
+        return STATUS_OK;
+    }
+    return seal(r, d->file, d->end);
+}
+
+/* Writes the readable records of file `from` to the new file; *length is its length, FILE_HEADER if
+ * there were none. */
+static status copy_readable(repair *r, const manifest_file *from, uint32_t number,
+                            uint32_t *length) {
+    char path[FILE_PATH_MAX], new_path[FILE_PATH_MAX];
+    vfs_file *f;
+    salvage *s = NULL;
+    salvage_item item;
+    outfile o = {0};
+    bool got;
+    uint64_t kept = 0;
+    file_header h = {.kind = FILE_SEGMENT, .store_id = r->state.store_id, .number = number};
+    TRY(file_path(path, r->dir, FILE_SEGMENT, from->number));
+    TRY(file_path(new_path, r->dir, FILE_SEGMENT, number));
+    TRY(vfs_open(r->v, path, VFS_READ, &f));
+    status st = salvage_open(f, r->state.store_id, from->number, FILE_HEADER,
+                             from->length ? from->length : UINT32_MAX, &s);
+    if (status_ok(st)) st = outfile_create(&o, r->v, new_path, &h, true);
+    if (status_ok(st)) st = salvage_next(s, &item, &got);
+    while (status_ok(st) && got) {
+        bool data = item.rec.kind >= RECORD_PUT && item.rec.kind <= RECORD_SWAP;
+        item.rec.flags &= RECORD_ENTRY_FLAGS; /* as a merge's output: no batches, no marks */
+        if (data) st = outfile_put(&o, &item.rec, NULL);
+        kept += data;
+        if (status_ok(st)) st = salvage_next(s, &item, &got);
+    }
+    if (status_ok(st)) {
+        *length = outfile_length(&o);
+        CHECK((kept == 0) == (*length == FILE_HEADER));
+        st = outfile_finish(&o);
+    }
+    outfile_abandon(&o);
+    salvage_close(s);
+    status closed = f->ops->close(f); /* it was only read */
+    (void)closed;
+    if (status_ok(st))
+        lines_say(r->say, "segment %u: %llu records kept, as segment %u", from->number,
+                  (unsigned long long)kept, number);
+    return st;
+}
+
+/* Announces a replacement for each damaged file that is there: numbers[k], or 0. */
+static status announce(repair *r, uint32_t *numbers) {
+    const check_result *found = r->found;
+    for (size_t k = 0; k < found->ndamage; k++) {
+        if (found->damage[k].missing) continue;
+        uint64_t next = r->state.ids[MANIFEST_IDS_FILE];
+        if (next >= UINT32_MAX) return status_make(ST_LIMIT, "no file numbers are left");
+        r->state.ids[MANIFEST_IDS_FILE] = next + 1;
+        numbers[k] = (uint32_t)next;
+        add_pending(&r->state, numbers[k]);
+    }
+    CHECK(r->state.npending >= found->state.npending);
+    return write_manifest(r);
+}
+
+/* Replaces the damaged files, last first, so that indexes stay right. */
+static status replace(repair *r, const uint32_t *numbers) {
+    const check_result *found = r->found;
+    CHECK(found->ndamage > 0);
+    TRY(seal_open_before(r, found->damage[found->ndamage - 1].file));
+    for (size_t k = found->ndamage; k-- > 0;) {
+        size_t i = found->damage[k].file;
+        uint32_t length = FILE_HEADER;
+        if (numbers[k]) TRY(copy_readable(r, &found->state.files[i], numbers[k], &length));
+        if (length == FILE_HEADER) { /* nothing could be read: the new file is pending, and empty */
+            take_out(r, i);
+            continue;
+        }
+        drop(r, r->state.files[i].number);
+        remove_pending(&r->state, numbers[k]);
+        r->state.files[i] = (manifest_file){numbers[k], length, true};
+    }
+    return r->v->ops->sync_dir(r->v, r->dir);
+}
+
+static status skip(repair *r) {
+    uint32_t *numbers = mem_zalloc(r->found->ndamage * sizeof *numbers);
+    CHECK(r->found->ndamage > 0);
+    status st = announce(r, numbers);
+    if (status_ok(st)) st = replace(r, numbers);
+    mem_free(numbers);
+    return st;
+}
+
+/* Steps 2 to 4. */
+static status install(repair *r) {
+    TRY(write_manifest(r));
+    for (size_t i = 0; i < r->ndropped; i++) {
+        TRY(put_aside(r, FILE_HINT, r->dropped[i]));
+        TRY(put_aside(r, FILE_SEGMENT, r->dropped[i]));
+    }
+    TRY(r->v->ops->sync_dir(r->v, r->dir));
+    for (size_t i = 0; i < r->ndropped; i++)
+        remove_pending(&r->state, r->dropped[i]);
+    CHECK(r->state.npending >= r->found->state.npending);
+    if (r->ndropped) TRY(write_manifest(r));
+    lines_say(r->say, "MANIFEST: rewritten as number %u", r->rewrites);
+    return STATUS_OK;
+}
+
+/* Puts damaged hints aside: also those whose segment is cut, which would be of another length. */
+static status repair_hints(repair *r) {
+    for (size_t i = 0; i < r->found->nbad_hints; i++)
+        TRY(put_aside(r, FILE_HINT, r->found->bad_hints[i]));
+    for (size_t i = 0; i < r->found->ndamage; i++)
+        TRY(put_aside(r, FILE_HINT, r->found->state.files[r->found->damage[i].file].number));
+    CHECK(r->found->state.store_id == r->state.store_id);
+    return r->v->ops->sync_dir(r->v, r->dir);
+}
+
+/* Ok if the mode can do something about what was found. */
+static status possible(const check_result *found, repair_mode mode) {
+    if (found->manifest_damaged && (found->unknown || found->ndamage))
+        return status_make(ST_INVALID, "the manifest is damaged, and as of its last good edit it "
+                                       "does not fit the files: take a copy from a backup");
+    if (mode == REPAIR_HINTS && (found->ndamage || found->manifest_damaged))
+        return status_make(ST_INVALID, "more than hints is damaged");
+    return STATUS_OK;
+}
+
+status repair_directory(vfs *v, const char *dir, const check_result *found, repair_mode mode,
+                        const lines *say) {
+    repair r = {.v = v, .dir = dir, .found = found, .say = say};
+    TRY(possible(found, mode));
+    manifest_state_copy(&r.state, &found->state);
+    r.rewrites = found->manifest.number;
+    r.dropped = mem_zalloc((found->state.nfiles + 1) * sizeof *r.dropped);
+    CHECK(r.rewrites > 0);
+    status st = repair_hints(&r);
+    if (status_ok(st) && found->ndamage) {
+        st = mode == REPAIR_CUT ? cut(&r) : skip(&r);
+        if (status_ok(st)) st = install(&r);
+    } else if (status_ok(st) && found->manifest_damaged) {
+        st = write_manifest(&r);
+    }
+    if (found->unknown)
+        lines_say(say, "files that the manifest does not know are left: move them away if they do "
+                       "not belong here");
+    manifest_state_free(&r.state);
+    mem_free(r.dropped);
+    return st;
+}
