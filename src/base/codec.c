@@ -41,6 +41,16 @@ bool get_varint(slice *in, uint64_t *out) {
     return false;
 }
 
+/* Works on a copy of the cursor, so that a number that is too large moves nothing. */
+bool get_varint32(slice *in, uint32_t *out) {
+    slice cursor = *in;
+    uint64_t v;
+    if (!get_varint(&cursor, &v) || v > UINT32_MAX) return false;
+    *out = (uint32_t)v;
+    *in = cursor;
+    return true;
+}
+
 /* The other readers go through here, so the bound is checked in one place. */
 bool get_bytes(slice *in, size_t n, slice *out) {
     if (in->len < n) return false;

@@ -58,6 +58,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "Stave runs on little-
 char *put_varint(char *p, uint64_t v);
 size_t varint_size(uint64_t v);
 bool get_varint(slice *in, uint64_t *out);
+bool get_varint32(slice *in, uint32_t *out); /* one that fits in 32 bits */
 bool get_u16(slice *in, uint16_t *out);
 bool get_u32(slice *in, uint32_t *out);
 bool get_u64(slice *in, uint64_t *out);

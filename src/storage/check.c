@@ -15,7 +15,10 @@
 
 #define SAID_MAX 10 /* problems said of one file */
 
+/* Says only the first few of each file: a segment of noise would fill the screen. */
 void check_problem(checker *c, const char *fmt, ...) {
+    CHECK(fmt && fmt[0]);
+    CHECK(c->said <= c->res->problems);
     char text[1024];
     va_list ap;
     c->res->problems++;
@@ -28,7 +31,10 @@ void check_problem(checker *c, const char *fmt, ...) {
     lines_say(c->say, "PROBLEM: %s", text);
 }
 
+/* The result is empty afterwards, and may be filled again. */
 void check_result_free(check_result *r) {
+    CHECK(r->ndamage == 0 || r->damage);
+    CHECK(r->nbad_hints == 0 || r->bad_hints);
     manifest_state_free(&r->state);
     mem_free(r->damage);
     mem_free(r->ends);
@@ -38,6 +44,7 @@ void check_result_free(check_result *r) {
 
 /* Loads the manifest, or as much of it as there is. */
 static status check_manifest(checker *c) {
+    CHECK(c->res->problems == 0);
     check_result *r = c->res;
     char path[FILE_PATH_MAX];
     TRY(file_path(path, c->dir, FILE_MANIFEST, 0));
@@ -60,6 +67,7 @@ static status check_manifest(checker *c) {
 
 /* One name of the directory. */
 static void check_name(void *ctx, const char *name) {
+    CHECK(name[0] != '\0');
     checker *c = ctx;
     const manifest_state *s = &c->res->state;
     unsigned kind;
@@ -81,6 +89,7 @@ static void check_name(void *ctx, const char *name) {
 
 /* The last lines. */
 static void say_summary(const checker *c) {
+    CHECK(c->res->hints <= c->res->segments);
     const check_result *r = c->res;
     buf text = {0};
     for (unsigned k = 1; k < RECORD_KINDS; k++)
@@ -99,7 +108,10 @@ static void say_summary(const checker *c) {
     buf_free(&text);
 }
 
+/* The result is right for a repair even if it has problems; only a status that is not ok makes
+ * it useless. */
 status check_directory(vfs *v, const char *dir, const lines *say, check_result *out) {
+    CHECK(dir && dir[0]);
     checker c = {.v = v, .dir = dir, .say = say, .res = out};
     *out = (check_result){0};
     TRY(check_manifest(&c));

@@ -19,12 +19,16 @@ static uint64_t add_number(uint64_t h, uint64_t v) {
     return siphash13((hash_key){h, 0}, &v, sizeof v);
 }
 
+/* Continues a hash with bytes. */
 static uint64_t add_bytes(uint64_t h, slice s) {
+    CHECK(s.len == 0 || s.data);
     return siphash13((hash_key){h, 1}, s.data, s.len);
 }
 
 /* ORDER entries are told by their place, the others by their key. */
 static check_item make_item(const hint_entry *e) {
+    CHECK(e->map < RECORD_MAP_MAX);
+    CHECK(e->size >= RECORD_HEADER);
     unsigned group = e->kind == RECORD_FLUSH || e->kind == RECORD_SWAP ? 1
                      : e->kind == RECORD_PUT || e->kind == RECORD_DEL  ? 2
                      : e->kind == RECORD_DROP                          ? 3
@@ -54,7 +58,9 @@ static void keep(checker *c, check_item it) {
     c->items[c->nitems++] = it;
 }
 
+/* IDLE and BEGIN records say nothing that a hint repeats. */
 void check_collect(checker *c, const record *r, uint32_t offset) {
+    CHECK(offset >= FILE_HEADER);
     if (r->kind == RECORD_IDLE || r->kind == RECORD_BEGIN) return;
     bool order = r->kind == RECORD_FLUSH || r->kind == RECORD_SWAP;
     bool main = r->kind == RECORD_PUT || r->kind == RECORD_DEL;
@@ -74,6 +80,7 @@ void check_collect(checker *c, const record *r, uint32_t offset) {
     keep(c, make_item(&e));
 }
 
+/* By key, and of one key by place. */
 static int compare(const void *a, const void *b) {
     const check_item *x = a, *y = b;
     if (x->key != y->key) return x->key < y->key ? -1 : 1;
@@ -82,6 +89,7 @@ static int compare(const void *a, const void *b) {
 
 /* Of each key only the last. */
 static size_t keep_last(check_item *items, size_t n) {
+    CHECK(n == 0 || items);
     size_t out = 0;
     for (size_t i = 0; i < n; i++)
         if (i + 1 == n || items[i].key != items[i + 1].key) items[out++] = items[i];
@@ -100,6 +108,7 @@ typedef struct comparing {
 
 /* Counts what is wrong with the hint; the first is said. */
 static void wrong(comparing *k, uint32_t offset, const char *what) {
+    CHECK(what[0] != '\0');
     if (k->wrong++ == 0)
         check_problem(k->c, "hint of segment %u: the record at %u: %s", k->m->number, offset, what);
     CHECK(k->wrong > 0);
@@ -107,12 +116,15 @@ static void wrong(comparing *k, uint32_t offset, const char *what) {
 
 /* True if the collection was dropped in this segment: its elements need not be in the hint. */
 static bool dropped(const checker *c, uint64_t coll) {
+    CHECK(coll > 0);
     for (size_t i = 0; i < c->nitems; i++)
         if (c->items[i].kind == RECORD_DROP && c->items[i].coll == coll) return true;
     return false;
 }
 
+/* A filter that denies what is there would let a merge drop the delete that hides it. */
 static void check_filters(comparing *k, const hint_entry *e) {
+    CHECK(k->keys.len % FILTER_BLOCK == 0 && k->elems.len % FILTER_BLOCK == 0);
     const manifest_state *s = &k->c->res->state;
     bool main = e->kind == RECORD_PUT || e->kind == RECORD_DEL;
     bool element = e->kind == RECORD_MAP_PUT || e->kind == RECORD_MAP_DEL;
@@ -131,6 +143,7 @@ static void check_filters(comparing *k, const hint_entry *e) {
 
 /* Compares one entry with the items. */
 static void check_entry(comparing *k, const hint_entry *e) {
+    CHECK(e->offset >= FILE_HEADER);
     check_item it = make_item(e);
     check_item *found =
         k->c->nitems ? bsearch(&it, k->c->items, k->c->nitems, sizeof it, compare) : NULL;
@@ -146,8 +159,10 @@ static void check_entry(comparing *k, const hint_entry *e) {
         wrong(k, e->offset, "its value is not the hint's");
 }
 
-/* Goes through the hint, which is open. */
+/* Goes through the hint, which is open. What the segment has and the hint has not is as wrong as
+ * the other way round: a start that reads the hint would miss it. */
 static status compare_all(comparing *k, hint_reader *r) {
+    CHECK(k->m->length > 0);
     hint_entry e;
     bool got;
     status st = hint_next(r, &e, &got);
@@ -168,12 +183,16 @@ static status compare_all(comparing *k, hint_reader *r) {
 
 /* Puts the hint on the list of bad ones. */
 static void add_bad(check_result *r, uint32_t number) {
+    CHECK(r->nbad_hints < r->state.nfiles);
     r->bad_hints = mem_realloc(r->bad_hints, (r->nbad_hints + 1) * sizeof *r->bad_hints);
     r->bad_hints[r->nbad_hints++] = number;
     CHECK(number > 0);
 }
 
+/* A damaged hint, or one that is not of this segment, counts as a problem, but not as damage: a
+ * start ignores it. */
 status check_hint(checker *c, const manifest_file *f) {
+    CHECK(f->length > 0 && c->collect);
     char path[FILE_PATH_MAX];
     hint_reader *r;
     buf keys = {0}, elems = {0};

@@ -2,7 +2,11 @@
  *
  * Sealed segments must be whole, each for itself, so that all damage is found, not only the first.
  * The open ones at the end of the log are read as a start would read them, torn tail or damage.
- * Behind damage, what can still be read is counted: that is what a repair could keep. */
+ * Behind damage, what can still be read is counted: that is what a repair could keep.
+ *
+ * What a checksum can't know is compared too: that marks do not speak of the future, that each file
+ * begins where the former ends, that no id is used that the manifest has not reserved (it could be
+ * given out again), and that compressed values come out as long as they say. */
 #include "storage/check_int.h"
 
 #include "base/log.h"
@@ -19,7 +23,9 @@ static const manifest_file *current(const checker *c) {
     return &c->res->state.files[c->file];
 }
 
+/* A log's file begins with BEGIN and has marks; the output of a merge has neither. */
 static void check_marks(checker *c, const record *r, uint32_t offset) {
+    CHECK(offset >= FILE_HEADER);
     const manifest_file *f = current(c);
     if (f->merged) {
         if (r->flags & RECORD_FRAME_FLAGS || r->kind == RECORD_BEGIN || r->kind == RECORD_IDLE)
@@ -41,6 +47,7 @@ static void check_marks(checker *c, const record *r, uint32_t offset) {
 
 /* Where the log was, if that file is still there as it was. */
 static void check_begin(checker *c, const record *r) {
+    CHECK(r->kind == RECORD_BEGIN);
     const manifest_state *s = &c->res->state;
     ptrdiff_t i = manifest_state_find(s, log_pos_file(r->prev));
     if (i < 0 || s->files[i].merged) return;
@@ -56,6 +63,7 @@ static void check_begin(checker *c, const record *r) {
 
 /* Ids must have been reserved before they were used. */
 static void check_ids(checker *c, const record *r, uint32_t offset) {
+    CHECK(c->res->state.ids[MANIFEST_IDS_FILE] > current(c)->number);
     const uint64_t *ids = c->res->state.ids;
     bool map = r->kind == RECORD_MAP_PUT || r->kind == RECORD_MAP_DEL || r->kind == RECORD_DROP;
     if (r->pdb >= ids[MANIFEST_IDS_PDB] && (map || r->kind == RECORD_PUT || r->kind == RECORD_DEL))
@@ -66,7 +74,9 @@ static void check_ids(checker *c, const record *r, uint32_t offset) {
                       offset, (unsigned long long)r->coll);
 }
 
+/* A value must come out of its compression as long as it says. */
 static void check_value(checker *c, const record *r, uint32_t offset) {
+    CHECK(r->value.len <= RECORD_VALUE_MAX);
     if (!(r->flags & RECORD_LZ4)) return;
     buf_clear(&c->scratch);
     status st = compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, &c->scratch);
@@ -75,7 +85,9 @@ static void check_value(checker *c, const record *r, uint32_t offset) {
         check_problem(c, "segment %u at %u: %s", current(c)->number, offset, st.msg);
 }
 
+/* Counts a record and verifies what its checksums can't. */
 static void check_record(checker *c, const record *r, uint32_t offset) {
+    CHECK(r->size >= RECORD_HEADER && r->size <= RECORD_MAX);
     CHECK(r->kind < RECORD_KINDS);
     c->res->records++;
     c->res->kinds[r->kind]++;
@@ -95,6 +107,7 @@ static void check_record(checker *c, const record *r, uint32_t offset) {
 
 /* Counts what can still be read behind damage. */
 static status count_readable(const checker *c, vfs_file *f, check_damage *d) {
+    CHECK(d->readable == 0 && d->lost == 0);
     const manifest_file *m = &c->res->state.files[d->file];
     salvage *s;
     salvage_item item;
@@ -115,6 +128,7 @@ static status count_readable(const checker *c, vfs_file *f, check_damage *d) {
 
 /* Adds damage; f is NULL if the file is missing. */
 static status add_damage(checker *c, check_damage d, vfs_file *f) {
+    CHECK(d.end >= FILE_HEADER && d.bad >= d.end);
     check_result *r = c->res;
     CHECK(d.file < r->state.nfiles);
     d.missing = !f;
@@ -136,7 +150,9 @@ typedef struct opened {
     char path[FILE_PATH_MAX];
 } opened;
 
+/* Nothing happens if it is not open. */
 static void close_file(opened *o) {
+    CHECK(o->f.number > 0 || !o->f.file);
     if (!o->f.file) return;
     status closed = o->f.file->ops->close(o->f.file); /* it was only read */
     (void)closed;
@@ -145,6 +161,7 @@ static void close_file(opened *o) {
 
 /* Opens segment i and compares its header. What is wrong is added as damage. */
 static status open_segment(checker *c, size_t i, opened *o) {
+    CHECK(i < c->res->state.nfiles);
     const manifest_file *m = &c->res->state.files[i];
     check_damage d = {.file = i, .end = FILE_HEADER, .bad = FILE_HEADER, .header = true};
     *o = (opened){.f = {.kind = FILE_SEGMENT, .number = m->number, .length = m->length}};
@@ -176,6 +193,7 @@ static status open_segment(checker *c, size_t i, opened *o) {
 
 /* True if there is a hint for segment i: then its items are collected. */
 static status start_collecting(checker *c, const manifest_file *m) {
+    CHECK(m->number > 0);
     char path[FILE_PATH_MAX];
     vfs_file *f;
     c->nitems = 0;
@@ -189,6 +207,7 @@ static status start_collecting(checker *c, const manifest_file *m) {
 
 /* Reads a sealed segment that is open. */
 static status read_sealed(checker *c, opened *o) {
+    CHECK(o->f.length == current(c)->length);
     logscan *s;
     logscan_item item;
     bool got;
@@ -219,6 +238,7 @@ static status read_sealed(checker *c, opened *o) {
 
 /* log_replay's reader. */
 static status replay_one(void *ctx, const log_file *f, const logscan_item *item) {
+    CHECK(f->length == 0);
     checker *c = ctx;
     ptrdiff_t i = manifest_state_find(&c->res->state, f->number);
     CHECK(i >= 0);
@@ -229,6 +249,7 @@ static status replay_one(void *ctx, const log_file *f, const logscan_item *item)
 
 /* Says where the log ends; damage is added. */
 static status take_verdict(checker *c, const log_file *files, size_t first, const log_verdict *v) {
+    CHECK(v->cut >= FILE_HEADER && v->bad >= v->cut);
     const log_file *f = &files[v->file];
     check_damage d = {.file = first + v->file, .end = v->cut, .bad = v->bad};
     CHECK(d.file < c->res->state.nfiles);
@@ -273,6 +294,8 @@ static status read_open(checker *c, opened *open, size_t first, size_t n) {
 
 /* The open segments: those in front of the first that can't be read at all. */
 static status check_open(checker *c, size_t first) {
+    CHECK(first < c->res->state.nfiles);
+    CHECK(c->res->state.files[first].length == 0);
     size_t n = c->res->state.nfiles - first, good = 0;
     opened *open = mem_zalloc((n + 1) * sizeof *open);
     status st = STATUS_OK;
@@ -288,7 +311,9 @@ static status check_open(checker *c, size_t first) {
     return st;
 }
 
+/* First the sealed ones, each for itself, then the open ones together. */
 status check_segments(checker *c) {
+    CHECK(c->res->segments == 0);
     const manifest_state *s = &c->res->state;
     size_t i = 0;
     for (; i < s->nfiles && s->files[i].length; i++) {

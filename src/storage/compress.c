@@ -15,7 +15,10 @@
 
 _Static_assert(RECORD_VALUE_MAX < LZ4_MAX_INPUT_SIZE, "a value is one LZ4 block");
 
+/* The output buffer is an eighth smaller than the input: LZ4 fails by itself where it is not
+ * worth it. */
 bool compress_value(slice plain, buf *scratch, slice *out) {
+    CHECK(plain.len == 0 || plain.data);
     *out = SLICE_EMPTY;
     CHECK(plain.len <= RECORD_VALUE_MAX);
     buf_clear(scratch);
@@ -30,7 +33,9 @@ bool compress_value(slice plain, buf *scratch, slice *out) {
     return true;
 }
 
+/* Memory is asked for only after the lengths have been compared. */
 status compress_undo(slice packed, uint64_t plain_len, uint64_t max, buf *out) {
+    CHECK(packed.len == 0 || packed.data);
     CHECK(max <= RECORD_VALUE_MAX);
     if (plain_len > max || packed.len == 0 || packed.len > max ||
         plain_len > (uint64_t)packed.len * EXPANDS_MAX)

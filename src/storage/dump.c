@@ -25,6 +25,7 @@ static const struct {
 
 /* The pairs of a FLUSH or SWAP. */
 static void put_pairs(slice body, buf *out) {
+    CHECK(body.len > 0);
     slice rest = record_pairs(body);
     uint32_t db, pdb;
     while (record_next_pair(&rest, &db, &pdb))
@@ -46,6 +47,7 @@ static void put_value(const record *r, buf *out) {
 
 /* pdb, collection, key, value. */
 static void put_entry(const record *r, buf *out) {
+    CHECK(r->map < RECORD_MAP_MAX);
     bool map = r->kind == RECORD_MAP_PUT || r->kind == RECORD_MAP_DEL;
     buf_printf(out, " pdb %u", r->pdb);
     if (r->type) buf_printf(out, " type %u/%u", r->type & 15u, r->type >> 4u);
@@ -61,6 +63,7 @@ static void put_entry(const record *r, buf *out) {
 
 /* What the header adds. */
 static void put_flags(const record *r, buf *out) {
+    CHECK(!(r->flags & RECORD_ORIGIN) || r->origin.len == RECORD_ORIGIN_LEN);
     CHECK(r->kind > 0);
     buf_append_char(out, ' ');
     for (size_t i = 0; i < sizeof flag_names / sizeof *flag_names; i++)
@@ -73,7 +76,9 @@ static void put_flags(const record *r, buf *out) {
         out->len--;
 }
 
+/* Columns first, so that a page of records can be read from top to bottom. */
 void dump_record(const record *r, uint32_t offset, buf *out) {
+    CHECK(r->kind < RECORD_KINDS);
     buf_printf(out, "%10u  %-8s %7u ", offset, record_kind_name(r->kind), r->size);
     CHECK(r->size >= RECORD_HEADER);
     switch (r->kind) {
@@ -92,6 +97,7 @@ void dump_record(const record *r, uint32_t offset, buf *out) {
 
 /* Says each line of `text`, indented. */
 static void say_lines(const lines *out, const buf *text) {
+    CHECK(text->len == 0 || text->data);
     const char *p = text->data, *end = p + text->len;
     while (p < end) {
         const char *nl = memchr(p, '\n', (size_t)(end - p));
@@ -104,6 +110,7 @@ static void say_lines(const lines *out, const buf *text) {
 
 /* The entries of a hint, if it is whole. */
 static void dump_entries(vfs *v, const char *path, const file_header *h, const lines *out) {
+    CHECK(h->kind == FILE_HINT);
     hint_reader *r;
     hint_entry e;
     buf text = {0};
@@ -143,6 +150,7 @@ static void dump_entries(vfs *v, const char *path, const file_header *h, const l
 
 /* All records of the open file, and the gaps between them. */
 static status dump_records(vfs_file *f, const file_header *h, const lines *out, bool *damaged) {
+    CHECK(f && h->number > 0);
     salvage *s;
     salvage_item item;
     buf text = {0};
@@ -173,7 +181,9 @@ static status dump_records(vfs_file *f, const file_header *h, const lines *out, 
     return st;
 }
 
+/* The header decides what is shown; the name of the file does not matter. */
 status dump_file(vfs *v, const char *path, const lines *out, bool *damaged) {
+    CHECK(path && path[0]);
     vfs_file *f;
     file_header h;
     *damaged = false;

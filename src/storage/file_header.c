@@ -24,15 +24,20 @@ static const struct {
     [FILE_TABLE] = {"table", "sst"},
 };
 
+/* Kinds begin at 1, so that zeros are no kind. */
 static bool known_kind(unsigned kind) {
     return kind > 0 && kind < FILE_KINDS;
 }
 
+/* For messages: any number is allowed. */
 const char *file_kind_name(unsigned kind) {
+    CHECK(kind == 0 || kind >= FILE_KINDS || kinds[kind].name);
     return known_kind(kind) ? kinds[kind].name : "unknown";
 }
 
+/* Reserved bytes are zero. */
 void file_header_encode(char out[FILE_HEADER], const file_header *h) {
+    CHECK(h->number > 0);
     CHECK(known_kind(h->kind));
     CHECK(h->before < h->number || h->before == 0);
     memset(out, 0, FILE_HEADER);
@@ -47,12 +52,15 @@ void file_header_encode(char out[FILE_HEADER], const file_header *h) {
 
 /* True if p[from .. to) is zeros. */
 static bool zeros(const char *p, size_t from, size_t to) {
+    CHECK(from <= to && to <= FILE_HEADER);
     for (size_t i = from; i < to; i++)
         if (p[i]) return false;
     return true;
 }
 
+/* From the most to the least telling: not ours, damaged, newer, senseless. */
 status file_header_decode(slice bytes, const char *path, file_header *out) {
+    CHECK(bytes.len == 0 || bytes.data);
     *out = (file_header){0};
     if (bytes.len < FILE_HEADER)
         return status_make(ST_CORRUPT, "%s: too short for a file header", path);
@@ -69,13 +77,16 @@ status file_header_decode(slice bytes, const char *path, file_header *out) {
     out->store_id = load_u64(p + AT_STORE);
     out->number = load_u32(p + AT_NUMBER);
     out->before = load_u32(p + AT_BEFORE);
-    bool sane = out->version > 0 && known_kind(out->kind) && zeros(p, AT_KIND + 1, AT_STORE) &&
-                zeros(p, AT_BEFORE + 4, AT_CRC) && (out->before < out->number || out->before == 0);
+    bool sane = out->version > 0 && out->number > 0 && known_kind(out->kind) &&
+                zeros(p, AT_KIND + 1, AT_STORE) && zeros(p, AT_BEFORE + 4, AT_CRC) &&
+                (out->before < out->number || out->before == 0);
     if (!sane) return status_make(ST_CORRUPT, "%s: the file header makes no sense", path);
     return STATUS_OK;
 }
 
+/* A file that is too short is refused by the decoder. */
 status file_header_read(vfs_file *f, const char *path, file_header *out) {
+    CHECK(f && path);
     char p[FILE_HEADER];
     size_t got = 0;
     *out = (file_header){0};
@@ -84,8 +95,10 @@ status file_header_read(vfs_file *f, const char *path, file_header *out) {
     return file_header_decode(slice_of(p, got), path, out);
 }
 
+/* The first thing that differs is named. */
 status file_header_expect(vfs_file *f, const char *path, unsigned kind, uint64_t store_id,
                           uint32_t number, file_header *out) {
+    CHECK(f && number > 0);
     file_header h;
     CHECK(known_kind(kind));
     TRY(file_header_read(f, path, &h));
@@ -103,7 +116,9 @@ status file_header_expect(vfs_file *f, const char *path, unsigned kind, uint64_t
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* The number has ten digits, so that a listing by name is one by number. */
 void file_name(char out[FILE_NAME_MAX], unsigned kind, uint32_t number) {
+    CHECK(number > 0 || kind == FILE_MANIFEST);
     CHECK(known_kind(kind));
     if (kinds[kind].suffix)
         snprintf(out, FILE_NAME_MAX, "%010u.%s", number, kinds[kind].suffix);
@@ -111,7 +126,9 @@ void file_name(char out[FILE_NAME_MAX], unsigned kind, uint32_t number) {
         snprintf(out, FILE_NAME_MAX, "MANIFEST");
 }
 
+/* The directory comes from a setting and may be of any length. */
 status file_path(char out[FILE_PATH_MAX], const char *dir, unsigned kind, uint32_t number) {
+    CHECK(dir && dir[0]);
     char name[FILE_NAME_MAX];
     file_name(name, kind, number);
     int n = snprintf(out, FILE_PATH_MAX, "%s/%s", dir, name);
@@ -123,6 +140,7 @@ status file_path(char out[FILE_PATH_MAX], const char *dir, unsigned kind, uint32
 
 /* The kind and number that have exactly this name, if any. */
 static bool parse_name(slice name, unsigned *kind, uint32_t *number) {
+    CHECK(name.len == 0 || name.data);
     if (slice_eq(name, SLICE("MANIFEST"))) {
         *kind = FILE_MANIFEST;
         *number = 0;
@@ -144,7 +162,9 @@ static bool parse_name(slice name, unsigned *kind, uint32_t *number) {
     return false;
 }
 
+/* A name counts only if it is exactly the one that would be given. */
 file_name_class file_name_parse(const char *name, unsigned *kind, uint32_t *number) {
+    CHECK(name);
     slice s = slice_cstr(name);
     *kind = 0;
     *number = 0;

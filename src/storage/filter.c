@@ -27,18 +27,22 @@ static inline uint64_t mix(uint64_t x) {
 
 /* Where the key's block begins, and the bits of its probes. */
 static inline uint64_t place(uint64_t size, uint64_t hash, uint64_t *probes) {
+    CHECK(size % FILTER_BLOCK == 0 && size >= FILTER_BLOCK);
     uint64_t h = mix(hash + 0x9e3779b97f4a7c15u);
     *probes = mix(h);
     return ((h >> 32) * (size / FILTER_BLOCK) >> 32) * FILTER_BLOCK;
 }
 
+/* Whole blocks. */
 uint64_t filter_size(uint64_t keys) {
     CHECK(keys <= UINT32_MAX); /* a segment is smaller than 4 GiB */
     uint64_t blocks = (keys * FILTER_KEY_BITS + BLOCK_BITS - 1) / BLOCK_BITS;
     return blocks * FILTER_BLOCK;
 }
 
+/* Sets the key's bits. */
 void filter_add(char *bits, uint64_t size, uint64_t hash) {
+    CHECK(bits);
     uint64_t probes, block;
     CHECK(size > 0 && size % FILTER_BLOCK == 0);
     block = place(size, hash, &probes);
@@ -46,7 +50,9 @@ void filter_add(char *bits, uint64_t size, uint64_t hash) {
         bits[block + (probes & 511) / 8] |= (char)(1 << (probes & 7));
 }
 
+/* True if all of the key's bits are set. */
 bool filter_may_hold(slice bits, uint64_t hash) {
+    CHECK(bits.len == 0 || bits.data);
     uint64_t probes, block;
     CHECK(bits.len % FILTER_BLOCK == 0);
     if (bits.len == 0) return false;
@@ -56,7 +62,9 @@ bool filter_may_hold(slice bits, uint64_t hash) {
     return true;
 }
 
+/* Eight bytes a key until the filter is made. */
 void filter_collect(filter_builder *b, uint64_t hash) {
+    CHECK(b->cap == 0 || b->hashes);
     CHECK(b->n <= b->cap && b->n < UINT32_MAX);
     if (b->n == b->cap) {
         b->cap = b->cap ? b->cap * 2 : 256;
@@ -65,7 +73,9 @@ void filter_collect(filter_builder *b, uint64_t hash) {
     b->hashes[b->n++] = hash;
 }
 
+/* The builder is empty afterwards. */
 void filter_finish(filter_builder *b, buf *out) {
+    CHECK(b->n == 0 || b->hashes);
     uint64_t size = filter_size(b->n);
     char *bits = buf_reserve(out, size);
     memset(bits, 0, size);
@@ -75,6 +85,7 @@ void filter_finish(filter_builder *b, buf *out) {
     filter_builder_free(b);
 }
 
+/* Nothing happens if it is empty. */
 void filter_builder_free(filter_builder *b) {
     mem_free(b->hashes);
     *b = (filter_builder){0};

@@ -27,13 +27,16 @@ struct hint_reader {
     uint64_t delta_from;
 };
 
+/* Whatever is wrong with a hint has one consequence. */
 static status damaged(const char *path, const char *what) {
+    CHECK(what[0] != '\0');
     return status_make(ST_CORRUPT, "%s: %s", path, what);
 }
 
 /* Compares what the footer says with what is asked for. */
 static status check_info(const char *path, const hint_info *info, uint32_t segment,
                          uint32_t segment_length) {
+    CHECK(path);
     CHECK(segment > 0);
     if (info->segment != segment) return damaged(path, "a hint for another segment");
     if (segment_length && info->segment_length != segment_length)
@@ -43,6 +46,7 @@ static status check_info(const char *path, const hint_info *info, uint32_t segme
 
 /* Goes through all blocks. */
 static status check_blocks(logscan *s, const char *path, hint_info *info, hint_filters_at *at) {
+    CHECK(s && path);
     logscan_item item;
     bool got;
     unsigned last = 0;
@@ -74,6 +78,7 @@ static status check_blocks(logscan *s, const char *path, hint_info *info, hint_f
 
 /* Checks the open file; r->scan is at its first block afterwards. */
 static status check_file(hint_reader *r, uint32_t segment, uint32_t segment_length) {
+    CHECK(r->file);
     log_file f = {.file = r->file, .path = r->path, .kind = FILE_HINT, .number = segment};
     logscan *first;
     TRY(logscan_open(&f, r->store_id, &first));
@@ -85,8 +90,10 @@ static status check_file(hint_reader *r, uint32_t segment, uint32_t segment_leng
     return logscan_open(&f, r->store_id, &r->scan);
 }
 
+/* Reads the whole file once before it says ok. */
 status hint_open(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
                  uint32_t segment_length, hint_reader **out) {
+    CHECK(segment > 0);
     vfs_file *file;
     *out = NULL;
     TRY(vfs_open(v, path, VFS_READ, &file));
@@ -104,11 +111,15 @@ status hint_open(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
     return STATUS_OK;
 }
 
+/* As the writer gave it, with the entries counted. */
 const hint_info *hint_about(const hint_reader *r) {
+    CHECK(r->info.segment > 0);
     return &r->info;
 }
 
+/* Also of a reader that was never whole. */
 void hint_close(hint_reader *r) {
+    CHECK(!r || r->path);
     if (!r) return;
     logscan_close(r->scan);
     CHECK(r->file);
@@ -120,14 +131,9 @@ void hint_close(hint_reader *r) {
 
 /* ---- entries --------------------------------------------------------------------------------- */
 
-static bool get_varint32(slice *in, uint32_t *out) {
-    uint64_t v;
-    if (!get_varint(in, &v) || v > UINT32_MAX) return false;
-    *out = (uint32_t)v;
-    return true;
-}
-
+/* One byte off the front. */
 static bool get_byte(slice *in, uint8_t *out) {
+    CHECK(in->len == 0 || in->data);
     slice b;
     if (!get_bytes(in, 1, &b)) return false;
     *out = (uint8_t)b.data[0];
@@ -136,6 +142,7 @@ static bool get_byte(slice *in, uint8_t *out) {
 
 /* The next block with entries; *got false behind the last. */
 static status next_block(hint_reader *r, bool *got) {
+    CHECK(r->scan);
     logscan_item item;
     uint32_t count;
     CHECK(r->left == 0);
@@ -154,6 +161,7 @@ static status next_block(hint_reader *r, bool *got) {
 
 /* Kind, flags, token or collection, place. */
 static bool get_place(hint_reader *r, slice *in, hint_entry *e) {
+    CHECK(r->block >= HINT_ORDER && r->block <= HINT_MAP);
     uint64_t delta = 0;
     if (!get_byte(in, &e->kind) || hint_block_of(e->kind) != r->block) return false;
     if (r->block != HINT_ORDER) {
@@ -174,6 +182,7 @@ static bool get_place(hint_reader *r, slice *in, hint_entry *e) {
 
 /* What comes behind the place. */
 static bool get_tail(hint_reader *r, slice *in, hint_entry *e) {
+    CHECK(e->kind > 0);
     uint64_t expire;
     if (r->block == HINT_ORDER)
         return get_varbytes(in, &e->body) && record_pairs_valid(e->kind, e->body);
@@ -194,7 +203,9 @@ static bool get_tail(hint_reader *r, slice *in, hint_entry *e) {
     return e->map < RECORD_MAP_MAX;
 }
 
+/* Blocks are entered one by one; behind the last with entries come the filters. */
 status hint_next(hint_reader *r, hint_entry *out, bool *got) {
+    CHECK(r->scan);
     *out = (hint_entry){0};
     *got = false;
     if (r->left == 0) {
@@ -215,6 +226,7 @@ status hint_next(hint_reader *r, hint_entry *out, bool *got) {
 
 /* Appends `bytes` of bits from blocks that begin at offset `at`. */
 static status read_filter(hint_reader *r, unsigned block, uint32_t at, uint32_t bytes, buf *out) {
+    CHECK(bytes % FILTER_BLOCK == 0);
     buf raw = {0};
     status st = STATUS_OK;
     CHECK(block == HINT_KEYS || block == HINT_ELEMS);
@@ -238,7 +250,9 @@ static status read_filter(hint_reader *r, unsigned block, uint32_t at, uint32_t 
     return st;
 }
 
+/* Reads by place, without moving the scan of the entries. */
 status hint_filters(hint_reader *r, buf *keys, buf *elems) {
+    CHECK(keys != elems);
     CHECK(r->info.segment > 0);
     TRY(read_filter(r, HINT_KEYS, r->at.keys_at, r->at.keys_bytes, keys));
     return read_filter(r, HINT_ELEMS, r->at.elems_at, r->at.elems_bytes, elems);
@@ -246,6 +260,7 @@ status hint_filters(hint_reader *r, buf *keys, buf *elems) {
 
 /* Reads the footer, which is always as long and always last. */
 static status read_footer(hint_reader *r, uint32_t segment) {
+    CHECK(r->file);
     char raw[RECORD_HEADER + HINT_FOOTER_SIZE];
     uint64_t size;
     record rec;
@@ -263,8 +278,10 @@ static status read_footer(hint_reader *r, uint32_t segment) {
     return STATUS_OK;
 }
 
+/* Merges ask for the filters of many segments: only the footer and the filters are read. */
 status hint_read_filters(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
                          uint32_t segment_length, hint_info *info, buf *keys, buf *elems) {
+    CHECK(segment > 0);
     hint_reader r = {.path = mem_strdup(path), .store_id = store_id};
     status st = vfs_open(v, path, VFS_READ, &r.file);
     if (status_ok(st)) {

@@ -3,7 +3,10 @@
  * Entries gather in a block's body, which goes out as one record when it is HINT_BLOCK long, or
  * when the next entry belongs to another kind of block or another pdb. Tokens and collection ids
  * are stored as differences from the entry before, which sorting makes small. The order is checked
- * entry by entry: a reader relies on it to fill an index page by page. */
+ * entry by entry: a reader relies on it to fill an index page by page.
+ *
+ * The filters' size follows from the number of keys, which is known only at the end; until then
+ * their hashes are kept, eight bytes a key. */
 #include "storage/hint_format.h"
 
 #include "base/codec.h"
@@ -34,8 +37,10 @@ struct hint_writer {
     status failed;
 };
 
+/* An older hint of that name is replaced: it was damaged, or of a crash. */
 status hint_create(vfs *v, const char *path, uint64_t store_id, hash_key key, const hint_info *info,
                    hint_writer **out) {
+    CHECK(info->segment_length >= FILE_HEADER);
     *out = NULL;
     CHECK(info->segment > 0);
     hint_writer *w = mem_zalloc(sizeof *w);
@@ -54,6 +59,7 @@ status hint_create(vfs *v, const char *path, uint64_t store_id, hash_key key, co
 
 /* Puts a block as a record. */
 static status put_block(hint_writer *w, unsigned block, slice body, uint32_t *at) {
+    CHECK(body.len <= RECORD_BODY_MAX);
     record r = {.kind = RECORD_HINT, .type = (uint8_t)block, .body = body};
     CHECK(block >= HINT_ORDER && block <= HINT_FOOTER);
     return outfile_put(&w->out, &r, at);
@@ -71,6 +77,7 @@ static status close_block(hint_writer *w) {
 
 /* Begins a block: its count, and the pdb of its entries. */
 static void open_block(hint_writer *w, unsigned block, uint32_t pdb) {
+    CHECK(block >= HINT_ORDER && block <= HINT_MAP);
     CHECK(w->block == 0);
     w->block = block;
     w->count = 0;
@@ -84,6 +91,7 @@ static void open_block(hint_writer *w, unsigned block, uint32_t pdb) {
 
 /* Aborts unless e comes behind the entry before. */
 static void check_order(hint_writer *w, const hint_entry *e, unsigned block) {
+    CHECK(block >= HINT_ORDER && block <= HINT_MAP);
     bool has_sub = e->kind == RECORD_MAP_PUT || e->kind == RECORD_MAP_DEL;
     uint64_t now[3] = {e->pdb, block == HINT_MAIN ? e->token : e->coll, has_sub ? e->map + 1u : 0};
     int c = 0;
@@ -110,7 +118,9 @@ static void check_entry(const hint_entry *e) {
     CHECK(e->body.len <= RECORD_BODY_MAX - HINT_BLOCK - ENTRY_OVERHEAD);
 }
 
+/* Length first. */
 static char *put_varbytes(char *p, slice s) {
+    CHECK(s.len == 0 || s.data);
     p = put_varint(p, s.len);
     if (s.len) memcpy(p, s.data, s.len);
     return p + s.len;
@@ -118,6 +128,7 @@ static char *put_varbytes(char *p, slice s) {
 
 /* The fields behind kind, flags and the order's own. */
 static char *put_tail(char *p, const hint_entry *e) {
+    CHECK(e->kind != RECORD_DROP);
     p = put_varbytes(p, e->key);
     if (e->flags & RECORD_EXPIRE) p = put_u64(p, (uint64_t)e->expire);
     if (e->flags & RECORD_COLL) p = put_varint(p, e->coll);
@@ -127,6 +138,7 @@ static char *put_tail(char *p, const hint_entry *e) {
 
 /* Appends e to the block. README.md draws the three forms. */
 static void put_entry(hint_writer *w, const hint_entry *e) {
+    CHECK(w->block == hint_block_of(e->kind));
     size_t need = ENTRY_OVERHEAD + e->key.len + e->body.len;
     if (e->flags & HINT_INLINE) need += e->value.len;
     char *start = buf_reserve(&w->body, need), *p = start;
@@ -164,7 +176,9 @@ static void collect(hint_writer *w, const hint_entry *e) {
         filter_collect(&w->elems, hint_hash_elem(w->key, e->coll, e->map, e->key));
 }
 
+/* Closes the block that is full, or that e does not belong to, first. */
 status hint_add(hint_writer *w, const hint_entry *e) {
+    CHECK(w->out.file);
     unsigned block = hint_block_of(e->kind);
     CHECK(block != 0);
     check_entry(e);
@@ -181,6 +195,7 @@ status hint_add(hint_writer *w, const hint_entry *e) {
 /* Puts a filter as blocks; *at is where the first is, *bytes how many bytes of bits there are. */
 static status put_filter(hint_writer *w, unsigned block, filter_builder *b, uint32_t *at,
                          uint32_t *bytes) {
+    CHECK(w->block == 0);
     buf bits = {0};
     status st = STATUS_OK;
     filter_finish(b, &bits);
@@ -199,6 +214,7 @@ static status put_filter(hint_writer *w, unsigned block, filter_builder *b, uint
 
 /* Everything behind the entries. */
 static status put_end(hint_writer *w) {
+    CHECK(w->out.file);
     hint_filters_at at;
     char footer[HINT_FOOTER_SIZE];
     TRY(close_block(w));
@@ -209,7 +225,9 @@ static status put_end(hint_writer *w) {
     return put_block(w, HINT_FOOTER, slice_of(footer, sizeof footer), NULL);
 }
 
+/* The writer is gone afterwards; a file that could not be finished is the caller's to unlink. */
 status hint_finish(hint_writer *w, uint64_t *bytes) {
+    CHECK(w->out.file);
     status st = put_end(w);
     if (bytes) *bytes = outfile_length(&w->out);
     if (status_ok(st)) st = outfile_finish(&w->out);
@@ -217,6 +235,7 @@ status hint_finish(hint_writer *w, uint64_t *bytes) {
     return st;
 }
 
+/* Nothing happens for NULL. */
 void hint_abandon(hint_writer *w) {
     if (!w) return;
     outfile_abandon(&w->out);

@@ -9,7 +9,9 @@
 
 #define LINE_MAX_BYTES 4096
 
+/* A line that is too long is cut. */
 void lines_say(const lines *l, const char *fmt, ...) {
+    CHECK(fmt);
     char text[LINE_MAX_BYTES];
     va_list ap;
     if (!l || !l->line) return;
@@ -20,7 +22,9 @@ void lines_say(const lines *l, const char *fmt, ...) {
     l->line(l->ctx, text);
 }
 
+/* Whatever the bytes are, what is printed is printable ASCII. */
 void lines_quote(buf *out, slice bytes, size_t most) {
+    CHECK(most > 0);
     size_t n = bytes.len < most ? bytes.len : most;
     CHECK(n == 0 || bytes.data);
     buf_append_char(out, '"');

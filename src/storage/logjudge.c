@@ -47,6 +47,7 @@ static void search_piece(search *s, const char *p, size_t starts, size_t n, uint
 
 /* Searches the file from offset `from` on, piece by piece; pieces overlap by a header. */
 static status search_file(search *s, uint32_t from) {
+    CHECK(s->f->file);
     status st = STATUS_OK;
     uint64_t at = from, size;
     size_t n = 0, piece;
@@ -73,6 +74,7 @@ static status search_file(search *s, uint32_t from) {
 /* J1 and J2: true, with the mark set, if a sealed length says that more was durable than the
  * whole batches up to `end` of the first file. */
 static bool sealed_beyond(const log_file *files, size_t n, uint32_t end, log_verdict *out) {
+    CHECK(n > 0 && end >= FILE_HEADER);
     for (size_t i = 0; i < n; i++) {
         if (files[i].length == 0) continue;
         CHECK(files[i].length >= FILE_HEADER);
@@ -83,8 +85,10 @@ static bool sealed_beyond(const log_file *files, size_t n, uint32_t end, log_ver
     return false;
 }
 
+/* J1 and J2 cost nothing and are asked first. */
 status logscan_judge(uint64_t store_id, const log_file *files, size_t n, const logscan_stop *stop,
                      log_verdict *out) {
+    CHECK(files[0].file);
     CHECK(n > 0 && stop->end <= stop->bad && stop->end >= FILE_HEADER);
     *out = (log_verdict){.kind = LOG_DAMAGED, .cut = stop->end, .bad = stop->bad, .why = stop->why};
     if (sealed_beyond(files, n, stop->end, out)) return STATUS_OK;
@@ -118,6 +122,7 @@ typedef struct replay {
 
 /* True if the first record of a file says that it comes right behind what was read. */
 static bool continues_log(const replay *r, const logscan_item *first) {
+    CHECK(first->offset >= FILE_HEADER);
     bool begin = first->rec.kind == RECORD_BEGIN && first->offset == FILE_HEADER;
     if (r->expect) return begin && first->rec.prev == r->expect;
     /* behind a sealed file: if it names that very file, the length must agree */
@@ -127,6 +132,7 @@ static bool continues_log(const replay *r, const logscan_item *first) {
 
 /* Reads one file: r->follows is false, and nothing was given, if it does not continue the log. */
 static status replay_file(replay *r, const log_file *f) {
+    CHECK(f->file && r->each);
     logscan *s;
     logscan_item item;
     bool got;
@@ -150,6 +156,7 @@ static const logscan_stop begin_of_file = {FILE_HEADER, FILE_HEADER, RECORD_BAD_
 /* The log stopped in files[i] as r->stop says. */
 static status judge_from(const replay *r, const log_file *files, size_t n, size_t i,
                          log_verdict *out) {
+    CHECK(r->stop.end >= FILE_HEADER);
     CHECK(i < n);
     TRY(logscan_judge(r->store_id, files + i, n - i, &r->stop, out));
     out->file = i;
@@ -159,6 +166,7 @@ static status judge_from(const replay *r, const log_file *files, size_t n, size_
 /* files[i] has records, but was begun at another place than where the manifest has the log: either
  * the one or the other is not what was written. */
 static void not_next(const replay *r, size_t i, log_verdict *out) {
+    CHECK(!r->follows && r->records);
     *out = (log_verdict){.kind = LOG_DAMAGED,
                          .file = i,
                          .cut = FILE_HEADER,
@@ -168,8 +176,11 @@ static void not_next(const replay *r, size_t i, log_verdict *out) {
     CHECK(out->mark > 0);
 }
 
+/* A file is read only when it is known to continue the log; the verdict comes from where that
+ * ends. */
 status log_replay(uint64_t store_id, const log_file *files, size_t n, log_pos before,
                   log_replay_fn each, void *ctx, log_verdict *out) {
+    CHECK(each && out);
     replay r = {.store_id = store_id, .each = each, .ctx = ctx, .expect = before};
     CHECK(n > 0);
     *out = (log_verdict){.kind = LOG_CLEAN};
@@ -199,7 +210,9 @@ status log_replay(uint64_t store_id, const log_file *files, size_t n, log_pos be
     return STATUS_OK;
 }
 
+/* One sentence: where, what, why it is known, what to do. */
 status log_verdict_status(const log_verdict *v, const log_file *files) {
+    CHECK(v->cut <= v->bad);
     if (v->kind != LOG_DAMAGED) return STATUS_OK;
     const log_file *f = &files[v->file];
     CHECK(v->mark > 0);

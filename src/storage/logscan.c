@@ -29,7 +29,9 @@ struct logscan {
     size_t len;
 };
 
+/* The window is no larger than the file. */
 status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
+    CHECK(f->file && f->path);
     *out = NULL;
     uint64_t size;
     TRY(file_header_expect(f->file, f->path, f->kind, store_id, f->number, NULL));
@@ -48,7 +50,9 @@ status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
     return STATUS_OK;
 }
 
+/* Nothing happens for NULL. */
 void logscan_close(logscan *s) {
+    CHECK(!s || s->window);
     if (!s) return;
     mem_free(s->window);
     mem_free(s);
@@ -82,6 +86,7 @@ static status fill(logscan *s, uint32_t offset, size_t need, const char **p, siz
 /* True if fewer zeros than a header has are left of the file: a log that fills its file so far ends
  * there like any other. */
 static bool short_zeros(const char *p, size_t n) {
+    CHECK(p);
     CHECK(n > 0);
     for (size_t i = 0; i < n; i++)
         if (p[i]) return false;
@@ -91,6 +96,7 @@ static bool short_zeros(const char *p, size_t n) {
 /* The record at offset, with or without its CRCs. *result is RECORD_OK with *at_end at the end. */
 static status read_at(logscan *s, uint32_t offset, bool check, record *rec, record_result *result,
                       bool *at_end) {
+    CHECK(offset >= s->pos);
     const char *p;
     size_t n;
     record_place place = {s->store_id, s->f.number, offset};
@@ -128,7 +134,9 @@ static status check_batch(logscan *s, record *rec) {
     return STATUS_OK;
 }
 
+/* A record that is a batch by itself comes straight from its check. */
 status logscan_next(logscan *s, logscan_item *out, bool *got) {
+    CHECK(s->pos <= s->good);
     record_result result = RECORD_OK;
     bool at_end = false, first = !s->inside;
     *got = false;
@@ -152,16 +160,22 @@ give:
     return STATUS_OK;
 }
 
+/* Where and why, once logscan_next has said that there is no more. */
 logscan_stop logscan_stopped(const logscan *s) {
+    CHECK(s->stop.end <= s->stop.bad);
     CHECK(s->done);
     return s->stop;
 }
 
+/* Records before this have been given. */
 uint32_t logscan_offset(const logscan *s) {
+    CHECK(s->pos >= FILE_HEADER);
     return s->pos;
 }
 
+/* The message is for an operator. */
 status logscan_must_be_whole(const logscan *s) {
+    CHECK(s->stop.end <= s->stop.bad);
     CHECK(s->done);
     if (s->f.length && s->stop.why == RECORD_OK && s->stop.bad == s->stop.end &&
         s->stop.end == s->f.length)

@@ -56,14 +56,17 @@ struct logwrite {
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
+/* Position of the chunk's first byte. */
 static inline log_pos chunk_start(const chunk *c) {
     return log_pos_of(c->number, c->offset);
 }
 
+/* Position behind its last. */
 static inline log_pos chunk_end(const chunk *c) {
     return log_pos_of(c->number, c->offset + c->len);
 }
 
+/* There is one from logwrite_start on. */
 static inline chunk *last_chunk(const logwrite *w) {
     CHECK(w->n > 0);
     return &w->chunks[w->n - 1];
@@ -71,6 +74,7 @@ static inline chunk *last_chunk(const logwrite *w) {
 
 /* Memory for at least `need` bytes; sets *cap. */
 static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
+    CHECK(w->spares <= SPARE_MAX);
     *cap = LOGWRITE_CHUNK;
     if (need <= LOGWRITE_CHUNK && w->spares > 0) return w->spare[--w->spares];
     if (need > LOGWRITE_CHUNK) *cap = (need + PAGE - 1) / PAGE * PAGE;
@@ -81,6 +85,7 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
 
 /* Gives a chunk's memory back: to the spares if it is of the common size. */
 static void give_memory(logwrite *w, chunk *c) {
+    CHECK(c->len <= c->cap);
     CHECK(c->data && w->memory >= c->cap);
     if (c->cap == LOGWRITE_CHUNK && w->spares < SPARE_MAX) {
         w->spare[w->spares++] = c->data;
@@ -93,6 +98,7 @@ static void give_memory(logwrite *w, chunk *c) {
 
 /* Inserts an empty chunk at index i, for bytes at `offset` of the current file. */
 static chunk *insert_chunk(logwrite *w, size_t i, uint32_t offset, uint32_t need) {
+    CHECK(need > 0 && offset >= FILE_HEADER);
     CHECK(i <= w->n);
     if (w->n == w->room) {
         w->room = w->room ? w->room * 2 : 8;
@@ -108,6 +114,7 @@ static chunk *insert_chunk(logwrite *w, size_t i, uint32_t offset, uint32_t need
 
 /* The index of the last chunk that begins at or before pos; n if there is none. */
 static size_t find_chunk(const logwrite *w, log_pos pos) {
+    CHECK(w->n <= w->room);
     size_t lo = 0, hi = w->n;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
@@ -122,13 +129,16 @@ static size_t find_chunk(const logwrite *w, log_pos pos) {
 
 /* ---- life ------------------------------------------------------------------------------------ */
 
+/* Nothing can be appended before logwrite_start. */
 logwrite *logwrite_new(uint64_t store_id) {
     logwrite *w = mem_zalloc(sizeof *w);
     w->store_id = store_id;
     return w;
 }
 
+/* Nothing happens for NULL. */
 void logwrite_free(logwrite *w) {
+    CHECK(!w || w->n <= w->room);
     if (!w) return;
     for (size_t i = 0; i < w->n; i++)
         mem_unmap(w->chunks[i].data, w->chunks[i].cap);
@@ -140,6 +150,7 @@ void logwrite_free(logwrite *w) {
 
 /* Encodes and seals a record that is a batch by itself at the end of the last chunk. */
 static void put_whole(logwrite *w, record *r) {
+    CHECK(!w->open);
     chunk *c = last_chunk(w);
     CHECK(c->cap - c->len >= RECORD_OVERHEAD_MAX);
     char *p = c->data + c->len;
@@ -152,6 +163,7 @@ static void put_whole(logwrite *w, record *r) {
 /* Puts a chunk for the beginning of file f at index i, with its BEGIN record. */
 static void begin_file(logwrite *w, const logwrite_file *f, size_t i, uint32_t need,
                        log_pos before) {
+    CHECK(i <= w->n);
     CHECK(f->file && f->number > log_pos_file(before));
     CHECK(f->limit >= FILE_HEADER + RECORD_OVERHEAD_MAX);
     w->file = *f;
@@ -163,7 +175,9 @@ static void begin_file(logwrite *w, const logwrite_file *f, size_t i, uint32_t n
     w->committed = chunk_end(c);
 }
 
+/* The BEGIN record is committed, and not yet written. */
 void logwrite_start(logwrite *w, const logwrite_file *f, log_pos before) {
+    CHECK(f->file);
     CHECK(w->n == 0 && !w->open);
     begin_file(w, f, 0, 0, before);
     w->written = w->durable = log_pos_of(f->number, FILE_HEADER);
@@ -171,14 +185,18 @@ void logwrite_start(logwrite *w, const logwrite_file *f, log_pos before) {
 
 /* ---- batches --------------------------------------------------------------------------------- */
 
+/* Costs three stores: most batches have one record. */
 void logwrite_begin(logwrite *w) {
+    CHECK(w->committed == logwrite_end(w));
     CHECK(!w->open && w->n > 0);
     w->open = true;
     w->records = 0;
     w->mark_taken = false;
 }
 
+/* Only encodes: what depends on the place and on what follows is left to the commit. */
 log_pos logwrite_append(logwrite *w, record *r, char **value) {
+    CHECK(w->committed <= chunk_end(last_chunk(w)));
     CHECK(w->open);
     chunk *c = last_chunk(w);
     size_t need = RECORD_OVERHEAD_MAX + r->key.len + r->value.len + r->body.len;
@@ -200,7 +218,9 @@ log_pos logwrite_append(logwrite *w, record *r, char **value) {
     return at;
 }
 
+/* A record of its own, since a record's size must not change once its place is known. */
 void logwrite_origin(logwrite *w, const char origin[RECORD_ORIGIN_LEN]) {
+    CHECK(origin);
     record r = {
         .kind = RECORD_IDLE, .flags = RECORD_ORIGIN, .origin = slice_of(origin, RECORD_ORIGIN_LEN)};
     CHECK(w->open);
@@ -209,6 +229,7 @@ void logwrite_origin(logwrite *w, const char origin[RECORD_ORIGIN_LEN]) {
 
 /* Seals the batch's records, one by one, from the first chunk that has some. */
 static void seal_batch(logwrite *w) {
+    CHECK(w->records > 1);
     log_pos end = logwrite_end(w);
     for (size_t i = find_chunk(w, w->committed); i < w->n; i++) {
         chunk *c = &w->chunks[i];
@@ -224,7 +245,9 @@ static void seal_batch(logwrite *w) {
     }
 }
 
+/* One CRC pass over the batch; from here on its bytes do not change (T4). */
 void logwrite_commit(logwrite *w) {
+    CHECK(w->n > 0);
     CHECK(w->open);
     w->open = false;
     if (w->records == 0) return;
@@ -243,6 +266,7 @@ void logwrite_commit(logwrite *w) {
 
 /* Cuts the tail at committed. */
 static void truncate_batch(logwrite *w) {
+    CHECK(w->n > 0);
     while (w->n > 1 && chunk_start(last_chunk(w)) >= w->committed)
         give_memory(w, &w->chunks[--w->n]);
     chunk *c = last_chunk(w);
@@ -250,7 +274,9 @@ static void truncate_batch(logwrite *w) {
     c->len = log_pos_offset(w->committed) - c->offset;
 }
 
+/* A mark that one of the records carried is due again. */
 void logwrite_abort(logwrite *w) {
+    CHECK(w->n > 0);
     CHECK(w->open);
     w->open = false;
     if (w->records == 0) return;
@@ -261,18 +287,24 @@ void logwrite_abort(logwrite *w) {
     w->mark_due = true;
 }
 
+/* Against the limit of the current file. */
 uint32_t logwrite_left(const logwrite *w) {
+    CHECK(w->file.file);
     uint32_t end = log_pos_offset(logwrite_end(w));
     CHECK(end <= w->file.limit);
     return w->file.limit - end;
 }
 
+/* The caller has allocated the room. */
 void logwrite_extend(logwrite *w, uint32_t limit) {
+    CHECK(limit > FILE_HEADER);
     CHECK(w->n > 0 && limit >= w->file.limit);
     w->file.limit = limit;
 }
 
+/* The batch lies in one file (T2, T3). */
 uint32_t logwrite_batch_bytes(const logwrite *w) {
+    CHECK(w->n > 0);
     log_pos end = logwrite_end(w);
     CHECK(log_pos_file(end) == log_pos_file(w->committed));
     return (uint32_t)(end - w->committed);
@@ -280,6 +312,7 @@ uint32_t logwrite_batch_bytes(const logwrite *w) {
 
 /* Gives the chunks from index i on, all of the open batch, their places in the current file. */
 static void rebase(logwrite *w, size_t i) {
+    CHECK(w->file.file);
     CHECK(i > 0);
     for (; i < w->n; i++) {
         w->chunks[i].file = w->file.file;
@@ -288,7 +321,9 @@ static void rebase(logwrite *w, size_t i) {
     }
 }
 
+/* Only the batch's bytes in a chunk shared with committed ones are copied. */
 void logwrite_next(logwrite *w, const logwrite_file *f, logwrite_moved *out) {
+    CHECK(f->file);
     uint32_t moving = logwrite_batch_bytes(w), shared = 0, copy = 0;
     log_pos from = w->committed;
     CHECK(f->number > w->file.number);
@@ -313,7 +348,9 @@ void logwrite_next(logwrite *w, const logwrite_file *f, logwrite_moved *out) {
 
 /* ---- reading --------------------------------------------------------------------------------- */
 
+/* A record lies within one chunk, so what is found is all of it. */
 bool logwrite_read(const logwrite *w, log_pos pos, slice *out) {
+    CHECK(pos > 0);
     *out = SLICE_EMPTY;
     size_t i = find_chunk(w, pos);
     if (i == w->n || pos >= chunk_end(&w->chunks[i])) return false;
@@ -324,22 +361,31 @@ bool logwrite_read(const logwrite *w, log_pos pos, slice *out) {
     return true;
 }
 
+/* Behind the last byte appended. */
 log_pos logwrite_end(const logwrite *w) {
+    CHECK(w->n > 0);
     return chunk_end(last_chunk(w));
 }
 
+/* Behind the last whole batch. */
 log_pos logwrite_committed(const logwrite *w) {
+    CHECK(w->committed >= w->written);
     return w->committed;
 }
 
+/* What the file system has taken. */
 log_pos logwrite_written(const logwrite *w) {
+    CHECK(w->written >= w->durable);
     return w->written;
 }
 
+/* What an fsync has covered. */
 log_pos logwrite_durable(const logwrite *w) {
+    CHECK(w->durable <= w->written);
     return w->durable;
 }
 
+/* From here on logwrite_read answers. */
 log_pos logwrite_kept(const logwrite *w) {
     CHECK(w->n > 0);
     return chunk_start(&w->chunks[0]);
@@ -347,7 +393,9 @@ log_pos logwrite_kept(const logwrite *w) {
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
+/* Stops at the first chunk of another file, so that it is one call of pwritev. */
 bool logwrite_gather(logwrite *w, logwrite_out *out) {
+    CHECK(w->n > 0);
     *out = (logwrite_out){0};
     if (w->written >= w->committed) return false;
     size_t i = find_chunk(w, w->written);
@@ -375,12 +423,16 @@ bool logwrite_gather(logwrite *w, logwrite_out *out) {
     return true;
 }
 
+/* Written moves to what was gathered. */
 void logwrite_wrote(logwrite *w, const logwrite_out *out) {
+    CHECK(log_pos_file(out->end) == out->number);
     CHECK(out->end > w->written && out->end <= w->committed);
     w->written = out->end;
 }
 
+/* One call a file, mostly one in all. */
 status logwrite_flush(logwrite *w, uint64_t *bytes) {
+    CHECK(w->n > 0);
     logwrite_out out;
     if (bytes) *bytes = 0;
     while (logwrite_gather(w, &out)) {
@@ -392,6 +444,7 @@ status logwrite_flush(logwrite *w, uint64_t *bytes) {
     return STATUS_OK;
 }
 
+/* Whole chunks go; the memory of the last is used again when all of it is gone. */
 void logwrite_forget(logwrite *w, log_pos pos) {
     CHECK(pos <= w->written);
     size_t gone = 0;
@@ -409,7 +462,9 @@ void logwrite_forget(logwrite *w, log_pos pos) {
     CHECK(w->n > 0);
 }
 
+/* A mark becomes due if there is data that the newest mark does not cover. */
 void logwrite_set_durable(logwrite *w, log_pos pos) {
+    CHECK(w->marked <= w->committed);
     CHECK(pos <= w->written && !w->open);
     if (pos <= w->durable) return;
     w->durable = pos;
@@ -420,7 +475,9 @@ void logwrite_set_durable(logwrite *w, log_pos pos) {
     logwrite_forget(w, pos);
 }
 
+/* The mark of an IDLE record asks for no other: asked_end stays. */
 bool logwrite_idle(logwrite *w) {
+    CHECK(w->n > 0);
     CHECK(!w->open);
     if (!w->mark_due || logwrite_left(w) < RECORD_OVERHEAD_MAX) return false;
     chunk *c = last_chunk(w);
@@ -433,7 +490,9 @@ bool logwrite_idle(logwrite *w) {
     return true;
 }
 
+/* All chunks, in use or spare. */
 uint64_t logwrite_memory(const logwrite *w) {
+    CHECK(w->spares <= SPARE_MAX);
     CHECK(w->memory >= w->spares * (uint64_t)LOGWRITE_CHUNK);
     return w->memory;
 }

@@ -58,6 +58,7 @@ struct manifest {
 /* Appends a record, sealed for file offset `at`. */
 static void put_record(buf *out, record *r, bool continues, uint64_t store_id, uint32_t number,
                        uint32_t at) {
+    CHECK(out->len == 0 || out->data);
     size_t start = out->len;
     record_append(out, r);
     CHECK(at >= FILE_HEADER && number > 0);
@@ -68,6 +69,7 @@ static void put_record(buf *out, record *r, bool continues, uint64_t store_id, u
  * 0), and an idle record with a mark at their end. Returns the length without the idle record. */
 static uint32_t put_edit(buf *out, slice ops, log_pos mark, uint64_t store_id, uint32_t number,
                          uint32_t at) {
+    CHECK(at >= FILE_HEADER);
     size_t start = out->len;
     CHECK(ops.len > 0);
     while (ops.len) {
@@ -88,6 +90,7 @@ static uint32_t put_edit(buf *out, slice ops, log_pos mark, uint64_t store_id, u
 
 /* The whole file that says `s`. Returns its length without the idle record at its end. */
 static uint32_t put_file(buf *out, const manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0] && number > 0);
     buf ops = {0};
     file_header h = {.kind = FILE_MANIFEST, .store_id = s->store_id, .number = number};
     CHECK(out->len == 0);
@@ -104,6 +107,7 @@ static uint32_t put_file(buf *out, const manifest_state *s, uint32_t number) {
 /* Applies what a scan gives. */
 static status load_records(logscan *s, const char *path, manifest_state *state,
                            manifest_report *report) {
+    CHECK(report->edits == 0);
     logscan_item item;
     bool got;
     while (true) {
@@ -126,6 +130,7 @@ static status load_records(logscan *s, const char *path, manifest_state *state,
 
 /* Decides about what lies behind the last good record. */
 static status judge(logscan *s, const log_file *f, uint64_t store_id, manifest_report *report) {
+    CHECK(f->length == 0);
     log_verdict v;
     logscan_stop stop = logscan_stopped(s);
     TRY(logscan_judge(store_id, f, 1, &stop, &v));
@@ -138,6 +143,7 @@ static status judge(logscan *s, const log_file *f, uint64_t store_id, manifest_r
 /* Loads from an open file. */
 static status load(vfs_file *file, const char *path, manifest_state *state,
                    manifest_report *report) {
+    CHECK(file && path);
     file_header h;
     logscan *s;
     *state = (manifest_state){0};
@@ -160,12 +166,15 @@ static status load(vfs_file *file, const char *path, manifest_state *state,
 
 /* Closes a file that was only read, or whose writes were all fsynced: nothing can be lost. */
 static void close_quietly(vfs_file *f) {
+    CHECK(!f || f->ops);
     if (!f) return;
     status ignored = f->ops->close(f);
     (void)ignored;
 }
 
+/* Opens, reads, closes: whatever it returns, the file is as it was. */
 status manifest_load(vfs *v, const char *path, manifest_state *state, manifest_report *report) {
+    CHECK(path && path[0]);
     vfs_file *f;
     *state = (manifest_state){0};
     *report = (manifest_report){0};
@@ -181,6 +190,7 @@ status manifest_load(vfs *v, const char *path, manifest_state *state, manifest_r
  * whether it came as far as the rename; until then a failure leaves everything as it was. */
 static status write_new(vfs *v, const char *dir, const char *tmp, const char *path, slice bytes,
                         vfs_file **out, bool *renamed) {
+    CHECK(tmp && path);
     *out = NULL;
     *renamed = false;
     CHECK(bytes.len > FILE_HEADER);
@@ -205,13 +215,16 @@ static status write_new(vfs *v, const char *dir, const char *tmp, const char *pa
 
 /* "DIR/MANIFEST" and "DIR/MANIFEST.tmp". */
 static status paths(const char *dir, char path[FILE_PATH_MAX], char tmp[FILE_PATH_MAX + 8]) {
+    CHECK(dir && dir[0]);
     TRY(file_path(path, dir, FILE_MANIFEST, 0));
     int n = snprintf(tmp, FILE_PATH_MAX + 8, "%s.tmp", path);
     CHECK(n > 0 && n < FILE_PATH_MAX + 8);
     return STATUS_OK;
 }
 
+/* What manifest_write does with a rewrite, for tools. */
 status manifest_rewrite(vfs *v, const char *dir, const manifest_state *state, uint32_t number) {
+    CHECK(state->nfiles <= MANIFEST_FILES_MAX);
     char path[FILE_PATH_MAX], tmp[FILE_PATH_MAX + 8];
     buf bytes = {0};
     vfs_file *f;
@@ -244,7 +257,9 @@ static status settle(manifest *m) {
     return m->v->ops->sync_dir(m->v, m->dir);
 }
 
+/* A torn end makes the next edit go to a new file: nothing is appended behind it. */
 status manifest_open(vfs *v, const char *dir, manifest **out) {
+    CHECK(dir && dir[0]);
     char path[FILE_PATH_MAX], tmp[FILE_PATH_MAX + 8];
     vfs_file *f;
     uint64_t size;
@@ -283,7 +298,9 @@ status manifest_open(vfs *v, const char *dir, manifest **out) {
     return STATUS_OK;
 }
 
+/* By the way of a rewrite: there never is half a manifest. */
 status manifest_create(vfs *v, const char *dir, const manifest_edit *first, manifest **out) {
+    CHECK(first->ops.len > 0);
     char path[FILE_PATH_MAX], tmp[FILE_PATH_MAX + 8];
     manifest_state s = {0};
     vfs_file *f;
@@ -305,7 +322,9 @@ status manifest_create(vfs *v, const char *dir, const manifest_edit *first, mani
     return STATUS_OK;
 }
 
+/* Nothing happens for NULL. */
 void manifest_close(manifest *m) {
+    CHECK(!m || m->file);
     if (!m) return;
     CHECK(!m->busy);
     close_quietly(m->file);
@@ -317,19 +336,27 @@ void manifest_close(manifest *m) {
     mem_free(m);
 }
 
+/* The durable state. */
 const manifest_state *manifest_get(const manifest *m) {
+    CHECK(m->state.engine[0]);
     return &m->state;
 }
 
+/* As loaded, and kept up to date by each edit. */
 const manifest_report *manifest_about(const manifest *m) {
+    CHECK(m->about.number > 0);
     return &m->about;
 }
 
+/* Final: only a new start reads what is really there. */
 status manifest_failed(const manifest *m) {
+    CHECK(m->failed.msg);
     return m->failed;
 }
 
+/* Between prepare and finish. */
 bool manifest_busy(const manifest *m) {
+    CHECK(!m->busy || m->next.engine[0]);
     return m->busy;
 }
 
@@ -337,11 +364,14 @@ bool manifest_busy(const manifest *m) {
 
 /* True if the edit should go to a new file. */
 static bool should_renew(const manifest *m, size_t more) {
+    CHECK(m->end >= m->edit_end);
     uint64_t fresh = (uint64_t)m->fresh * GROWN_TIMES, then = (uint64_t)m->end + more;
     return m->renew || then > UINT32_MAX - 2 * AHEAD || (then > GROWN && then > fresh);
 }
 
+/* The edit is applied to a copy of the state, so that an impossible one changes nothing. */
 status manifest_prepare(manifest *m, const manifest_edit *e) {
+    CHECK(!m->new_file || m->rewriting);
     CHECK(!m->busy);
     TRY(m->failed);
     if (e->ops.len == 0) return status_make(ST_INVALID, "an empty manifest edit");
@@ -368,6 +398,8 @@ status manifest_prepare(manifest *m, const manifest_edit *e) {
 
 /* Appends the edit to the file. */
 static status write_append(manifest *m) {
+    CHECK(m->busy && !m->rewriting);
+    CHECK(m->end <= m->allocated);
     uint64_t need = (uint64_t)m->end + m->bytes.len;
     CHECK(m->edit_len < m->bytes.len);
     if (need > m->allocated) {
@@ -387,7 +419,9 @@ static status write_append(manifest *m) {
     return STATUS_OK;
 }
 
+/* May run on a worker: touches the file, the encoded bytes and the result, not the state. */
 status manifest_write(manifest *m) {
+    CHECK(m->bytes.len > m->edit_len);
     CHECK(m->busy && !m->written);
     bool renamed = false;
     status st = m->rewriting ? write_new(m->v, m->dir, m->tmp, m->path, buf_slice(&m->bytes),
@@ -402,6 +436,7 @@ status manifest_write(manifest *m) {
 
 /* The file has the edit at its end; `start` is where its bytes began. */
 static void moved_on(manifest *m, uint32_t start) {
+    CHECK(start == 0 || start == m->end);
     m->edit_end = start + m->edit_len;
     m->end = start + (uint32_t)m->bytes.len;
     m->about.edits++;
@@ -411,7 +446,9 @@ static void moved_on(manifest *m, uint32_t start) {
     CHECK(m->end > m->edit_end);
 }
 
+/* On the thread again. */
 void manifest_finish(manifest *m) {
+    CHECK(m->result.msg);
     CHECK(m->busy && m->written);
     m->busy = false;
     if (!status_ok(m->result)) {
@@ -436,7 +473,9 @@ void manifest_finish(manifest *m) {
     moved_on(m, start);
 }
 
+/* All three steps at once, blocking. */
 status manifest_commit(manifest *m, const manifest_edit *e) {
+    CHECK(!m->busy);
     TRY(manifest_prepare(m, e));
     status st = manifest_write(m);
     manifest_finish(m);

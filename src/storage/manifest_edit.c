@@ -1,5 +1,9 @@
 /* manifest_edit: putting operations together, for an edit or for a whole state, and printing them.
- * manifest_state.h has the encoding. */
+ * manifest_state.h has the encoding.
+ *
+ * Encoding checks what it is given only where a mistake would make bytes that can't be read;
+ * whether an edit is possible in a state is for manifest_state_apply to say, before it is written.
+ */
 #include "base/codec.h"
 #include "base/log.h"
 #include "storage/manifest_state.h"
@@ -14,6 +18,7 @@ static const char *const id_names[MANIFEST_IDS] = {"file", "pdb", "collection", 
 
 /* Appends one operation. */
 static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n) {
+    CHECK(op > 0 && op <= MANIFEST_FILE);
     CHECK(n <= RECORD_BODY_MAX - 16);
     char *p = buf_reserve(out, 1 + VARINT_MAX + n), *start = p;
     *p++ = (char)op;
@@ -24,6 +29,7 @@ static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n)
 
 /* An operation whose payload is a few varints. */
 static void put_numbers(buf *out, enum manifest_op op, const uint64_t *v, int n) {
+    CHECK(op > 0);
     char text[4 * VARINT_MAX], *p = text;
     CHECK(n > 0 && n <= 4);
     for (int i = 0; i < n; i++)
@@ -31,8 +37,10 @@ static void put_numbers(buf *out, enum manifest_op op, const uint64_t *v, int n)
     put_op(out, op, text, (size_t)(p - text));
 }
 
+/* Fixed numbers, as ids and keys are random. */
 void edit_create(manifest_edit *e, const char *engine, uint64_t store_id, hash_key key,
                  bool cluster) {
+    CHECK(engine && e);
     char payload[1 + MANIFEST_ENGINE_MAX + 25], *p = payload;
     size_t n = strlen(engine);
     CHECK(n > 0 && n <= MANIFEST_ENGINE_MAX);
@@ -43,20 +51,28 @@ void edit_create(manifest_edit *e, const char *engine, uint64_t store_id, hash_k
     put_op(&e->ops, MANIFEST_CREATE, payload, (size_t)(p - payload));
 }
 
+/* See manifest_state.h for what each operation means. */
 void edit_pending(manifest_edit *e, uint32_t file) {
+    CHECK(file > 0);
     put_numbers(&e->ops, MANIFEST_PENDING, (uint64_t[]){file}, 1);
 }
 
+/* The file becomes live. */
 void edit_append(manifest_edit *e, uint32_t file) {
+    CHECK(file > 0);
     put_numbers(&e->ops, MANIFEST_APPEND, (uint64_t[]){file}, 1);
 }
 
+/* The file is complete. */
 void edit_seal(manifest_edit *e, uint32_t file, uint32_t length) {
+    CHECK(file > 0 && length > 0);
     put_numbers(&e->ops, MANIFEST_SEAL, (uint64_t[]){file, length}, 2);
 }
 
+/* The outputs' `merged` is not looked at: it is what this operation means. */
 void edit_replace(manifest_edit *e, uint32_t first, uint32_t last, const manifest_file *outputs,
                   size_t n) {
+    CHECK(first > 0 && last > 0);
     buf payload = {0};
     char *p = buf_reserve(&payload, (3 + 2 * n) * VARINT_MAX), *start = p;
     CHECK(n <= MANIFEST_FILES_MAX);
@@ -67,22 +83,30 @@ void edit_replace(manifest_edit *e, uint32_t first, uint32_t last, const manifes
     buf_free(&payload);
 }
 
+/* The file is no longer data. */
 void edit_retire(manifest_edit *e, uint32_t file) {
+    CHECK(file > 0);
     put_numbers(&e->ops, MANIFEST_RETIRE, (uint64_t[]){file}, 1);
 }
 
+/* The file is no longer there. */
 void edit_gone(manifest_edit *e, uint32_t file) {
+    CHECK(file > 0);
     put_numbers(&e->ops, MANIFEST_GONE, (uint64_t[]){file}, 1);
 }
 
+/* Ids up to next may be used once this is durable. */
 void edit_reserve(manifest_edit *e, enum manifest_ids which, uint64_t next) {
+    CHECK(next > 0);
     char payload[1 + VARINT_MAX];
     CHECK(which < MANIFEST_IDS);
     payload[0] = (char)which;
     put_op(&e->ops, MANIFEST_RESERVE, payload, (size_t)(put_varint(payload + 1, next) - payload));
 }
 
+/* The whole mapping, not what changed in it. */
 void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n) {
+    CHECK(n == 0 || map);
     buf payload = {0};
     char *p = buf_reserve(&payload, 8 + (1 + 2 * n) * VARINT_MAX), *start = p;
     CHECK(n <= RECORD_DBS_MAX);
@@ -93,12 +117,15 @@ void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n) {
     buf_free(&payload);
 }
 
+/* The edit is empty afterwards, and may be used again. */
 void edit_free(manifest_edit *e) {
+    CHECK(e->ops.len <= e->ops.cap);
     buf_free(&e->ops);
 }
 
 /* A live file as it is. */
 static void put_file(buf *out, const manifest_file *f) {
+    CHECK(f->number > 0);
     char payload[2 * VARINT_MAX + 1];
     char *p = put_varint(put_varint(payload, f->number), f->length);
     CHECK(!f->merged || f->length);
@@ -106,7 +133,10 @@ static void put_file(buf *out, const manifest_file *f) {
     put_op(out, MANIFEST_FILE, payload, (size_t)(p - payload));
 }
 
+/* Ids first, since files and mappings are compared with them. */
 void manifest_state_encode(const manifest_state *s, buf *out) {
+    CHECK(s->engine[0]);
+    CHECK(s->nfiles <= MANIFEST_FILES_MAX && s->nmap <= RECORD_DBS_MAX);
     manifest_edit e = {.ops = *out};
     edit_create(&e, s->engine, s->store_id, s->key, s->cluster);
     for (int i = 0; i < MANIFEST_IDS; i++)
@@ -123,6 +153,7 @@ void manifest_state_encode(const manifest_state *s, buf *out) {
 
 /* Prints a payload that is a run of varints; false if it is not. */
 static bool print_numbers(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
     uint64_t v;
     while (in.len) {
         if (!get_varint(&in, &v)) return false;
@@ -131,7 +162,9 @@ static bool print_numbers(slice in, buf *out) {
     return true;
 }
 
+/* The key is printed: who reads the manifest has it anyway. */
 static bool print_create(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
     slice n, name, flag;
     uint64_t id, k0, k1;
     if (!get_bytes(&in, 1, &n) || !get_bytes(&in, (unsigned char)n.data[0], &name) ||
@@ -143,7 +176,9 @@ static bool print_create(slice in, buf *out) {
     return in.len == 0;
 }
 
+/* The position, then pairs. */
 static bool print_map(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
     log_pos at;
     if (!get_u64(&in, &at)) return false;
     buf_printf(out, " at file %u offset %u:", log_pos_file(at), log_pos_offset(at));
@@ -152,6 +187,7 @@ static bool print_map(slice in, buf *out) {
 
 /* One operation's payload, in the order of its fields. */
 static bool print_payload(unsigned op, slice in, buf *out) {
+    CHECK(op > 0);
     slice which;
     switch (op) {
     case MANIFEST_CREATE: return print_create(in, out);
@@ -165,7 +201,9 @@ static bool print_payload(unsigned op, slice in, buf *out) {
     }
 }
 
+/* Never fails: it is for looking at what failed. */
 void manifest_ops_print(slice ops, buf *out) {
+    CHECK(ops.len == 0 || ops.data);
     slice tag, payload;
     while (ops.len) {
         if (!get_bytes(&ops, 1, &tag) || !get_varbytes(&ops, &payload)) {

@@ -19,14 +19,20 @@
 
 #define LENGTH_MIN FILE_HEADER
 
+/* The state is empty afterwards. */
 void manifest_state_free(manifest_state *s) {
+    CHECK(s->nfiles == 0 || s->files);
+    CHECK(s->npending == 0 || s->pending);
     mem_free(s->files);
     mem_free(s->pending);
     mem_free(s->map);
     *s = (manifest_state){0};
 }
 
+/* The copy owns its lists. */
 void manifest_state_copy(manifest_state *to, const manifest_state *from) {
+    CHECK(to != from);
+    CHECK(from->npending <= MANIFEST_FILES_MAX);
     *to = *from;
     CHECK(from->nfiles <= MANIFEST_FILES_MAX && from->nmap <= RECORD_DBS_MAX);
     to->files = mem_dup(from->files, from->nfiles * sizeof *from->files);
@@ -36,11 +42,14 @@ void manifest_state_copy(manifest_state *to, const manifest_state *from) {
 
 /* True if n things of `size` bytes are the same. */
 static bool same(const void *a, size_t na, const void *b, size_t nb, size_t size) {
+    CHECK(size > 0);
+    CHECK(na == 0 || a);
     return na == nb && (na == 0 || memcmp(a, b, na * size) == 0);
 }
 
 /* Files one by one: a manifest_file has padding. */
 static bool same_files(const manifest_state *a, const manifest_state *b) {
+    CHECK(a->nfiles == 0 || a->files);
     if (a->nfiles != b->nfiles) return false;
     for (size_t i = 0; i < a->nfiles; i++) {
         const manifest_file *x = &a->files[i], *y = &b->files[i];
@@ -50,7 +59,9 @@ static bool same_files(const manifest_state *a, const manifest_state *b) {
     return true;
 }
 
+/* All but `highest`, which is a bound and no fact. */
 bool manifest_state_eq(const manifest_state *a, const manifest_state *b) {
+    CHECK(a->nmap <= RECORD_DBS_MAX && b->nmap <= RECORD_DBS_MAX);
     return strcmp(a->engine, b->engine) == 0 && a->store_id == b->store_id &&
            a->key.k0 == b->key.k0 && a->key.k1 == b->key.k1 && a->cluster == b->cluster &&
            same_files(a, b) &&
@@ -59,7 +70,10 @@ bool manifest_state_eq(const manifest_state *a, const manifest_state *b) {
            same(a->map, a->nmap, b->map, b->nmap, sizeof *a->map) && a->map_at == b->map_at;
 }
 
+/* Linear: files are a few hundred, and new ones have the highest number. */
 ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number) {
+    CHECK(s->nfiles <= MANIFEST_FILES_MAX);
+    CHECK(s->nfiles == 0 || s->files);
     for (size_t i = 0; number <= s->highest && i < s->nfiles; i++)
         if (s->files[i].number == number) return (ptrdiff_t)i;
     return -1;
@@ -67,6 +81,7 @@ ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number) {
 
 /* The index at which number is, or would be, in pending. */
 static size_t pending_index(const manifest_state *s, uint32_t number) {
+    CHECK(s->npending == 0 || s->pending);
     size_t lo = 0, hi = s->npending;
     while (lo < hi) {
         size_t mid = (lo + hi) / 2;
@@ -79,27 +94,24 @@ static size_t pending_index(const manifest_state *s, uint32_t number) {
     return lo;
 }
 
+/* By halving: the list ascends. */
 bool manifest_state_is_pending(const manifest_state *s, uint32_t number) {
+    CHECK(s->npending <= MANIFEST_FILES_MAX);
     size_t i = pending_index(s, number);
     return i < s->npending && s->pending[i] == number;
 }
 
 /* ---- applying -------------------------------------------------------------------------------- */
 
+/* What is wrong, for the operator's eyes: the edit is refused as a whole. */
 static status impossible(const char *what) {
+    CHECK(what[0] != '\0');
     return status_make(ST_CORRUPT, "an impossible manifest edit: %s", what);
-}
-
-/* A varint that fits in 32 bits. */
-static bool get_number(slice *in, uint32_t *out) {
-    uint64_t v;
-    if (!get_varint(in, &v) || v > UINT32_MAX) return false;
-    *out = (uint32_t)v;
-    return true;
 }
 
 /* Puts a number among the pending ones. */
 static status add_pending(manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0]);
     size_t i = pending_index(s, number);
     if (number == 0 || number >= s->ids[MANIFEST_IDS_FILE])
         return impossible("a file number that was not reserved");
@@ -113,7 +125,9 @@ static status add_pending(manifest_state *s, uint32_t number) {
     return STATUS_OK;
 }
 
+/* Takes a number off the pending ones. */
 static status drop_pending(manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0]);
     size_t i = pending_index(s, number);
     if (i == s->npending || s->pending[i] != number)
         return impossible("a file that is not pending");
@@ -122,12 +136,16 @@ static status drop_pending(manifest_state *s, uint32_t number) {
     return STATUS_OK;
 }
 
+/* Keeps the bound that makes looking up a new number quick. */
 static void raise_highest(manifest_state *s, uint32_t number) {
+    CHECK(number > 0);
+    CHECK(number < s->ids[MANIFEST_IDS_FILE]);
     if (number > s->highest) s->highest = number;
 }
 
 /* Replaces `cut` files from index i on by `put` new ones, whose slots it returns. */
 static manifest_file *splice(manifest_state *s, size_t i, size_t cut, size_t put) {
+    CHECK(put <= MANIFEST_FILES_MAX);
     CHECK(i + cut <= s->nfiles);
     if (put > cut) s->files = mem_realloc(s->files, (s->nfiles + put - cut) * sizeof *s->files);
     if (s->nfiles > i + cut)
@@ -136,9 +154,11 @@ static manifest_file *splice(manifest_state *s, size_t i, size_t cut, size_t put
     return s->files + i;
 }
 
+/* Sets everything that never changes again. */
 static status apply_create(manifest_state *s, slice in) {
     slice n, name, flag;
     if (s->engine[0]) return impossible("a second creation");
+    CHECK(s->nfiles == 0 && s->npending == 0);
     if (!get_bytes(&in, 1, &n) || !get_bytes(&in, (unsigned char)n.data[0], &name) ||
         name.len == 0 || name.len > MANIFEST_ENGINE_MAX || memchr(name.data, 0, name.len))
         return impossible("the engine's name");
@@ -151,7 +171,9 @@ static status apply_create(manifest_state *s, slice in) {
     return STATUS_OK;
 }
 
+/* New files are open, and last. */
 static status apply_append(manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0]);
     TRY(drop_pending(s, number));
     CHECK(manifest_state_find(s, number) < 0);
     *splice(s, s->nfiles, 0, 1) = (manifest_file){.number = number};
@@ -159,9 +181,11 @@ static status apply_append(manifest_state *s, uint32_t number) {
     return STATUS_OK;
 }
 
+/* In log order: what is sealed is durable, and so is all before it. */
 static status apply_seal(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
     uint32_t number, length;
-    if (!get_number(&in, &number) || !get_number(&in, &length) || in.len || length < LENGTH_MIN)
+    if (!get_varint32(&in, &number) || !get_varint32(&in, &length) || in.len || length < LENGTH_MIN)
         return impossible("a malformed seal");
     ptrdiff_t i = manifest_state_find(s, number);
     if (i < 0) return impossible("a seal of a file that is not live");
@@ -173,9 +197,10 @@ static status apply_seal(manifest_state *s, slice in) {
 
 /* The outputs of a REPLACE go from pending to slots of their own. */
 static status take_outputs(manifest_state *s, slice in, manifest_file *to, size_t n) {
+    CHECK(n == 0 || to);
     for (size_t k = 0; k < n; k++) {
         uint32_t number, length;
-        if (!get_number(&in, &number) || !get_number(&in, &length) || length < LENGTH_MIN)
+        if (!get_varint32(&in, &number) || !get_varint32(&in, &length) || length < LENGTH_MIN)
             return impossible("a malformed replacement");
         TRY(drop_pending(s, number));
         raise_highest(s, number);
@@ -184,10 +209,13 @@ static status take_outputs(manifest_state *s, slice in, manifest_file *to, size_
     return in.len ? impossible("bytes behind a replacement") : STATUS_OK;
 }
 
+/* Everything is compared before anything of the list is changed. */
 static status apply_replace(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    CHECK(s->ids[MANIFEST_IDS_FILE] > 0);
     uint32_t first, last;
     uint64_t n;
-    if (!get_number(&in, &first) || !get_number(&in, &last) || !get_varint(&in, &n) ||
+    if (!get_varint32(&in, &first) || !get_varint32(&in, &last) || !get_varint(&in, &n) ||
         n > MANIFEST_FILES_MAX || n > in.len)
         return impossible("a malformed replacement");
     ptrdiff_t a = manifest_state_find(s, first), b = manifest_state_find(s, last);
@@ -209,14 +237,19 @@ static status apply_replace(manifest_state *s, slice in) {
     return st;
 }
 
+/* Sealed or open, wherever it is in the order. */
 static status apply_retire(manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0]);
     ptrdiff_t i = manifest_state_find(s, number);
     if (i < 0) return impossible("the end of a file that is not live");
     splice(s, (size_t)i, 1, 0);
     return add_pending(s, number);
 }
 
+/* Ids only grow. */
 static status apply_reserve(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    CHECK(s->ids[MANIFEST_IDS_FILE] > 0);
     slice which;
     uint64_t next;
     if (!get_bytes(&in, 1, &which) || !get_varint(&in, &next) || in.len ||
@@ -229,7 +262,10 @@ static status apply_reserve(manifest_state *s, slice in) {
     return STATUS_OK;
 }
 
+/* The new mapping replaces the old one. */
 static status apply_map(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    CHECK(s->nmap <= RECORD_DBS_MAX);
     log_pos at;
     uint64_t n;
     if (!get_u64(&in, &at) || !get_varint(&in, &n) || n > RECORD_DBS_MAX || n > in.len)
@@ -237,7 +273,7 @@ static status apply_map(manifest_state *s, slice in) {
     manifest_map *map = mem_zalloc((size_t)n * sizeof *map + 1);
     bool good = at >= s->map_at;
     for (size_t i = 0; i < n && good; i++) {
-        good = get_number(&in, &map[i].db) && get_number(&in, &map[i].pdb) &&
+        good = get_varint32(&in, &map[i].db) && get_varint32(&in, &map[i].pdb) &&
                map[i].db < RECORD_DBS_MAX && map[i].pdb < s->ids[MANIFEST_IDS_PDB] &&
                (i == 0 || map[i].db > map[i - 1].db);
     }
@@ -252,11 +288,14 @@ static status apply_map(manifest_state *s, slice in) {
     return STATUS_OK;
 }
 
+/* A file that a rewritten manifest lists: sealed ones first (M3). */
 static status apply_file(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
     manifest_file f = {0};
     slice merged;
-    if (!get_number(&in, &f.number) || !get_number(&in, &f.length) || !get_bytes(&in, 1, &merged) ||
-        in.len || (unsigned char)merged.data[0] > 1 || (f.length && f.length < LENGTH_MIN))
+    if (!get_varint32(&in, &f.number) || !get_varint32(&in, &f.length) ||
+        !get_bytes(&in, 1, &merged) || in.len || (unsigned char)merged.data[0] > 1 ||
+        (f.length && f.length < LENGTH_MIN))
         return impossible("a malformed file");
     f.merged = merged.data[0] != 0;
     if (f.merged && f.length == 0) return impossible("an open merged file");
@@ -271,8 +310,9 @@ static status apply_file(manifest_state *s, slice in) {
 
 /* The operations whose payload is one file number. */
 static status apply_number(manifest_state *s, unsigned op, slice in) {
+    CHECK(s->engine[0]);
     uint32_t number;
-    if (!get_number(&in, &number) || in.len) return impossible("a malformed file number");
+    if (!get_varint32(&in, &number) || in.len) return impossible("a malformed file number");
     switch (op) {
     case MANIFEST_PENDING: return add_pending(s, number);
     case MANIFEST_APPEND: return apply_append(s, number);
@@ -281,7 +321,9 @@ static status apply_number(manifest_state *s, unsigned op, slice in) {
     }
 }
 
+/* One operation. */
 static status apply_op(manifest_state *s, unsigned op, slice in) {
+    CHECK(op <= UINT8_MAX);
     if (op != MANIFEST_CREATE && !s->engine[0]) return impossible("an edit before the creation");
     switch (op) {
     case MANIFEST_CREATE: return apply_create(s, in);
@@ -300,6 +342,7 @@ static status apply_op(manifest_state *s, unsigned op, slice in) {
 
 /* Takes the next operation off *ops. */
 static bool next_op(slice *ops, unsigned *op, slice *payload) {
+    CHECK(ops->len == 0 || ops->data);
     slice at = *ops, tag;
     if (!get_bytes(&at, 1, &tag) || !get_varbytes(&at, payload)) return false;
     CHECK(at.len < ops->len);
@@ -308,7 +351,9 @@ static bool next_op(slice *ops, unsigned *op, slice *payload) {
     return true;
 }
 
+/* Stops at the first operation that can't be. */
 status manifest_state_apply(manifest_state *s, slice ops) {
+    CHECK(ops.len == 0 || ops.data);
     unsigned op;
     slice payload;
     while (ops.len) {
@@ -319,7 +364,9 @@ status manifest_state_apply(manifest_state *s, slice ops) {
     return STATUS_OK;
 }
 
+/* Never in the middle of an operation. */
 slice manifest_ops_piece(slice *ops, size_t max) {
+    CHECK(ops->len > 0 && max > 0);
     slice rest = *ops, payload;
     unsigned op;
     size_t n = 0;

@@ -9,7 +9,9 @@
 
 #define PIECE ((size_t)1 << 20)
 
+/* The header waits in the buffer with the first records. */
 status outfile_create(outfile *o, vfs *v, const char *path, const file_header *h, bool replace) {
+    CHECK(path && path[0]);
     *o = (outfile){.header = *h};
     CHECK(h->number > 0);
     unsigned flags = VFS_WRITE | VFS_READ | VFS_CREATE | (replace ? VFS_TRUNC : VFS_EXCL);
@@ -21,13 +23,16 @@ status outfile_create(outfile *o, vfs *v, const char *path, const file_header *h
     return STATUS_OK;
 }
 
+/* What is written and what waits. */
 uint32_t outfile_length(const outfile *o) {
+    CHECK(o->header.number > 0);
     CHECK(o->pending.len <= UINT32_MAX - o->written);
     return o->written + (uint32_t)o->pending.len;
 }
 
 /* Writes what is pending. */
 static status drain(outfile *o) {
+    CHECK(o->written <= UINT32_MAX - o->pending.len);
     size_t n = o->pending.len;
     CHECK(o->file);
     if (n == 0) return STATUS_OK;
@@ -38,7 +43,9 @@ static status drain(outfile *o) {
     return STATUS_OK;
 }
 
+/* Sealed at once: the place is final, and the caller has said whether the batch goes on. */
 status outfile_put(outfile *o, record *r, uint32_t *offset) {
+    CHECK(r->kind > 0);
     uint32_t at = outfile_length(o);
     size_t start = o->pending.len;
     CHECK(o->file && at >= FILE_HEADER);
@@ -51,7 +58,9 @@ status outfile_put(outfile *o, record *r, uint32_t *offset) {
     return o->pending.len >= PIECE ? drain(o) : STATUS_OK;
 }
 
+/* A close that fails counts: some file systems report lost writes only then. */
 status outfile_finish(outfile *o) {
+    CHECK(o->file);
     status s = drain(o);
     if (status_ok(s)) s = o->file->ops->fsync(o->file);
     status closed = o->file->ops->close(o->file);
@@ -60,7 +69,9 @@ status outfile_finish(outfile *o) {
     return status_ok(s) ? closed : s;
 }
 
+/* For a file that did not work out, and harmless after a finish. */
 void outfile_abandon(outfile *o) {
+    CHECK(o->pending.len <= o->pending.cap);
     buf_free(&o->pending);
     if (!o->file) return;
     CHECK(o->written == 0 || o->header.number > 0);

@@ -4,7 +4,14 @@
  * when the batch commits: record_encode lays the bytes down, record_seal goes over them once for
  * the CRCs. Reading distrusts everything: lengths are compared with the bytes that are there and
  * with the stated maxima before they are used, the header's CRC is checked before the body's length
- * is believed, and a body must have exactly its fields, with nothing left over. */
+ * is believed, and a body must have exactly its fields, with nothing left over.
+ *
+ * Why the header has a checksum of its own: a body's length is needed before the body can be
+ * checked, and a wrong length would send a scan to a wrong place. Why the place is part of it: a
+ * client may store the bytes of a record as a value, and a file may be copied over another one;
+ * both are records nowhere but where they were written. Why the two are separate: a record whose
+ * header is whole and whose body is not has a size, so a tool can go on right behind it, and its
+ * mark proves what it says. */
 #include "storage/record.h"
 
 #include "base/codec.h"
@@ -31,18 +38,22 @@ static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_MANIFEST] = "MANIFEST", [RECORD_HINT] = "HINT",
 };
 
+/* Kinds begin at 1, so that zeros are no record. */
 static inline bool known_kind(unsigned kind) {
     return kind > 0 && kind < RECORD_KINDS;
 }
 
+/* Records of an element of a collection. */
 static inline bool has_map(unsigned kind) {
     return kind == RECORD_MAP_PUT || kind == RECORD_MAP_DEL;
 }
 
+/* Records that name a key or subkey. */
 static inline bool has_key(unsigned kind) {
     return kind == RECORD_PUT || kind == RECORD_DEL || has_map(kind);
 }
 
+/* Records whose body ends with a value. */
 static inline bool has_value(unsigned kind) {
     return kind == RECORD_PUT || kind == RECORD_MAP_PUT;
 }
@@ -69,6 +80,7 @@ static uint32_t place_seed(record_place at) {
     return crc32c(0, p, sizeof p);
 }
 
+/* From behind hcrc to the header's end. */
 static uint32_t header_crc(const char *p, uint32_t header, record_place at) {
     CHECK(header >= RECORD_HEADER && header <= RECORD_HEADER_MAX);
     return crc32c(place_seed(at), p + AT_BCRC, header - AT_BCRC);
@@ -90,6 +102,7 @@ static void check_record(const record *r) {
 
 /* Appends the fields in front of the value, or all of the body if there is no value. */
 static char *put_fields(char *p, const record *r) {
+    CHECK(r->key.len == 0 || r->key.data);
     switch (r->kind) {
     case RECORD_IDLE: return p;
     case RECORD_BEGIN: return put_u64(p, r->prev);
@@ -113,7 +126,9 @@ static char *put_fields(char *p, const record *r) {
     return p;
 }
 
+/* CRCs stay zero: see record_seal. */
 uint32_t record_encode(char *p, record *r) {
+    CHECK(p);
     check_record(r);
     uint32_t header = header_size(r->flags);
     char *body = p + header, *end = put_fields(body, r);
@@ -136,6 +151,7 @@ uint32_t record_encode(char *p, record *r) {
     return r->size;
 }
 
+/* The same sums as record_encode, without writing. */
 uint32_t record_size(const record *r) {
     check_record(r);
     uint32_t n = header_size(r->flags);
@@ -152,7 +168,9 @@ uint32_t record_size(const record *r) {
     return n + (has_value(r->kind) ? (uint32_t)r->value.len : 0);
 }
 
+/* For records that do not go to a log's tail. */
 uint32_t record_append(buf *out, record *r) {
+    CHECK(r->key.len <= RECORD_KEY_MAX && r->value.len <= RECORD_VALUE_MAX);
     CHECK(r->value.len == 0 || r->value.data);
     char *p = buf_reserve(out, RECORD_OVERHEAD_MAX + r->key.len + r->value.len + r->body.len);
     out->len += record_encode(p, r);
@@ -160,13 +178,17 @@ uint32_t record_append(buf *out, record *r) {
     return r->size;
 }
 
+/* Of bytes that this process encoded: they are trusted. */
 uint32_t record_encoded_size(const char *p) {
+    CHECK(known_kind((unsigned char)p[AT_KIND]));
     uint32_t blen = load_u32(p + AT_BLEN);
     CHECK(blen <= RECORD_BODY_MAX);
     return header_size(load_u16(p + AT_FLAGS)) + blen;
 }
 
+/* The place must be final. */
 void record_seal(char *p, uint32_t size, bool continues, record_place at) {
+    CHECK(size >= RECORD_HEADER && size <= RECORD_MAX);
     uint16_t flags = load_u16(p + AT_FLAGS);
     flags = continues ? flags | RECORD_CONTINUES : flags & (uint16_t)~RECORD_CONTINUES;
     put_u16(p + AT_FLAGS, flags);
@@ -186,6 +208,7 @@ static bool is_zero(const char *p) {
 
 /* Takes the header's fields apart. False if they can't be those of a record. */
 static bool parse_head(const char *p, record *out) {
+    CHECK(p);
     uint32_t blen = load_u32(p + AT_BLEN);
     unsigned kind = (unsigned char)p[AT_KIND];
     unsigned flags = load_u16(p + AT_FLAGS);
@@ -200,6 +223,7 @@ static bool parse_head(const char *p, record *out) {
 
 /* The mark and the origin behind the fixed part. */
 static void parse_extra(const char *p, record *out) {
+    CHECK(known_kind(out->kind));
     p += RECORD_HEADER;
     if (out->flags & RECORD_MARK) {
         out->mark = load_u64(p);
@@ -208,22 +232,18 @@ static void parse_extra(const char *p, record *out) {
     if (out->flags & RECORD_ORIGIN) out->origin = slice_of(p, RECORD_ORIGIN_LEN);
 }
 
-/* A varint that must fit in 32 bits. */
-static bool get_varint32(slice *in, uint32_t *out) {
-    uint64_t v;
-    if (!get_varint(in, &v) || v > UINT32_MAX) return false;
-    *out = (uint32_t)v;
-    return true;
-}
-
+/* Skips the count. */
 slice record_pairs(slice body) {
+    CHECK(body.len > 0);
     slice rest = body;
     uint64_t n;
     CHECK(get_varint(&rest, &n) && n > 0);
     return rest;
 }
 
+/* Leaves *rest alone at the end. */
 bool record_next_pair(slice *rest, uint32_t *db, uint32_t *pdb) {
+    CHECK(rest->len == 0 || rest->data);
     slice at = *rest;
     if (!get_varint32(&at, db) || !get_varint32(&at, pdb)) return false;
     CHECK(at.len < rest->len);
@@ -231,7 +251,9 @@ bool record_next_pair(slice *rest, uint32_t *db, uint32_t *pdb) {
     return true;
 }
 
+/* Appends the count, then the pairs. */
 void record_put_pairs(buf *out, size_t n, const uint32_t *dbs, const uint32_t *pdbs) {
+    CHECK(dbs && pdbs);
     CHECK(n > 0 && n <= RECORD_DBS_MAX);
     char *start = buf_reserve(out, (size_t)VARINT_MAX * (1 + 2 * n)), *p = put_varint(start, n);
     for (size_t i = 0; i < n; i++)
@@ -242,6 +264,7 @@ void record_put_pairs(buf *out, size_t n, const uint32_t *dbs, const uint32_t *p
 
 /* n pairs and nothing behind them. */
 bool record_pairs_valid(unsigned kind, slice body) {
+    CHECK(kind == RECORD_FLUSH || kind == RECORD_SWAP);
     slice rest = body;
     uint64_t n, got = 0;
     uint32_t db, pdb;
@@ -256,6 +279,7 @@ bool record_pairs_valid(unsigned kind, slice body) {
 
 /* The value and its plain length: what is left of the body. */
 static bool parse_value(slice rest, record *out) {
+    CHECK(has_value(out->kind));
     uint64_t plain;
     if (out->flags & RECORD_LZ4) {
         if (!get_varint(&rest, &plain) || plain > RECORD_VALUE_MAX || rest.len == 0) return false;
@@ -270,6 +294,7 @@ static bool parse_value(slice rest, record *out) {
 
 /* The body of an entry: PUT, DEL, MAP_PUT, MAP_DEL, DROP. */
 static bool parse_entry(record *out) {
+    CHECK(out->body.len <= RECORD_BODY_MAX);
     slice rest = out->body, b;
     uint64_t expire;
     if (!get_varint32(&rest, &out->pdb)) return false;
@@ -296,6 +321,7 @@ static bool parse_entry(record *out) {
 
 /* Takes out->body apart by kind. */
 static bool parse_body(record *out) {
+    CHECK(known_kind(out->kind));
     switch (out->kind) {
     case RECORD_IDLE: return out->body.len == 0;
     case RECORD_BEGIN:
@@ -310,7 +336,9 @@ static bool parse_body(record *out) {
     }
 }
 
+/* Lengths are believed only when the header's CRC agrees. */
 record_result record_read_head(const char *p, size_t n, record_place at, record *out) {
+    CHECK(n == 0 || p);
     *out = (record){0};
     if (n < RECORD_HEADER) return RECORD_SHORT;
     if (is_zero(p)) return RECORD_ZERO;
@@ -329,6 +357,7 @@ record_result record_read_head(const char *p, size_t n, record_place at, record 
 
 /* The body, of a header that is known to be whole. */
 static record_result finish(const char *p, size_t n, bool check_crc, record *out) {
+    CHECK(known_kind(out->kind));
     uint32_t header = header_size(out->flags);
     CHECK(out->size >= header && out->size <= RECORD_MAX);
     if (n < out->size) return RECORD_SHORT;
@@ -338,12 +367,16 @@ static record_result finish(const char *p, size_t n, bool check_crc, record *out
     return parse_body(out) ? RECORD_OK : RECORD_BAD_BODY;
 }
 
+/* Header, body, fields, in that order. */
 record_result record_read(const char *p, size_t n, record_place at, record *out) {
+    CHECK(n == 0 || p);
     record_result head = record_read_head(p, n, at, out);
     return head == RECORD_OK ? finish(p, n, true, out) : head;
 }
 
+/* The same, trusting the bytes but not their lengths. */
 record_result record_parse(const char *p, size_t n, record *out) {
+    CHECK(n == 0 || p);
     *out = (record){0};
     if (n < RECORD_HEADER) return RECORD_SHORT;
     if (!parse_head(p, out)) return is_zero(p) ? RECORD_ZERO : RECORD_BAD_HEAD;
@@ -354,11 +387,14 @@ record_result record_parse(const char *p, size_t n, record *out) {
 
 /* ---- names ----------------------------------------------------------------------------------- */
 
+/* For messages: any number is allowed. */
 const char *record_kind_name(unsigned kind) {
     return known_kind(kind) ? kind_names[kind] : "unknown";
 }
 
+/* Fits after "at offset N: ". */
 const char *record_result_text(record_result r) {
+    CHECK(r <= RECORD_BAD_BODY);
     static const char *const text[] = {
         [RECORD_OK] = "whole",
         [RECORD_SHORT] = "the file ends inside a record",

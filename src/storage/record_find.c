@@ -10,6 +10,7 @@
 
 /* The first byte of p[i .. n) that is not zero, or n. */
 static size_t skip_zeros(const char *p, size_t i, size_t n) {
+    CHECK(i <= n);
     while (i + 8 <= n && load_u64(p + i) == 0)
         i += 8;
     while (i < n && p[i] == 0)
@@ -25,8 +26,10 @@ static inline bool plausible(const char *p) {
            load_u32(p + 8) <= RECORD_BODY_MAX;
 }
 
+/* Zeros are skipped up to just in front of the first byte that a header could share. */
 size_t record_find(const char *p, size_t from, size_t starts, size_t n, record_place base,
                    record *out) {
+    CHECK(n == 0 || p);
     CHECK(starts <= n);
     for (size_t i = from; i < starts && n - i >= RECORD_HEADER; i++) {
         if (p[i] == 0) { /* a header has something in its first 16 bytes */

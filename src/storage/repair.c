@@ -4,7 +4,13 @@
  *      been); replacements are announced as pending in a manifest of their own, written, fsynced
  *   2. the manifest is replaced by one with the new list, in which the dropped files are pending
  *   3. they are renamed to NAME.damaged, and the directory is fsynced
- *   4. the manifest is replaced by one that has forgotten them */
+ *   4. the manifest is replaced by one that has forgotten them
+ *
+ * A crash before 2 leaves the store as it was, with a file or two pending that nobody reads; one
+ * between 2 and 4 leaves the new store, in which the next start deletes what 3 would have renamed.
+ * A repair that failed can be run again: it finds what is there. The log's positions do not go
+ * back: file numbers are never used again, so whatever is written next is later than all that was
+ * lost. */
 #include "storage/repair.h"
 
 #include <stdio.h>
@@ -30,11 +36,14 @@ typedef struct repair {
 
 /* True if a cut leaves nothing of the damaged file itself. */
 static bool cut_drops_file(const check_damage *d) {
+    CHECK(d->bad >= d->end);
     CHECK(d->end >= FILE_HEADER);
     return d->missing || d->header || d->end == FILE_HEADER;
 }
 
+/* In the user's words, with numbers: a choice needs to know its price. */
 void repair_explain(const check_result *found, const lines *say) {
+    CHECK(found->ndamage <= found->state.nfiles);
     const manifest_state *s = &found->state;
     if (found->manifest_damaged)
         lines_say(say, "MANIFEST: either repair writes it anew as of its last good edit, if that "
@@ -75,6 +84,7 @@ void repair_explain(const check_result *found, const lines *say) {
 
 /* Puts a number on the ascending list of pending files. */
 static void add_pending(manifest_state *s, uint32_t number) {
+    CHECK(number > 0);
     size_t i = s->npending;
     s->pending = mem_realloc(s->pending, (s->npending + 1) * sizeof *s->pending);
     for (; i > 0 && s->pending[i - 1] > number; i--)
@@ -84,7 +94,9 @@ static void add_pending(manifest_state *s, uint32_t number) {
     s->npending++;
 }
 
+/* Takes a number off that list. */
 static void remove_pending(manifest_state *s, uint32_t number) {
+    CHECK(number > 0);
     size_t out = 0;
     for (size_t i = 0; i < s->npending; i++)
         if (s->pending[i] != number) s->pending[out++] = s->pending[i];
@@ -94,6 +106,7 @@ static void remove_pending(manifest_state *s, uint32_t number) {
 
 /* The file is no longer data. */
 static void drop(repair *r, uint32_t number) {
+    CHECK(number > 0);
     CHECK(r->ndropped < r->found->state.nfiles);
     r->dropped[r->ndropped++] = number;
     add_pending(&r->state, number);
@@ -109,7 +122,9 @@ static void take_out(repair *r, size_t i) {
     drop(r, number);
 }
 
+/* Each is a rewrite with a number of its own. */
 static status write_manifest(repair *r) {
+    CHECK(r->state.engine[0]);
     CHECK(r->rewrites < UINT32_MAX);
     return manifest_rewrite(r->v, r->dir, &r->state, ++r->rewrites);
 }
@@ -132,6 +147,7 @@ static status seal(repair *r, size_t i, uint32_t length) {
 
 /* Renames a file to NAME.damaged; nothing if there is none. */
 static status put_aside(repair *r, unsigned kind, uint32_t number) {
+    CHECK(kind == FILE_SEGMENT || kind == FILE_HINT);
     char path[FILE_PATH_MAX], to[FILE_PATH_MAX + 16];
     TRY(file_path(path, r->dir, kind, number));
     int n = snprintf(to, sizeof to, "%s.damaged", path);
@@ -146,13 +162,16 @@ static status put_aside(repair *r, unsigned kind, uint32_t number) {
 
 /* Open segments in front of index `to` become sealed: what comes behind them will be. */
 static status seal_open_before(repair *r, size_t to) {
+    CHECK(r->found->ends);
     CHECK(to <= r->state.nfiles);
     for (size_t i = 0; i < to; i++)
         if (r->state.files[i].length == 0) TRY(seal(r, i, r->found->ends[i]));
     return STATUS_OK;
 }
 
+/* Everything behind the first damage goes; what is in front becomes sealed. */
 static status cut(repair *r) {
+    CHECK(r->found->ndamage > 0);
     const check_damage *d = &r->found->damage[0];
     CHECK(d->file < r->state.nfiles);
     TRY(seal_open_before(r, d->file));
@@ -169,6 +188,7 @@ static status cut(repair *r) {
  * there were none. */
 static status copy_readable(repair *r, const manifest_file *from, uint32_t number,
                             uint32_t *length) {
+    CHECK(number > 0 && number != from->number);
     char path[FILE_PATH_MAX], new_path[FILE_PATH_MAX];
     vfs_file *f;
     salvage *s = NULL;
@@ -209,6 +229,7 @@ static status copy_readable(repair *r, const manifest_file *from, uint32_t numbe
 /* Announces a replacement for each damaged file that is there: numbers[k], or 0. */
 static status announce(repair *r, uint32_t *numbers) {
     const check_result *found = r->found;
+    CHECK(found->ndamage > 0);
     for (size_t k = 0; k < found->ndamage; k++) {
         if (found->damage[k].missing) continue;
         uint64_t next = r->state.ids[MANIFEST_IDS_FILE];
@@ -223,6 +244,7 @@ static status announce(repair *r, uint32_t *numbers) {
 
 /* Replaces the damaged files, last first, so that indexes stay right. */
 static status replace(repair *r, const uint32_t *numbers) {
+    CHECK(r->ndropped == 0);
     const check_result *found = r->found;
     CHECK(found->ndamage > 0);
     TRY(seal_open_before(r, found->damage[found->ndamage - 1].file));
@@ -241,7 +263,9 @@ static status replace(repair *r, const uint32_t *numbers) {
     return r->v->ops->sync_dir(r->v, r->dir);
 }
 
+/* Every damaged file is replaced by what can be read of it. */
 static status skip(repair *r) {
+    CHECK(r->ndropped == 0);
     uint32_t *numbers = mem_zalloc(r->found->ndamage * sizeof *numbers);
     CHECK(r->found->ndamage > 0);
     status st = announce(r, numbers);
@@ -252,6 +276,7 @@ static status skip(repair *r) {
 
 /* Steps 2 to 4. */
 static status install(repair *r) {
+    CHECK(r->state.engine[0]);
     TRY(write_manifest(r));
     for (size_t i = 0; i < r->ndropped; i++) {
         TRY(put_aside(r, FILE_HINT, r->dropped[i]));
@@ -268,6 +293,7 @@ static status install(repair *r) {
 
 /* Puts damaged hints aside: also those whose segment is cut, which would be of another length. */
 static status repair_hints(repair *r) {
+    CHECK(r->ndropped == 0);
     for (size_t i = 0; i < r->found->nbad_hints; i++)
         TRY(put_aside(r, FILE_HINT, r->found->bad_hints[i]));
     for (size_t i = 0; i < r->found->ndamage; i++)
@@ -278,6 +304,8 @@ static status repair_hints(repair *r) {
 
 /* Ok if the mode can do something about what was found. */
 static status possible(const check_result *found, repair_mode mode) {
+    CHECK(found->state.engine[0]);
+    CHECK(mode >= REPAIR_HINTS && mode <= REPAIR_SKIP);
     if (found->manifest_damaged && (found->unknown || found->ndamage))
         return status_make(ST_INVALID, "the manifest is damaged, and as of its last good edit it "
                                        "does not fit the files: take a copy from a backup");
@@ -286,8 +314,11 @@ static status possible(const check_result *found, repair_mode mode) {
     return STATUS_OK;
 }
 
+/* Hints first: they cost nothing and stand in nobody's way. */
 status repair_directory(vfs *v, const char *dir, const check_result *found, repair_mode mode,
                         const lines *say) {
+    CHECK(dir && dir[0]);
+    CHECK(found->ends);
     repair r = {.v = v, .dir = dir, .found = found, .say = say};
     TRY(possible(found, mode));
     manifest_state_copy(&r.state, &found->state);

@@ -21,8 +21,10 @@ struct salvage {
     uint32_t data;    /* behind the last byte seen that is not zero */
 };
 
+/* A window of the file's length, if that is small. */
 status salvage_open(vfs_file *f, uint64_t store_id, uint32_t number, uint32_t from, uint32_t to,
                     salvage **out) {
+    CHECK(f && number > 0);
     uint64_t size;
     *out = NULL;
     CHECK(from >= FILE_HEADER);
@@ -39,7 +41,9 @@ status salvage_open(vfs_file *f, uint64_t store_id, uint32_t number, uint32_t fr
     return STATUS_OK;
 }
 
+/* Nothing happens for NULL. */
 void salvage_close(salvage *s) {
+    CHECK(!s || s->window);
     if (!s) return;
     mem_free(s->window);
     mem_free(s);
@@ -48,6 +52,7 @@ void salvage_close(salvage *s) {
 /* Makes the window begin at pos and hold as much as there is, unless it holds a whole record's
  * worth or all of the rest. */
 static status fill(salvage *s) {
+    CHECK(s->pos >= s->base.offset);
     size_t used = s->pos - s->base.offset, held = s->len > used ? s->len - used : 0;
     size_t rest = s->pos < s->to ? s->to - s->pos : 0, got = 0;
     if (held >= RECORD_MAX || held >= rest) return STATUS_OK;
@@ -68,6 +73,7 @@ static status fill(salvage *s) {
 
 /* Looks for the next record in the window: true with *out set, or pos further on. */
 static bool find(salvage *s, salvage_item *out) {
+    CHECK(s->pos >= s->base.offset);
     size_t from = s->pos - s->base.offset;
     size_t keep = s->base.offset + s->len < s->to ? RECORD_HEADER_MAX : 0;
     size_t starts = s->len > from + keep ? s->len - keep : from;
@@ -79,7 +85,9 @@ static bool find(salvage *s, salvage_item *out) {
     return true;
 }
 
+/* Two ways on: behind a record whose body is lost, or to the next byte. */
 status salvage_next(salvage *s, salvage_item *out, bool *got) {
+    CHECK(s->behind <= s->pos);
     *out = (salvage_item){0};
     *got = false;
     while (s->pos < s->to) {

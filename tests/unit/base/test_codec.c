@@ -115,6 +115,17 @@ static void counted_bytes(void **state) {
     assert_false(get_bytes(&in, 1, &out));
 }
 
+static void varints_of_32_bits(void **state) {
+    (void)state;
+    slice most = SLICE("\xff\xff\xff\xff\x0f"), over = SLICE("\x80\x80\x80\x80\x10");
+    uint32_t v;
+    assert_true(get_varint32(&most, &v));
+    assert_int_equal(v, UINT32_MAX);
+    assert_int_equal(most.len, 0);
+    assert_false(get_varint32(&over, &v)); /* 2^32 */
+    assert_int_equal(over.len, 5);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(fixed_widths_are_little_endian),
@@ -122,6 +133,7 @@ int main(void) {
         cmocka_unit_test(varints_round_trip_and_refuse_every_cut),
         cmocka_unit_test(bad_varints_are_refused),
         cmocka_unit_test(counted_bytes),
+        cmocka_unit_test(varints_of_32_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

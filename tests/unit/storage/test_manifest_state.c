@@ -122,7 +122,7 @@ static void test_impossible(void **state) {
     IMPOSSIBLE(edit_pending(&e, 1));   /* live */
     IMPOSSIBLE(edit_pending(&e, 9));   /* pending already */
     IMPOSSIBLE(edit_pending(&e, 100)); /* not reserved */
-    IMPOSSIBLE(edit_pending(&e, 0));
+    IMPOSSIBLE(buf_append(&e.ops, "\2\1\0", 3)); /* pending 0 */
     IMPOSSIBLE(edit_append(&e, 4)); /* not pending */
     IMPOSSIBLE(edit_append(&e, 1));
     IMPOSSIBLE(edit_seal(&e, 1, 100));                       /* sealed already */
