@@ -58,10 +58,6 @@ int64_t ks_now(const keyspace *ks) {
     return ks->clock->wall_ms;
 }
 
-rng *ks_rng(keyspace *ks) {
-    return ks->rng;
-}
-
 buf *ks_scratch(keyspace *ks) {
     return &ks->scratch;
 }

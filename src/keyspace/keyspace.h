@@ -67,7 +67,6 @@ const ks_stats *ks_statistics(const keyspace *ks);
 void ks_reset_statistics(keyspace *ks); /* all but dirty */
 void ks_hook_add(keyspace *ks, const ks_hooks *hooks);
 int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
-rng *ks_rng(keyspace *ks);
 /* A buffer for building a value or a key in, so that commands need not allocate: its user empties
  * it, fills it, and is done with it before it calls another function that takes it (those that do
  * say so). Large ones are given back at commit. */
