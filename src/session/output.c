@@ -135,11 +135,10 @@ void output_end(client *c, bool push) {
         c->out.len = c->out_from;
         return;
     }
-    if (o->marks.len) {
-        add_mark(c, o->base + c->out.len, c->depends, push);
-    } else if (c->depends > s->released) {
-        o->held_from = o->base + c->out_from;
-        add_mark(c, o->base + c->out.len, c->depends, push);
+    if (o->marks.len || c->depends > s->released) {
+        log_pos end = engine_log_end(ks_engine(c->ks)); /* nobody can depend on more */
+        if (!o->marks.len) o->held_from = o->base + c->out_from;
+        add_mark(c, o->base + c->out.len, c->depends < end ? c->depends : end, push);
     }
     s->unsent_bytes += n;
     if (!list_used(&c->send_link) && !(c->flags & CLIENT_WRITE_WAIT))
