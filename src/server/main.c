@@ -166,6 +166,7 @@ static status start(server *s) {
     s->serve_loading = false;
     process_set_title(s);
     banner(s);
+    TRY(process_daemon_ready());
     process_notify_supervisor("READY=1\nSTATUS=Ready to accept connections\n");
     return STATUS_OK;
 }

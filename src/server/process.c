@@ -1,7 +1,7 @@
 /* The process: detaching, its pid file, telling a supervisor, its title.
  *
  * daemonize forks before anything else is made (no threads, no sockets, no engine), so that no
- * state has to be carried over. */
+ * state has to be carried over; who started the daemon waits until it serves. */
 #include "server/server.h"
 
 #include "base/log.h"
@@ -15,17 +15,48 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-/* Goes on in a child of its own session, with standard descriptors on /dev/null. */
-status process_daemonize(void) {
-    pid_t pid = fork();
-    if (pid < 0) return status_errno(errno, "Can't daemonize");
-    if (pid > 0) _exit(0);
-    setsid();
-    int fd = open("/dev/null", O_RDWR);
+static int starter = -1; /* a pipe to the process that waits for the daemon; -1: none */
+
+/* Puts /dev/null in the place of descriptors [from, to]. */
+static status to_null(int from, int to) {
+    int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     if (fd < 0) return status_errno(errno, "Can't open /dev/null");
-    for (int i = 0; i <= STDERR_FILENO; i++)
+    for (int i = from; i <= to; i++)
         dup2(fd, i);
     if (fd > STDERR_FILENO) close(fd);
+    return STATUS_OK;
+}
+
+/* Goes on in a child of its own session. The parent stays until the child is ready or has ended,
+ * and its status tells which; until then the child keeps standard error to say why it can't start.
+ */
+status process_daemonize(void) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0) return status_errno(errno, "Can't daemonize");
+    pid_t pid = fork();
+    if (pid < 0) return status_errno(errno, "Can't daemonize");
+    if (pid > 0) {
+        char byte;
+        ssize_t n;
+        close(ends[1]);
+        do
+            n = read(ends[0], &byte, 1);
+        while (n < 0 && errno == EINTR);
+        _exit(n == 1 ? 0 : 1);
+    }
+    close(ends[0]);
+    starter = ends[1];
+    setsid();
+    return to_null(STDIN_FILENO, STDOUT_FILENO);
+}
+
+/* Lets the parent of a daemon go. */
+status process_daemon_ready(void) {
+    if (starter < 0) return STATUS_OK;
+    TRY(to_null(STDERR_FILENO, STDERR_FILENO));
+    if (write(starter, "", 1) < 0) log_verbose("Nobody waits for this daemon");
+    close(starter);
+    starter = -1;
     return STATUS_OK;
 }
 

@@ -85,6 +85,7 @@ status cron_start(server *s);
 
 /* process.c: daemonize, pid file, supervisor, title, limits. */
 status process_daemonize(void);
+status process_daemon_ready(void);
 status process_write_pidfile(void);
 void process_remove_pidfile(void);
 void process_notify_supervisor(const char *state);
