@@ -83,8 +83,8 @@ def rss(pid):
 
 
 def files_of(directory):
-    """Every file below it, with size, time and checksum: to see that nothing changed. LOCK, which tells
-    who tried last, is not data."""
+    """Every file below it, with size and checksum: to see that nothing changed. LOCK, which tells who
+    tried last, is not data."""
     found = {}
     for top, folders, names in os.walk(directory):
         for n in folders:
@@ -92,7 +92,7 @@ def files_of(directory):
         for n in names:
             path = os.path.join(top, n)
             with open(path, "rb") as f:
-                found[path] = (os.path.getsize(path), os.stat(path).st_mtime_ns, zlib.crc32(f.read()))
+                found[path] = (os.path.getsize(path), zlib.crc32(f.read()))
     found.pop(os.path.join(directory, "LOCK"), None)
     return found
 
@@ -134,6 +134,7 @@ class Process:
                                         preexec_fn=self.before)
         self.process.stdin.write(self.stdin or "")
         self.process.stdin.close()
+        self.process.stdin = None  # communicate() shall not look at it
         return self
 
     def __exit__(self, *exc):
