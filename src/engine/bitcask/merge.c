@@ -18,6 +18,13 @@
 #define CHOOSE_US  1000000             /* how often it is looked for something to merge */
 #define FAILED_US  10000000            /* after a failure: not before */
 
+const char *merge_step_name(merge_step s) {
+    static const char *const names[] = {"naming",   "running",  "verifying",
+                                        "applying", "settling", "installing"};
+    CHECK((size_t)s < sizeof names / sizeof *names);
+    return names[s];
+}
+
 /* ---- the choice ---------------------------------------------------------------------------------
  */
 

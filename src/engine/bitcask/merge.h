@@ -24,6 +24,7 @@ typedef enum merge_step {
     MERGE_SETTLING,
     MERGE_INSTALLING,
 } merge_step;
+const char *merge_step_name(merge_step s);
 
 /* Where the parent is in the file of moves. */
 typedef struct moves_reader {

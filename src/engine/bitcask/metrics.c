@@ -1,5 +1,5 @@
 /* metrics: the section "Engine" of INFO. */
-#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/merge.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/seglog.h"
 
@@ -95,6 +95,27 @@ static void emit_memory(const bitcask *e, buf *out) {
     metric_u64(out, "compressed_bytes_out", e->stats.compressed_out);
 }
 
+/* What children do and did. */
+static void emit_jobs(const bitcask *e, buf *out) {
+    const bitcask_stats *s = &e->stats;
+    const merge_job *j = e->merge;
+    uint64_t us = j ? bc_now_us((bitcask *)(uintptr_t)e) - j->began_us : 0;
+    metric_u64(out, "merge_in_progress", j != NULL);
+    metric_str(out, "merge_step", j ? merge_step_name(j->step) : "none");
+    metric_u64(out, "merge_segments", j ? j->nrun : 0);
+    metric_u64(out, "merge_percent", j && j->total ? j->read * 100 / j->total : 0);
+    metric_u64(out, "merge_rate", us ? j->read * 1000000 / us : 0);
+    metric_u64(out, "merges", s->merges);
+    metric_u64(out, "merge_failures", s->merge_failures);
+    metric_u64(out, "merge_bytes_read", s->merge_read);
+    metric_u64(out, "merge_bytes_written", s->merge_written);
+    metric_u64(out, "last_merge_ms", s->last_merge_ms);
+    metric_u64(out, "last_fork_usec", s->last_fork_us);
+    metric_u64(out, "hint_in_progress", e->hints != NULL);
+    metric_u64(out, "hints", s->hints);
+    metric_u64(out, "hint_failures", s->hint_failures);
+}
+
 /* What the last start did. */
 static void emit_recovery(const bitcask *e, buf *out) {
     bool logs = e->stats.recovery_logs > 0, hints = e->stats.recovery_hints > 0;
@@ -109,6 +130,7 @@ void bc_emit(buf *out, void *ctx) {
     metric_str(out, "engine", bitcask_class.name);
     emit_log(e, out);
     emit_memory(e, out);
+    emit_jobs(e, out);
     emit_recovery(e, out);
     CHECK(out->len > 0);
 }

@@ -128,6 +128,9 @@ bool seg_retire_dead(bitcask *e) {
     for (uint32_t i = 0; i < n; i++) {
         segment *s = e->order[i];
         bool logged = s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
+        if (s->state == SEG_DEAD && durable < s->dead_at &&
+            bitcask_conf.appendfsync == ENGINE_FSYNC_NO)
+            e->want_sync = true; /* nothing else would bring the log that far */
         if (s->state != SEG_DEAD || s->frozen || !logged || durable < s->dead_at) {
             e->order[kept++] = s;
             continue;

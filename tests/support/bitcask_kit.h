@@ -1,0 +1,72 @@
+/* bitcask_kit: a Bitcask engine for tests, on a simulated disk or a real one, and the little
+ * server around it: turns, time, workers, children.
+ *
+ * On the simulated disk (tests/sim) nothing happens by chance: jobs and children run to their end
+ * in each turn, in order. What fails is what the test asks of simfs_knobs_of(k->fs). */
+#ifndef STAVE_TESTS_SUPPORT_BITCASK_KIT_H
+#define STAVE_TESTS_SUPPORT_BITCASK_KIT_H
+
+#include "engine/bitcask/bitcask.h"
+#include "sim/simaio.h"
+#include "sim/simchild.h"
+#include "sim/simfs.h"
+#include "support/tempdir.h"
+
+typedef struct kit {
+    engine *e; /* NULL: closed */
+    const char *dir;
+    int databases;
+    io_env env;
+    stave_clock clock;
+    rng sampling;
+    uint64_t now_us;
+    bool hold;     /* workers and children do nothing */
+    unsigned told; /* calls of host.released */
+    /* the simulated world, or NULL */
+    simfs *fs;
+    simaio *workers;
+    simchild *children;
+    tempdir real; /* else */
+} kit;
+
+/* Sets all settings to their defaults, segments to 64 KiB. The engine is not open. */
+kit *kit_sim(void);
+/* On a temporary directory, with threads and forked children. */
+kit *kit_real(void);
+/* Closes, and frees all. */
+void kit_free(kit *k);
+/* A setting, as a line of the configuration has it. */
+void kit_set(const char *name, const char *value);
+
+status kit_try_open(kit *k);
+void kit_open(kit *k); /* and checks it */
+void kit_close(kit *k);
+/* The process dies, or the machine; then opens again. Simulated disk only. */
+void kit_kill(kit *k);
+void kit_power_cut(kit *k);
+
+/* Ends a turn: what is written is written, jobs and children get theirs, 10 ms pass. */
+void kit_turn(kit *k);
+/* Turns, with cron and background, until nothing is under way and all is durable. */
+void kit_settle(kit *k);
+/* engine_compact, and settles. */
+void kit_merge(kit *k);
+/* Seals the active segment by itself, without a merge: a segment's worth of nothing. */
+void kit_rotate(kit *k);
+/* engine_check finds nothing. */
+void kit_check(kit *k);
+/* A number of the section Engine of INFO. */
+uint64_t kit_info(kit *k, const char *field);
+/* Files in the directory whose names end so. */
+unsigned kit_files(kit *k, const char *ending);
+
+/* One batch each. */
+void kit_put(kit *k, const char *key, const char *value);
+void kit_put_len(kit *k, uint32_t db, const char *key, size_t len, char fill);
+void kit_del(kit *k, const char *key);
+void kit_flush(kit *k, int32_t db);
+/* Is there, with that value; is not there. */
+void kit_has(kit *k, const char *key, const char *value);
+void kit_has_not(kit *k, const char *key);
+
+#endif
