@@ -1,0 +1,136 @@
+#!/usr/bin/python3
+"""maxmemory: what is used stays near the limit under each policy, and at the limit, without one that
+makes room, writes are refused and the rest goes on."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from tests.integration import harness  # noqa: E402
+from tests.integration.harness import Stave, expect, expect_error, info, wait_until  # noqa: E402
+from tests.support import resp  # noqa: E402
+
+MB = 1 << 20
+ROOM = 4 * MB      # for keys, above what an empty server takes
+OVER = 1 * MB      # how far used_memory may be above maxmemory at any time
+KEYS = 80000       # about three times as many as fit
+BATCH = 1000
+FREES = ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
+         "volatile-random", "volatile-ttl"]
+
+
+def batches(mortal):
+    """Pipelines of SETs of short values, which stay in the index, so that memory is what runs out."""
+    made = []
+    for start in range(0, KEYS, BATCH):
+        commands = []
+        for i in range(start, start + BATCH):
+            args = ["SET", "some:key:%08d" % i, "value:%08d:abcdefghijkl" % i]
+            commands.append(resp.encode(args + (["PX", 10**9 + i] if mortal else [])))
+        made.append(b"".join(commands))
+    return made
+
+
+def limited(policy):
+    """A server whose limit leaves ROOM for keys. The value cache is small, so as not to yield it."""
+    s = Stave({"value-cache-size": "64kb", "maxmemory-policy": policy}).start()
+    c = s.connect()
+    c.call("SET", "warm", "x")
+    limit = info(c, "used_memory") + ROOM
+    expect(c.call("CONFIG", "SET", "maxmemory", limit), "OK")
+    return s, c, limit
+
+
+def write(c, pipelines, limit):
+    """Sends them; (how many were OK, the most memory above the limit seen, the other replies)."""
+    done, over, others = 0, 0, []
+    for p in pipelines:
+        c.send_raw(p)
+        for _ in range(BATCH):
+            r = c.reply()
+            if r == "OK":
+                done += 1
+            else:
+                others.append(r)
+        over = max(over, info(c, "used_memory") - limit)
+    return done, over, others
+
+
+def test_eviction():
+    for policy in FREES:
+        s, c, limit = limited(policy)
+        with s:
+            done, over, others = write(c, batches(policy.startswith("volatile")), limit)
+            expect((done, others[:3]), (KEYS, []), policy)
+            assert over < OVER, "%s: %d bytes above maxmemory" % (policy, over)
+            evicted, left = info(c, "evicted_keys"), c.call("DBSIZE")
+            expect(evicted + left, KEYS + 1, policy)
+            assert 1000 < left < KEYS * 3 / 4, "%s: %d keys are left" % (policy, left)
+            present = [i for i in range(0, KEYS, 50) if c.call("EXISTS", "some:key:%08d" % i)]
+            assert len(present) > 10
+            if policy == "volatile-ttl":  # those that expire first went first, roughly
+                assert sum(present) / len(present) > KEYS * 0.55, present[:20]
+            expect(c.call("GET", "some:key:%08d" % present[0])[:15], b"value:%08d:" % present[0])
+            if policy.startswith("volatile"):
+                expect(c.call("GET", "warm"), b"x", "what has no time is spared")
+            s.kill()  # what was evicted stays evicted
+            expect(s.start().connect().call("DBSIZE"), left)
+
+
+def refuses(policy, mortal):
+    s, c, limit = limited(policy)
+    with s:
+        done, over, others = write(c, batches(mortal), limit)
+        assert over < OVER, over
+        assert 1000 < done < KEYS, done
+        expect(set(map(str, others)), {"OOM command not allowed when used memory > 'maxmemory'."})
+        expect((info(c, "evicted_keys"), c.call("DBSIZE")), (0, done + 1))
+        expect(c.call("GET", "some:key:%08d" % 5)[:15], b"value:%08d:" % 5)
+        for command in (["SET", "a", "b"], ["APPEND", "warm", "y"], ["INCR", "n"], ["SETBIT", "b", 1, 1],
+                        ["COPY", "warm", "w2"], ["MSET", "a", "b"]):
+            expect_error(c.ask(*command), "OOM")
+        expect(c.call("EXPIRE", "warm", 1000), 1, "what takes no memory goes on")
+        expect(c.call("DEL", *["some:key:%08d" % i for i in range(2000)]), 2000)
+        expect(c.call("FLUSHALL"), "OK")
+        wait_until(lambda: c.ask("SET", "a", "b") == "OK", "room again")
+        done, over, others = write(c, batches(mortal)[:10], limit)
+        expect((done, others), (10 * BATCH, []), "after a flush")
+
+
+def test_noeviction():
+    refuses("noeviction", False)
+
+
+def test_volatile_without_volatile_keys():
+    refuses("volatile-lru", False)
+
+
+def test_limit_lowered():
+    """A limit below what is used is reached by evicting, in steps, while clients are served."""
+    with Stave({"value-cache-size": "64kb", "maxmemory-policy": "allkeys-random"}).start() as s:
+        c = s.connect()
+        base = info(c, "used_memory")
+        write(c, batches(False), 1 << 40)
+        expect(c.call("DBSIZE"), KEYS)
+        expect(c.call("CONFIG", "SET", "maxmemory", base + ROOM), "OK")
+        wait_until(lambda: [c.call("SET", "some:key:%08d" % i, "v") for i in range(200)] and
+                   info(c, "used_memory") < base + ROOM + OVER, "memory below the new limit")
+        assert info(c, "evicted_keys") > 1000
+
+
+def test_caches_yield_first():
+    """A value cache that fills the limit gives way to keys before any key is evicted."""
+    with Stave({"value-cache-size": "64mb", "maxmemory-policy": "allkeys-lru"}).start() as s:
+        c = s.connect()
+        limit = info(c, "used_memory") + 3 * ROOM
+        expect(c.call("CONFIG", "SET", "maxmemory", limit), "OK")
+        for i in range(400):
+            c.call("SET", "large:%d" % i, b"%d" % i * 20000)
+            c.call("GET", "large:%d" % i)
+        expect(c.call("DBSIZE"), 400)
+        expect(info(c, "evicted_keys"), 0)
+        assert info(c, "used_memory") < limit + OVER, info(c, "used_memory") - limit
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(globals()))
