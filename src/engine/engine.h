@@ -201,8 +201,8 @@ static inline void engine_memory(engine *e, uint64_t *index, uint64_t *caches, u
     e->ops->memory(e, index, caches, buffers);
 }
 /* The process uses `over` bytes more than it may. Gives back caches, as far as that helps, so that
- * no key is evicted for their sake, and returns how many bytes of the index lie free for entries to
- * come: they are counted as used, and an eviction adds to them. Called often; cheap. */
+ * no key is evicted for their sake, and returns how many of the bytes in use an eviction would only
+ * add to: free places of the index, and the log's tail. Called often; cheap. */
 static inline uint64_t engine_relieve(engine *e, uint64_t over) {
     return e->ops->relieve ? e->ops->relieve(e, over) : 0;
 }

@@ -6,7 +6,9 @@
  *
  * Places in the arena that deleted entries have left go back to the system only when a whole chunk
  * is empty, which random deletes seldom bring about. New entries will use them: they are told as
- * vacant, so that the keyspace does not evict every key for nothing. */
+ * vacant, so that the keyspace does not evict every key for nothing. Nor would evicting shrink the
+ * log's tail, to which each delete adds a record: it counts as vacant too, and is fsynced sooner.
+ */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/pdb.h"
@@ -14,6 +16,7 @@
 #define HALVINGS_MAX 10 /* then it is switched off */
 #define QUIET_MIN_US (60 * 1000000ull)
 #define QUIET_MAX_US (3600 * 1000000ull)
+#define TAIL_LARGE   (1u << 20) /* its fsync need not wait for its second */
 
 static uint64_t cache_limit(const bitcask *e) {
     uint64_t whole = (uint64_t)bitcask_conf.value_cache_size;
@@ -35,12 +38,12 @@ static void shrink_cache(bitcask *e, uint64_t bytes) {
         continue;
 }
 
-/* Bytes of the arena that no entry and no page of a living database uses. */
+/* Bytes of the arena that no entry and no page of a living database uses, and of the log's tail. */
 static uint64_t vacant_bytes(const bitcask *e) {
     uint64_t used = 0, mapped = arena_bytes(e->shared.arena);
     for (uint32_t i = 0; i < e->ndbs; i++)
         if (e->map[i] && e->map[i]->keys) used += keydir_bytes(e->map[i]->keys);
-    return mapped > used ? mapped - used : 0;
+    return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log);
 }
 
 /* engine_relieve. */
@@ -55,6 +58,8 @@ uint64_t bc_relieve(engine *base, uint64_t over) {
         shrink_cache(e, cached > give ? cached - give : 0);
     }
     if (over > vacant) e->relieved_us = bc_now_us(e);
+    bool everysec = bitcask_conf.appendfsync == ENGINE_FSYNC_EVERYSEC;
+    if (everysec && logwrite_memory(e->log) > TAIL_LARGE) e->want_sync = true;
     return vacant;
 }
 
