@@ -30,7 +30,7 @@ static kit *make(void) {
     kit *k = mem_zalloc(sizeof *k);
     log_set_level(LOG_LEVEL_NOTHING);
     setting_defaults(bitcask_class.settings);
-    kit_set("segment-size", "64kb");
+    kit_setting("segment-size", "64kb");
     k->databases = 4;
     k->now_us = 1000000;
     k->clock = (stave_clock){.read = read_clock, .ctx = k};
@@ -80,7 +80,7 @@ void kit_free(kit *k) {
     mem_free(k);
 }
 
-void kit_set(const char *name, const char *value) {
+void kit_setting(const char *name, const char *value) {
     const setting *s = setting_find(bitcask_class.settings, slice_cstr(name));
     slice v = slice_cstr(value);
     assert_non_null(s);
@@ -149,7 +149,7 @@ static void others(kit *k) {
     }
 }
 
-void kit_turn(kit *k) {
+void kit_end_turn(kit *k) {
     k->now_us += 10000;
     clock_refresh(&k->clock);
     engine_turn_end(k->e);
@@ -166,7 +166,7 @@ static bool is_quiet(kit *k) {
 void kit_settle(kit *k) {
     for (int quiet = 0, turns = 0; quiet < 15; turns++) {
         assert_true(turns < 100000);
-        kit_turn(k);
+        kit_end_turn(k);
         k->now_us += k->fs ? 500000 : 0;
         clock_refresh(&k->clock);
         engine_cron(k->e);
@@ -289,9 +289,9 @@ void kit_rotate(kit *k) {
     for (int i = 0; engine_log_end(k->e) >> 32 == end >> 32; i++) {
         assert_true(i < 100);
         if (k->fs && simfs_stopped(k->fs)) return;
-        kit_set("compression", "no");
+        kit_setting("compression", "no");
         kit_put_len(k, 3, "filler", 8000, 'f');
-        kit_turn(k);
+        kit_end_turn(k);
     }
     kit_settle(k);
 }

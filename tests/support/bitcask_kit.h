@@ -36,7 +36,7 @@ kit *kit_real(void);
 /* Closes, and frees all. */
 void kit_free(kit *k);
 /* A setting, as a line of the configuration has it. */
-void kit_set(const char *name, const char *value);
+void kit_setting(const char *name, const char *value);
 
 status kit_try_open(kit *k);
 void kit_open(kit *k); /* and checks it */
@@ -46,7 +46,7 @@ void kit_kill(kit *k);
 void kit_power_cut(kit *k);
 
 /* Ends a turn: what is written is written, jobs and children get theirs, 10 ms pass. */
-void kit_turn(kit *k);
+void kit_end_turn(kit *k);
 /* Turns, with cron and background, until nothing is under way and all is durable. */
 void kit_settle(kit *k);
 /* engine_compact, and settles. */

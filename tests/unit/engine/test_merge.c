@@ -30,7 +30,7 @@ static void fork_only(kit *k, uint32_t at, uint32_t len) {
     kit_settle(k);
     status s = merge_start(bc(k), at, len);
     if (!status_ok(s)) fail_msg("merge: %s", s.msg);
-    kit_turn(k);
+    kit_end_turn(k);
     k->hold = true;
     engine_cron(k->e);
     assert_int_equal(bc(k)->merge->step, MERGE_RUNNING);
@@ -56,7 +56,7 @@ static uint32_t sealed(kit *k) {
 
 static kit *begin(void) {
     kit *k = kit_sim();
-    kit_set("merge-window", "never"); /* the tests say what is merged */
+    kit_setting("merge-window", "never"); /* the tests say what is merged */
     kit_open(k);
     return k;
 }
@@ -219,7 +219,7 @@ static void test_newer_put_takes_over_from_a_delete(void **state) {
 static void test_install_waits_for_what_it_relies_on(void **state) {
     (void)state;
     kit *k = begin();
-    kit_set("appendfsync", "no");
+    kit_setting("appendfsync", "no");
     kit_put(k, "k", "old");
     kit_put(k, "other", "1");
     kit_rotate(k);
@@ -231,7 +231,7 @@ static void test_install_waits_for_what_it_relies_on(void **state) {
     assert_true(engine_durable(k->e) < engine_log_end(k->e));
     assert_true(status_ok(merge_start(bc(k), 1, 1)));
     for (int i = 0; i < 200 && bc(k)->merge; i++) {
-        kit_turn(k);
+        kit_end_turn(k);
         engine_background(k->e, 1000);
         if (bc(k)->merge->step == MERGE_INSTALLING)
             assert_true(engine_durable(k->e) >= bc(k)->merge->fork_end);
@@ -296,7 +296,7 @@ static void test_active_segment_is_sealed_before_it_is_merged(void **state) {
 static void test_dead_segments_go_without_a_merge(void **state) {
     (void)state;
     kit *k = begin();
-    kit_set("compression", "no");
+    kit_setting("compression", "no");
     for (int i = 0; i < 50; i++)
         kit_put_len(k, 0, "k", 30000, (char)('a' + i % 26));
     kit_settle(k);
@@ -310,7 +310,7 @@ static void test_dead_segments_go_without_a_merge(void **state) {
 static void test_dead_segment_waits_for_the_log(void **state) {
     (void)state;
     kit *k = begin();
-    kit_set("appendfsync", "no");
+    kit_setting("appendfsync", "no");
     kit_put(k, "k", "old");
     kit_put(k, "other", "1");
     kit_rotate(k);
@@ -480,7 +480,7 @@ static bool history(kit *k) {
     status s = merge_start(bc(k), 1, 1);
     assert_true(status_ok(s) || simfs_stopped(k->fs));
     for (int i = 0; i < 60; i++) {
-        kit_turn(k);
+        kit_end_turn(k);
         k->now_us += 500000;
         engine_cron(k->e);
         engine_background(k->e, 1000);
