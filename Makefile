@@ -185,6 +185,14 @@ tests/sim/sim: $(BUILD)/sim
 sim: tests/sim/sim
 	tests/sim/sim --seeds $(SEEDS) --from $(FROM) --totals
 
+# Side by side with redis-server: `make bench BENCH="throughput memory --repeat 5"`.
+BENCH ?=
+.PHONY: bench
+bench:
+	@deps/install bench
+	@$(SUBMAKE) src/stave-server
+	utils/bench $(BENCH)
+
 .PHONY: objects
 objects: $(foreach f,$(FOLDERS),$(call objects,$(f)))
 

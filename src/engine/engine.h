@@ -125,6 +125,13 @@ static inline engine_result engine_scan(engine *e, uint32_t db, uint64_t from, s
 static inline uint64_t engine_token(engine *e, slice key) {
     return e->ops->token(e, key);
 }
+/* This key of db will be asked for after about ENGINE_AHEAD more calls of this function: the engine
+ * may begin to bring it near, and its value if that is wanted. An empty key only lets those before
+ * it come nearer. */
+#define ENGINE_AHEAD 10
+static inline void engine_prefetch(engine *e, uint32_t db, slice key, bool value) {
+    if (e->ops->prefetch) e->ops->prefetch(e, db, key, value);
+}
 /* A key picked at random (near enough to uniform for sampling), of those with an expiry time if
  * with_expire. The key is copied to `key`. meta may be NULL. */
 static inline engine_result engine_random(engine *e, uint32_t db, bool with_expire, buf *key,

@@ -40,6 +40,7 @@ typedef struct engine_ops {
     engine_result (*scan)(engine *e, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                           void (*each)(void *ctx, slice key, const entry *meta), void *ctx);
     uint64_t (*token)(engine *e, slice key);
+    void (*prefetch)(engine *e, uint32_t db, slice key, bool value); /* may be NULL */
     engine_result (*random)(engine *e, uint32_t db, bool with_expire, buf *key, entry *meta);
     engine_result (*due)(engine *e, int64_t now_ms, uint32_t *db, buf *key, int64_t *when);
 

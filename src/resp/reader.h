@@ -53,6 +53,11 @@ typedef struct resp_reader {
 resp_result resp_read(resp_reader *r, const char *p, size_t n, const resp_limits *limits);
 void resp_reader_free(resp_reader *r);
 
+/* Looks ahead: the length of the command at p[0], and its first argument after the name, if it is a
+ * well-formed multibulk request that has one and is all there; else 0. Knows nothing of limits, so
+ * it is for hints only. */
+size_t resp_peek(const char *p, size_t n, slice *argument);
+
 /* Splits a line as redis-cli and inline commands quote: spaces, "..." with \n \r \t \b \a \xHH,
  * '...' with \'. Also used for config files. Words are malloc'ed into one block that *out points to
  * (free with mem_free; NULL if there are none); -1 if quotes are unbalanced. */

@@ -73,10 +73,26 @@ static bool may_run(client *c) {
     return false;
 }
 
+/* Tells the engine about the commands after the one that has just run, which begin at p[at], as
+ * many as it likes to know ahead; *ahead is how far it has been told, 0 at first. Past the last one
+ * the engine only gets on with what it knows. A pipeline is mostly of one kind: if that command
+ * read its key, these will. */
+static void look_ahead(client *c, const char *p, size_t n, size_t at, size_t *ahead) {
+    bool value = c->row && (c->row->flags & CMD_READONLY);
+    int more = *ahead ? 1 : ENGINE_AHEAD;
+    if (*ahead < at) *ahead = at;
+    while (more-- > 0) {
+        slice key = SLICE_EMPTY;
+        size_t len = *ahead < n ? resp_peek(p + *ahead, n - *ahead, &key) : 0;
+        engine_prefetch(ks_engine(c->ks), c->db, len ? key : SLICE_EMPTY, value);
+        *ahead = len ? *ahead + len : n; /* what can't be read ahead ends the looking */
+    }
+}
+
 /* Runs the whole commands at p[0..n); returns how many bytes are done with. */
 static size_t run_commands(client *c, const char *p, size_t n) {
     session *s = c->session;
-    size_t at = 0;
+    size_t at = 0, ahead = 0;
     uint64_t start = s->now_ns = clock_mono_ns();
     resp_limits limits = limits_of(c);
     while (at < n && may_run(c)) {
@@ -101,6 +117,7 @@ static size_t run_commands(client *c, const char *p, size_t n) {
         drop_partial(c);
         if (d == DISPATCH_WAIT) break;
         at += consumed;
+        if (at < n) look_ahead(c, p, n, at, &ahead);
         if (was_auth != !!(c->flags & CLIENT_AUTHENTICATED)) limits = limits_of(c);
         if (s->now_ns - start > INPUT_BUDGET_NS && at < n) {
             make_runnable(c);

@@ -299,6 +299,7 @@ const engine_ops bitcask_ops = {
     .db_stats = bc_db_stats,
     .scan = bc_scan,
     .token = bc_token,
+    .prefetch = bc_prefetch,
     .random = bc_random,
     .due = bc_due,
     .begin = bc_begin,

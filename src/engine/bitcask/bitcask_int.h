@@ -62,6 +62,18 @@ typedef struct id_block {
     uint64_t asked;          /* reserved, once the edit under way is durable */
 } id_block;
 
+#define AHEAD_RING 16
+/* Keys that will be asked for soon (prefetch.c). */
+typedef struct ahead_key {
+    uint64_t token;
+    uint32_t db;
+    bool wanted, value; /* the key; its value too */
+} ahead_key;
+typedef struct ahead {
+    ahead_key keys[AHEAD_RING];
+    unsigned next;
+} ahead;
+
 typedef struct bitcask_stats {
     uint64_t writes, written_bytes, fsyncs, fsync_us_max, fsync_waits, fsync_late;
     uint64_t reads, read_bytes, tail_reads;
@@ -131,6 +143,7 @@ typedef struct bitcask {
     status error;
     char error_msg[STATUS_MSG_MAX];
 
+    ahead ahead;
     merge_job *merge;
     hint_job *hints;
     uint64_t merge_after_us, hints_after_us; /* none is started before */

@@ -380,6 +380,24 @@ size_t cache_value_max(const cache *c) {
 
 /* ---- use ------------------------------------------------------------------------------------ */
 
+void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
+    if (!c->seg_size) return;
+    if (step == 0) {
+        const cache_bucket *b = cache_table_bucket(&c->table, cache_hash(pos));
+        __builtin_prefetch(b->hash);
+        __builtin_prefetch(b->ref);
+        return;
+    }
+    uint32_t hash = cache_hash(pos);
+    const cache_bucket *b = cache_table_bucket(&c->table, hash);
+    unsigned m = cache_bucket_match(b, hash);
+    uint32_t ref = m ? b->ref[__builtin_ctz(m)] : 0;
+    if (!ref) return;
+    const char *p = item_at(c, ref); /* its head and the value's beginning */
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + 64);
+}
+
 bool cache_get(cache *c, uint64_t pos, slice *value) {
     uint32_t ref = find(c, pos);
     if (!ref) {

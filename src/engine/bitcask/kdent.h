@@ -59,6 +59,9 @@ static inline uint32_t kdent_access(const char *p) {
 static inline void kdent_set_access(char *p, uint32_t access) {
     put_u32(p + 6, (load_u32(p + 6) & 0xff000000u) | (access & 0xffffff));
 }
+static inline bool kdent_is_inline(const char *p) {
+    return (p[10] & KDENT_INLINE) != 0;
+}
 static inline bool kdent_has_expire(const char *p) {
     return (p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64)) != 0;
 }

@@ -115,6 +115,35 @@ arena_ref keydir_find(const keydir *k, uint64_t token, slice key) {
     return p && page_has(k, p, x, key, &at) ? slot_ref(p, at) : ARENA_NONE;
 }
 
+/* The slot at which a search for x begins. */
+static inline const char *slot_near(const page *p, uint64_t x) {
+    return p->slots + (size_t)((x << p->depth >> 48) * p->count >> 16) * SLOT_SIZE;
+}
+
+void keydir_prefetch(const keydir *k, uint64_t token, unsigned step) {
+    uint64_t x = keydir_warp(k, token);
+    const page *p = page_at(k, x);
+    if (!p) return;
+    if (step == 0) {
+        __builtin_prefetch(p);
+    } else if (step == 1) { /* a search walks to either side: the slots' line and the one after */
+        const char *slot = slot_near(p, x);
+        __builtin_prefetch(slot - 2 * SLOT_SIZE);
+        __builtin_prefetch(slot + 6 * SLOT_SIZE);
+    } else {
+        arena_ref r = keydir_guess(k, token);
+        if (r != ARENA_NONE) __builtin_prefetch(keydir_object(k, r));
+    }
+}
+
+arena_ref keydir_guess(const keydir *k, uint64_t token) {
+    uint64_t x = keydir_warp(k, token);
+    const page *p = page_at(k, x);
+    if (!p) return ARENA_NONE;
+    unsigned i = page_lower(p, x);
+    return i < p->count && slot_tag(p, i) == tag_of(x, p->depth) ? slot_ref(p, i) : ARENA_NONE;
+}
+
 arena_ref keydir_find_place(const keydir *k, uint64_t token, uint16_t segment, uint32_t offset) {
     uint64_t x = keydir_warp(k, token);
     const page *p = page_at(k, x);

@@ -71,6 +71,12 @@ void keydir_free_entry(keydir *k, arena_ref r);
  * r or, in that rare case, a new one, r being freed. */
 arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset, uint32_t size);
 
+/* Brings the key's entry nearer by one of three steps: its page, its slot, its entry. Each step but
+ * the first wants the one before it to have been taken a while ago. */
+void keydir_prefetch(const keydir *k, uint64_t token, unsigned step);
+/* The first entry that may be the key of that token, going by tags; ARENA_NONE if there is none. */
+arena_ref keydir_guess(const keydir *k, uint64_t token);
+
 /* ---- many ----------------------------------------------------------------------------------- */
 
 uint64_t keydir_count(const keydir *k);

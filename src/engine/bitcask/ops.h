@@ -27,6 +27,7 @@ engine_result bc_del(engine *base, uint32_t db, slice key);
 engine_result bc_move(engine *base, uint32_t db, slice key, uint32_t to_db, slice to_key);
 void bc_set_access(engine *base, const entry *ent, uint32_t access);
 uint64_t bc_token(engine *base, slice key);
+void bc_prefetch(engine *base, uint32_t db, slice key, bool value); /* prefetch.c */
 engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                       void (*each)(void *ctx, slice key, const entry *meta), void *ctx);
 void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out);
