@@ -285,9 +285,7 @@ status manifest_open(vfs *v, const char *dir, manifest **out) {
     m->end = m->about.length;
     m->edit_end = m->about.edit_end;
     m->allocated = (uint32_t)size;
-    /* What was read may be known to the page cache alone: after an fsync that failed, another one
-     * says nothing of the same bytes. So the first edit goes to a new file. */
-    m->renew = true;
+    m->renew = m->about.torn;
     m->failed = m->result = STATUS_OK;
     st = settle(m);
     if (!status_ok(st)) {
@@ -317,9 +315,7 @@ status manifest_create(vfs *v, const char *dir, const manifest_edit *first, mani
     if (status_ok(st)) st = manifest_rewrite(v, dir, &s, 1);
     manifest_state_free(&s);
     TRY(st);
-    TRY(manifest_open(v, dir, out));
-    (*out)->renew = false; /* it has just been fsynced */
-    return STATUS_OK;
+    return manifest_open(v, dir, out);
 }
 
 /* Nothing happens for NULL. */

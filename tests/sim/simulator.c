@@ -44,8 +44,8 @@ static void configure_toy(sim *s, bool live) {
 /* At an open everything is chosen anew; while it runs one of the settings changes. */
 static void configure_bitcask(sim *s, bool live) {
     if (!live) setting_defaults(s->kind->class->settings);
-    uint64_t which = live ? rng_below(&s->chance, 8) : 8;
-    if (which == 0 || which == 8) configure_fsync(s);
+    uint64_t which = live ? rng_below(&s->chance, 10) : 8;
+    if (which == 0 || which >= 8) configure_fsync(s);
     if (which == 1 || which == 8)
         sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb"));
     if (which == 2 || which == 8)
@@ -86,7 +86,7 @@ typedef struct options {
     sim_lie lie;
     uint64_t salt;
     sim_style style;
-    bool styled, shrink;
+    bool styled, shrink, first;
 } options;
 
 static sim *current; /* for the report of a signal */
@@ -184,6 +184,7 @@ static int run_seeds(const options *o, const uint64_t *list) {
             printf("FAIL seed %llu: signal %d\n", (unsigned long long)p->seed, WTERMSIG(wstatus));
         p->failed++;
         p->next++;
+        if (o->first) break;
     }
     if (o->totals) {
         const sim_totals *t = &p->totals;
@@ -266,6 +267,7 @@ static void usage(void) {
          "  --seeds N         run N seeds ...\n"
          "  --from M          ... from M on (default 1)\n"
          "  --file FILE       run the seeds listed in a file\n"
+         "  --first           stop at the first failure\n"
          "  --seconds S       stop after that time\n"
          "  --engine NAME     bitcask (default), or toy: a small right one\n"
          "  --faults          run toy engines that are wrong: each must be found\n"
@@ -282,7 +284,7 @@ int main(int argc, char **argv) {
         {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
         {"faults", 0, 0, 'F'},  {"export", 1, 0, 'x'}, {"lie", 1, 0, 'l'},
         {"salt", 1, 0, 'a'},    {"style", 1, 0, 'y'},  {"shrink", 0, 0, 'k'},
-        {"help", 0, 0, 'h'},    {0, 0, 0, 0}};
+        {"first", 0, 0, '1'},   {"help", 0, 0, 'h'},   {0, 0, 0, 0}};
     options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
     bool faults = false;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
@@ -309,6 +311,7 @@ int main(int argc, char **argv) {
             if (!o.styled) return 2;
             break;
         case 'k': o.shrink = true; break;
+        case '1': o.first = true; break;
         case 'v': o.verbose = true; break;
         case 'T': o.totals = true; break;
         case 'q': o.quiet = true; break;
