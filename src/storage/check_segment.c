@@ -284,6 +284,7 @@ static status read_open(checker *c, opened *open, size_t first, size_t n) {
         c->said = 0;
         st = log_replay(c->res->state.store_id, files + from, n - from, 0, replay_one, c, &v);
         if (!status_ok(st)) break;
+        log_verdict_known(&v, files + from, n - from, manifest_state_durable(&c->res->state));
         st = take_verdict(c, files + from, first + from, &v);
         if (v.kind != LOG_DAMAGED) break;
         from += v.file + 1;

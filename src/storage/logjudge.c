@@ -210,6 +210,20 @@ status log_replay(uint64_t store_id, const log_file *files, size_t n, log_pos be
     return STATUS_OK;
 }
 
+void log_verdict_known(log_verdict *v, const log_file *files, size_t n, log_pos durable) {
+    CHECK(v->file < n);
+    if (v->kind == LOG_DAMAGED || log_pos_offset(durable) <= FILE_HEADER) return;
+    size_t i = 0;
+    while (i < n && files[i].number != log_pos_file(durable))
+        i++;
+    /* A file that is no more, or is sealed, was durable as a whole. */
+    if (i == n || files[i].length || i < v->file) return;
+    if (i == v->file && v->cut >= log_pos_offset(durable)) return;
+    v->kind = LOG_DAMAGED;
+    v->mark = durable;
+    v->mark_at = 0;
+}
+
 /* One sentence: where, what, why it is known, what to do. */
 status log_verdict_status(const log_verdict *v, const log_file *files) {
     CHECK(v->cut <= v->bad);
@@ -218,8 +232,9 @@ status log_verdict_status(const log_verdict *v, const log_file *files) {
     CHECK(v->mark > 0);
     if (v->mark_at == 0)
         return status_make(ST_CORRUPT,
-                           "%s: acknowledged data is damaged at offset %u (%s): the manifest has "
-                           "file %u sealed at %u bytes; run stave-check on the directory",
+                           "%s: acknowledged data is damaged at offset %u (%s): the manifest says "
+                           "that all before file %u offset %u was durable; run stave-check on the "
+                           "directory",
                            f->path, v->bad, record_result_text(v->why), log_pos_file(v->mark),
                            log_pos_offset(v->mark));
     return status_make(ST_CORRUPT,

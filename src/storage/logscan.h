@@ -72,7 +72,7 @@ typedef struct log_verdict {
     record_result why; /* what is wrong with it */
     uint64_t dropped;  /* LOG_TORN: bytes behind the cut that are not zero, all files */
     log_pos mark;      /* LOG_DAMAGED: the mark that proves it, ... */
-    log_pos mark_at;   /* ... and where that record lies; 0: the sealed length proves it */
+    log_pos mark_at;   /* ... and where that record lies; 0: the manifest proves it */
 } log_verdict;
 
 /* files[0] is the one whose scan stopped, the rest the later ones in log order. */
@@ -88,6 +88,9 @@ typedef status (*log_replay_fn)(void *ctx, const log_file *f, const logscan_item
  * files[0], if that is known from the manifest, else 0. Damage is a verdict, not a failure. */
 status log_replay(uint64_t store_id, const log_file *files, size_t n, log_pos before,
                   log_replay_fn each, void *ctx, log_verdict *out);
+/* The manifest says that all of the log before `durable` was durable: a log of these n files that
+ * ends before it is damaged, however it looks. */
+void log_verdict_known(log_verdict *v, const log_file *files, size_t n, log_pos durable);
 /* ST_CORRUPT with the sentence to show an operator: file, offset, proof, and what to run. */
 status log_verdict_status(const log_verdict *v, const log_file *files);
 

@@ -12,13 +12,13 @@ static const char *const op_names[] = {
     [MANIFEST_CREATE] = "create", [MANIFEST_PENDING] = "pending", [MANIFEST_APPEND] = "append",
     [MANIFEST_SEAL] = "seal",     [MANIFEST_REPLACE] = "replace", [MANIFEST_RETIRE] = "retire",
     [MANIFEST_GONE] = "gone",     [MANIFEST_RESERVE] = "reserve", [MANIFEST_MAP] = "map",
-    [MANIFEST_FILE] = "file",
+    [MANIFEST_FILE] = "file",     [MANIFEST_DURABLE] = "durable",
 };
 static const char *const id_names[MANIFEST_IDS] = {"file", "pdb", "collection", "unused"};
 
 /* Appends one operation. */
 static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n) {
-    CHECK(op > 0 && op <= MANIFEST_FILE);
+    CHECK(op > 0 && op <= MANIFEST_DURABLE);
     CHECK(n <= RECORD_BODY_MAX - 16);
     char *p = buf_reserve(out, 1 + VARINT_MAX + n), *start = p;
     *p++ = (char)op;
@@ -117,6 +117,13 @@ void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n) {
     buf_free(&payload);
 }
 
+/* A position never goes back: see apply_durable. */
+void edit_durable(manifest_edit *e, log_pos at) {
+    char payload[8];
+    CHECK(at > 0);
+    put_op(&e->ops, MANIFEST_DURABLE, payload, (size_t)(put_u64(payload, at) - payload));
+}
+
 /* The edit is empty afterwards, and may be used again. */
 void edit_free(manifest_edit *e) {
     CHECK(e->ops.len <= e->ops.cap);
@@ -146,6 +153,7 @@ void manifest_state_encode(const manifest_state *s, buf *out) {
     for (size_t i = 0; i < s->npending; i++)
         edit_pending(&e, s->pending[i]);
     if (s->nmap || s->map_at) edit_map(&e, s->map_at, s->map, s->nmap);
+    if (s->durable) edit_durable(&e, s->durable);
     *out = e.ops;
 }
 
@@ -185,6 +193,15 @@ static bool print_map(slice in, buf *out) {
     return print_numbers(in, out);
 }
 
+/* A position alone. */
+static bool print_durable(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
+    log_pos at;
+    if (!get_u64(&in, &at) || in.len) return false;
+    buf_printf(out, " up to file %u offset %u", log_pos_file(at), log_pos_offset(at));
+    return true;
+}
+
 /* One operation's payload, in the order of its fields. */
 static bool print_payload(unsigned op, slice in, buf *out) {
     CHECK(op > 0);
@@ -192,6 +209,7 @@ static bool print_payload(unsigned op, slice in, buf *out) {
     switch (op) {
     case MANIFEST_CREATE: return print_create(in, out);
     case MANIFEST_MAP: return print_map(in, out);
+    case MANIFEST_DURABLE: return print_durable(in, out);
     case MANIFEST_RESERVE:
         if (!get_bytes(&in, 1, &which) || (unsigned char)which.data[0] >= MANIFEST_IDS)
             return false;

@@ -67,7 +67,14 @@ bool manifest_state_eq(const manifest_state *a, const manifest_state *b) {
            same_files(a, b) &&
            same(a->pending, a->npending, b->pending, b->npending, sizeof *a->pending) &&
            same(a->ids, MANIFEST_IDS, b->ids, MANIFEST_IDS, sizeof *a->ids) &&
-           same(a->map, a->nmap, b->map, b->nmap, sizeof *a->map) && a->map_at == b->map_at;
+           same(a->map, a->nmap, b->map, b->nmap, sizeof *a->map) && a->map_at == b->map_at &&
+           a->durable == b->durable;
+}
+
+/* A mapping is recorded only once what it is as of is durable. */
+log_pos manifest_state_durable(const manifest_state *s) {
+    CHECK(s->engine[0]);
+    return s->durable > s->map_at ? s->durable : s->map_at;
 }
 
 /* Linear: files are a few hundred, and new ones have the highest number. */
@@ -288,6 +295,16 @@ static status apply_map(manifest_state *s, slice in) {
     return STATUS_OK;
 }
 
+/* What was durable stays so. */
+static status apply_durable(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    log_pos at;
+    if (!get_u64(&in, &at) || in.len || at < s->durable)
+        return impossible("a durable position that goes back");
+    s->durable = at;
+    return STATUS_OK;
+}
+
 /* A file that a rewritten manifest lists: sealed ones first (M3). */
 static status apply_file(manifest_state *s, slice in) {
     CHECK(s->engine[0]);
@@ -336,6 +353,7 @@ static status apply_op(manifest_state *s, unsigned op, slice in) {
     case MANIFEST_RESERVE: return apply_reserve(s, in);
     case MANIFEST_MAP: return apply_map(s, in);
     case MANIFEST_FILE: return apply_file(s, in);
+    case MANIFEST_DURABLE: return apply_durable(s, in);
     default: return impossible("an unknown operation");
     }
 }

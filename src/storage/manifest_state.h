@@ -16,6 +16,8 @@
  *   RESERVE  u8 which, varint next           ids below next may be in use
  *   MAP      u64 position, varint n, n x (varint db, varint pdb)   the mapping as of that position
  *   FILE     varint file, varint length, u8 merged   a live file as it is (rewritten manifests)
+ *   DURABLE  u64 position                    all of the log before it was durable: goes with edits
+ * that let old files go because of what the log says since
  *
  * A file goes: PENDING, created and fsynced, APPEND or REPLACE, ..., RETIRE or REPLACE, unlinked,
  * GONE. So at a start each pending file is to be unlinked, and a file with a final name that is
@@ -43,6 +45,7 @@ enum manifest_op {
     MANIFEST_RESERVE = 8,
     MANIFEST_MAP = 9,
     MANIFEST_FILE = 10,
+    MANIFEST_DURABLE = 11,
 };
 /* On disk: never renumber. */
 enum manifest_ids { MANIFEST_IDS_FILE, MANIFEST_IDS_PDB, MANIFEST_IDS_COLL, MANIFEST_IDS = 4 };
@@ -70,12 +73,16 @@ typedef struct manifest_state {
     manifest_map *map;          /* by db ascending */
     size_t nmap;
     log_pos map_at;   /* the log position the mapping is as of */
+    log_pos durable;  /* all of the log before it was durable: as much of a proof as a mark is */
     uint32_t highest; /* no live file has a greater number: for a quick no */
 } manifest_state;
 
 void manifest_state_free(manifest_state *s);
 void manifest_state_copy(manifest_state *to, const manifest_state *from);
 bool manifest_state_eq(const manifest_state *a, const manifest_state *b);
+/* All of the log before it was durable when the manifest was written: the later of `durable` and
+ * `map_at`. */
+log_pos manifest_state_durable(const manifest_state *s);
 /* Index into files, or -1. */
 ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number);
 bool manifest_state_is_pending(const manifest_state *s, uint32_t number);
@@ -97,6 +104,7 @@ void edit_retire(manifest_edit *e, uint32_t file);
 void edit_gone(manifest_edit *e, uint32_t file);
 void edit_reserve(manifest_edit *e, enum manifest_ids which, uint64_t next);
 void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n);
+void edit_durable(manifest_edit *e, log_pos at);
 void edit_free(manifest_edit *e);
 
 /* Applies operations; ST_CORRUPT at the first that is malformed or impossible, with s in between.

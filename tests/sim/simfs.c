@@ -221,6 +221,13 @@ uint64_t simfs_used(const simfs *fs) {
     return used;
 }
 
+uint64_t simfs_largest(const simfs *fs) {
+    uint64_t most = 0;
+    for (size_t i = 0; i < fs->ninodes; i++)
+        if (fs->inodes[i]->view.len > most) most = fs->inodes[i]->view.len;
+    return most;
+}
+
 bool simfs_flip(simfs *fs, const char *part, buf *what) {
     uint64_t total = 0;
     for (size_t i = 0; i < fs->view.n; i++)

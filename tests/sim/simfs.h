@@ -77,6 +77,7 @@ void simfs_kill(simfs *fs);
 /* Handles that are open, and bytes in all files. */
 size_t simfs_open_handles(const simfs *fs);
 uint64_t simfs_used(const simfs *fs);
+uint64_t simfs_largest(const simfs *fs); /* bytes of the largest file */
 
 /* Flips one bit of a file picked by chance whose path contains `part` (NULL: any), on the disk and
  * in the view. Says where in `what`. False if there is no byte to flip. */

@@ -90,6 +90,7 @@ typedef struct options {
 } options;
 
 static sim *current; /* for the report of a signal */
+static bool quiet_signals;
 
 /* The trace's end, then what happened; runs the seed twice if asked. True if it passed. */
 static bool run_seed(const options *o, uint64_t seed, bool twice) {
@@ -124,7 +125,7 @@ static void on_signal(int sig) {
     const char *what = sig == SIGALRM ? "hangs" : sig == SIGABRT ? "aborts" : "crashes";
     signal(sig, SIG_DFL);
     if (current) {
-        sim_print_recent(current);
+        if (!quiet_signals) sim_print_recent(current);
         printf("FAIL seed %llu: it %s\n", (unsigned long long)current->seed, what);
         fflush(stdout);
     }
@@ -175,6 +176,7 @@ static int run_seeds(const options *o, const uint64_t *list) {
         fflush(stdout);
         pid_t pid = fork();
         if (pid == 0) {
+            quiet_signals = o->quiet;
             watch_signals();
             run_some(o, list, p, start);
         }

@@ -257,6 +257,7 @@ static void settle(bitcask *e) {
         files[i] = (manifest_file){.number = j->outs[i]->number, .length = j->outs[i]->end};
     edit_replace(&e->meta.edit, j->run[0]->number, j->run[j->nrun - 1]->number, files, j->nouts);
     mem_free(files);
+    edit_durable(&e->meta.edit, logwrite_durable(e->log));
     j->step = MERGE_INSTALLING;
     j->gen = meta_commit(e);
 }

@@ -141,6 +141,8 @@ static status replay_one(void *ctx, const log_file *f, const logscan_item *item)
 static status replay(recovery *r, uint32_t from, uint32_t to, log_verdict *v) {
     r->from = from;
     TRY(log_replay(r->e->store_id, r->files + from, to - from, 0, replay_one, r, v));
+    log_verdict_known(v, r->files + from, to - from,
+                      manifest_state_durable(manifest_get(r->e->meta.m)));
     TRY(log_verdict_status(v, r->files + from));
     r->e->stats.recovery_logs += v->file + 1;
     v->file += from;

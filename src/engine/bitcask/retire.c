@@ -140,7 +140,8 @@ bool seg_retire_dead(bitcask *e) {
     }
     e->norder = kept;
     if (kept == n) return false;
-    seg_consider_all(e); /* another may be the oldest now */
+    edit_durable(&e->meta.edit, durable); /* so that a log that lost what counts now is refused */
+    seg_consider_all(e);                  /* another may be the oldest now */
     meta_commit(e);
     return true;
 }

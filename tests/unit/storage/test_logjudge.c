@@ -406,6 +406,35 @@ static status refuse(void *ctx, const log_file *f, const logscan_item *item) {
     return item->offset > FILE_HEADER ? status_make(ST_LIMIT, "enough") : STATUS_OK;
 }
 
+/* A torn end, unless the manifest knows of a durable position beyond it, in this file or later. */
+static void test_known_durable(void **state) {
+    (void)state;
+    judged j;
+    build(&j, UNTIL_E);
+    flip(&j, H1);
+    log_pos start = rec(&j, H1)->at, end = logbuild_log_end(&j.b);
+    run(&j);
+    log_verdict_known(&j.v, j.files, j.b.n, 0);
+    log_verdict_known(&j.v, j.files, j.b.n, start); /* just what was read */
+    log_verdict_known(&j.v, j.files, j.b.n, rec(&j, F1)->at);
+    log_verdict_known(&j.v, j.files, j.b.n, log_pos_of(99, 1000)); /* a file that is no more */
+    assert_int_equal(j.v.kind, LOG_TORN);
+    log_verdict_known(&j.v, j.files, j.b.n, end);
+    expect_damage(&j, H1, NONE);
+
+    build(&j, UNTIL_E);
+    flip(&j, F2);
+    run(&j);
+    assert_int_equal(j.v.kind, LOG_TORN);
+    log_verdict_known(&j.v, j.files, j.b.n,
+                      log_pos_of(3, FILE_HEADER)); /* says nothing of file 2 */
+    assert_int_equal(j.v.kind, LOG_TORN);
+    log_verdict_known(&j.v, j.files, j.b.n, rec(&j, H1)->at);
+    assert_int_equal(j.v.kind, LOG_DAMAGED);
+    assert_int_equal(log_verdict_status(&j.v, j.files).code, ST_CORRUPT);
+    logbuild_end(&j.b);
+}
+
 static void test_failures(void **state) {
     (void)state;
     judged j;
@@ -440,6 +469,7 @@ int main(void) {
         cmocka_unit_test(test_sealed_in_a_batch),
         cmocka_unit_test(test_begin_disagrees),
         cmocka_unit_test(test_before),
+        cmocka_unit_test(test_known_durable),
         cmocka_unit_test(test_failures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

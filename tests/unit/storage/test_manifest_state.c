@@ -95,6 +95,12 @@ static void test_ids_and_map(void **state) {
     edit_map(&e, 12345, NULL, 0);
     assert_true(status_ok(apply(&s, &e)));
     assert_int_equal(s.nmap, 0);
+    assert_int_equal(manifest_state_durable(&s), 12345);
+    edit_durable(&e, 20000);
+    assert_true(status_ok(apply(&s, &e)));
+    assert_int_equal(manifest_state_durable(&s), 20000);
+    edit_durable(&e, 19999);
+    assert_int_equal(apply(&s, &e).code, ST_CORRUPT);
     manifest_state_free(&s);
 }
 
@@ -119,11 +125,11 @@ static void test_impossible(void **state) {
     manifest_file out[] = {{9, 100, false}, {9, 100, false}};
 #define IMPOSSIBLE(call) ((void)(call), impossible(#call, &e))
     IMPOSSIBLE(edit_create(&e, "lsm", 1, key, false));
-    IMPOSSIBLE(edit_pending(&e, 1));   /* live */
-    IMPOSSIBLE(edit_pending(&e, 9));   /* pending already */
-    IMPOSSIBLE(edit_pending(&e, 100)); /* not reserved */
+    IMPOSSIBLE(edit_pending(&e, 1));             /* live */
+    IMPOSSIBLE(edit_pending(&e, 9));             /* pending already */
+    IMPOSSIBLE(edit_pending(&e, 100));           /* not reserved */
     IMPOSSIBLE(buf_append(&e.ops, "\2\1\0", 3)); /* pending 0 */
-    IMPOSSIBLE(edit_append(&e, 4)); /* not pending */
+    IMPOSSIBLE(edit_append(&e, 4));              /* not pending */
     IMPOSSIBLE(edit_append(&e, 1));
     IMPOSSIBLE(edit_seal(&e, 1, 100));                       /* sealed already */
     IMPOSSIBLE(edit_seal(&e, 9, 100));                       /* not live */
@@ -187,7 +193,7 @@ static void test_malformed(void **state) {
 /* Random possible edits; after each the state encodes to edits that make it again. */
 static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
     uint32_t next = (uint32_t)s->ids[MANIFEST_IDS_FILE];
-    switch (rng_below(r, 7)) {
+    switch (rng_below(r, 8)) {
     case 0:
         edit_reserve(e, MANIFEST_IDS_FILE, next + 2);
         edit_pending(e, next);
@@ -222,6 +228,7 @@ static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
     case 5:
         if (s->npending) edit_gone(e, s->pending[rng_below(r, s->npending)]);
         break;
+    case 6: edit_durable(e, s->durable + 1 + rng_below(r, 1000)); break;
     default: {
         manifest_map map[4];
         size_t n = rng_below(r, 5);
