@@ -46,8 +46,7 @@ static void test_edits_survive(void **state) {
         assert_true(status_ok(add(m, n)));
         if (n % 3 == 0) m = reopen(fs, m);
         assert_int_equal(manifest_get(m)->npending, n);
-        assert_int_equal(manifest_about(m)->number,
-                         1 + (n - 1) / 3); /* a new file after each open */
+        assert_int_equal(manifest_about(m)->number, 1);
         assert_false(manifest_about(m)->torn);
     }
     manifest_close(m);
@@ -161,8 +160,9 @@ static void test_every_truncation(void **state) {
         size_t edits = manifest_get(m)->npending;
         assert_true(edits <= 3);
         seen[edits]++;
+        bool torn = manifest_about(m)->torn;
         assert_true(status_ok(add(m, 9)));
-        assert_int_equal(manifest_about(m)->number, 2);
+        assert_int_equal(manifest_about(m)->number, torn ? 2 : 1);
         m = reopen(fs, m);
         assert_int_equal(manifest_get(m)->npending, edits + 1);
         assert_false(manifest_about(m)->torn);
