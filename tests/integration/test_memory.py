@@ -11,10 +11,10 @@ from tests.integration.harness import Stave, expect, expect_error, info, wait_un
 from tests.support import resp  # noqa: E402
 
 MB = 1 << 20
-ROOM = 2 * MB      # for keys, above what an empty server takes
-OVER = 1 * MB      # how far used_memory, but for the log's tail, may be above maxmemory at any time
-TAIL = 40 * MB     # how long that tail may be
-KEYS = 80000       # about three times as many as fit
+ROOM = 3 * MB // 2     # for keys, above what an empty server takes
+OVER = 1 * MB          # how far used_memory, but for the log's tail, may be above maxmemory at any time
+TAIL = 40 * MB         # how long that tail may be
+KEYS = 50000           # more than twice as many as fit
 BATCH = 1000
 FREES = ["allkeys-lru", "allkeys-lfu", "allkeys-random", "volatile-lru", "volatile-lfu",
          "volatile-random", "volatile-ttl"]
