@@ -5,11 +5,12 @@
  * effect is said in redis-compat.conf. */
 #include "server/server.h"
 
-#include "base/mem.h"
+#include "base/num.h"
 
 /* One static home for the values: they are only kept and shown. */
 static struct {
-    char *save, *appendfilename, *appenddirname, *dbfilename, *oom_score_values;
+    buf save; /* as CONFIG GET shows it */
+    char *appendfilename, *appenddirname, *dbfilename, *oom_score_values;
     char *bio_cpulist, *server_cpulist, *rewrite_cpulist, *bgsave_cpulist, *ignore_warnings;
     char *locale_collate;
     int appendonly, no_appendfsync, aof_truncated, aof_preamble, aof_timestamp, rewrite_incremental;
@@ -44,6 +45,27 @@ static void get_notify(const setting *s, buf *out) {
     (void)out;
 }
 
+/* "SECONDS CHANGES", once or more; each line adds, and "" begins anew, as no argument does. */
+static status set_save(const setting *s, int argc, const slice *argv) {
+    (void)s;
+    if (argc == 0 || (argc == 1 && argv[0].len == 0)) {
+        buf_clear(&v.save);
+        return STATUS_OK;
+    }
+    for (int i = 0; i < argc; i++) {
+        int64_t n;
+        if (argc % 2 || !num_parse_i64(argv[i], &n) || n < (i % 2 ? 0 : 1))
+            return status_make(ST_INVALID, "Invalid save parameters");
+    }
+    for (int i = 0; i < argc; i++)
+        buf_printf(&v.save, "%s%.*s", v.save.len ? " " : "", (int)argv[i].len, argv[i].data);
+    return STATUS_OK;
+}
+static void get_save(const setting *s, buf *out) {
+    (void)s;
+    buf_append_slice(out, buf_slice(&v.save));
+}
+
 #define STR(name, field, dflt, flags)                                                              \
     { name, NULL, SETTING_STRING, flags, &v.field, dflt }
 #define BOOL(name, field, dflt)                                                                    \
@@ -55,7 +77,8 @@ static void get_notify(const setting *s, buf *out) {
 
 const setting accepted_setting_table[] = {
     /* files of Redis' own persistence: the log takes their place */
-    STR("save", save, "", SETTING_MULTI_ARG),
+    {"save", NULL, SETTING_CUSTOM, SETTING_MULTI_ARG | SETTING_MANY_LINES, NULL, "",
+     .set = set_save, .get = get_save},
     BOOL("appendonly", appendonly, "yes"),
     STR("appendfilename", appendfilename, "appendonly.aof", SETTING_FIXED),
     STR("appenddirname", appenddirname, "appendonlydir", SETTING_FIXED),

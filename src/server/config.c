@@ -116,15 +116,31 @@ typedef struct change {
     buf old; /* the value before, as shown */
 } change;
 
-/* Splits a value into words for settings whose lines have several, else takes it as one word. */
-static status parse_value(const setting *s, slice value) {
-    if (!(s->flags & (SETTING_MULTI_ARG | SETTING_MANY_LINES))) return setting_parse(s, 1, &value);
+/* Takes the words of a value; what has many lines in a file gets all of them in one. */
+static status parse_words(const setting *s, slice value) {
     slice *words = NULL;
     int n = resp_split_line(value, &words);
     if (n < 0) return status_make(ST_INVALID, "Unbalanced quotes");
     slice empty = SLICE_EMPTY;
-    status st = n == 0 ? setting_parse(s, 1, &empty) : setting_parse(s, n, words);
+    status st = STATUS_OK;
+    if (s->flags & SETTING_MANY_LINES) st = s->set(s, 0, NULL);
+    if (status_ok(st)) st = n == 0 ? setting_parse(s, 1, &empty) : setting_parse(s, n, words);
     mem_free(words);
+    return st;
+}
+
+/* Splits a value into words for settings whose lines have several, else takes it as one word. If it
+ * is refused, the setting is as it was. */
+static status parse_value(const setting *s, slice value) {
+    if (!(s->flags & (SETTING_MULTI_ARG | SETTING_MANY_LINES))) return setting_parse(s, 1, &value);
+    buf before = {0};
+    setting_show(s, &before);
+    status st = parse_words(s, value);
+    if (!status_ok(st)) {
+        status again = parse_words(s, buf_slice(&before));
+        CHECK(status_ok(again));
+    }
+    buf_free(&before);
     return st;
 }
 
