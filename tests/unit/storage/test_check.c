@@ -407,6 +407,38 @@ static void test_repair_fails(void **state) {
     }
 }
 
+/* What each mode would do is said before it is asked for. */
+static void test_explained(void **state) {
+    (void)state;
+    memfs *fs = make();
+    vfs *v = memfs_vfs(fs);
+    memfs_bytes(fs, HINT(1))->data[100] ^= 1;
+    memfs_put(fs, SEG(7), SLICE("x"));
+    check_result r = check(fs);
+    repair_explain(&r, &listener);
+    assert_true(heard("--repair=hints puts 1 damaged hints aside and drops nothing"));
+    check_result_free(&r);
+    assert_string_equal(repair(fs, REPAIR_HINTS).msg, "");
+    assert_true(heard("move them away"));
+    r = check(fs); /* the unknown file is left */
+    assert_int_equal(r.problems, 1);
+    repair_explain(&r, &listener);
+    assert_true(heard("--repair has nothing for this"));
+    check_result_free(&r);
+    assert_true(status_ok(v->ops->unlink(v, SEG(7))));
+    assert_true(status_ok(v->ops->unlink(v, SEG(3))));
+    r = check(fs);
+    repair_explain(&r, &listener);
+    assert_true(heard("--repair=skip forgets segment 3, which is missing"));
+    check_result_free(&r);
+    memfs_bytes(fs, "d/MANIFEST")->data[300] ^= 1;
+    r = check(fs);
+    repair_explain(&r, &listener);
+    assert_true(heard("writes it anew as of its last good edit"));
+    check_result_free(&r);
+    memfs_free(fs);
+}
+
 static void test_torn_is_no_problem(void **state) {
     (void)state;
     memfs *fs = make();
@@ -439,6 +471,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_readable),
         cmocka_unit_test(test_manifest_damaged),
         cmocka_unit_test(test_repair_fails),
+        cmocka_unit_test(test_explained),
         cmocka_unit_test(test_torn_is_no_problem),
     };
     return cmocka_run_group_tests(tests, NULL, free_said);
