@@ -146,7 +146,8 @@ static status add_damage(checker *c, check_damage d, vfs_file *f) {
 
 /* A segment that is open for reading. */
 typedef struct opened {
-    log_file f; /* f.file is NULL if it can't be read: missing, or a bad header */
+    log_file f; /* f.file is NULL if it is missing */
+    bool bad;   /* its header is */
     char path[FILE_PATH_MAX];
 } opened;
 
@@ -183,11 +184,12 @@ static status open_segment(checker *c, size_t i, opened *o) {
         c->res->segments++;
         return STATUS_OK;
     }
+    o->bad = true;
     if (st.code == ST_CORRUPT) {
         check_problem(c, "%s", st.msg);
         st = add_damage(c, d, o->f.file);
     }
-    close_file(o);
+    if (!status_ok(st)) close_file(o);
     return st;
 }
 
@@ -272,17 +274,23 @@ static status take_verdict(checker *c, const log_file *files, size_t first, cons
 }
 
 /* What a start would decide about the open segments, which begin with files[first]; and, behind
- * damage, what it would decide if that were not. */
+ * damage, what it would decide if that were not. The last may have a bad header: its marks are
+ * looked for, its records are not read. */
 static status read_open(checker *c, opened *open, size_t first, size_t n) {
+    CHECK(n > 0);
     log_file *files = mem_alloc(n * sizeof *files);
     status st = STATUS_OK;
-    CHECK(n > 0);
+    size_t good = open[n - 1].bad ? n - 1 : n;
     for (size_t k = 0; k < n; k++)
         files[k] = open[k].f;
-    for (size_t from = 0; from < n && status_ok(st);) {
+    for (size_t from = 0; from < good && status_ok(st);) {
         log_verdict v;
         c->said = 0;
         st = log_replay(c->res->state.store_id, files + from, n - from, 0, replay_one, c, &v);
+        if (st.code == ST_CORRUPT && good < n) { /* it came as far as the bad header */
+            st = STATUS_OK;
+            break;
+        }
         if (!status_ok(st)) break;
         log_verdict_known(&v, files + from, n - from, manifest_state_durable(&c->res->state));
         st = take_verdict(c, files + from, first + from, &v);
@@ -293,20 +301,20 @@ static status read_open(checker *c, opened *open, size_t first, size_t n) {
     return st;
 }
 
-/* The open segments: those in front of the first that can't be read at all. */
+/* The open segments, up to the first that can't be read at all. */
 static status check_open(checker *c, size_t first) {
     CHECK(first < c->res->state.nfiles);
     CHECK(c->res->state.files[first].length == 0);
-    size_t n = c->res->state.nfiles - first, good = 0;
+    size_t n = c->res->state.nfiles - first, there = 0;
     opened *open = mem_zalloc((n + 1) * sizeof *open);
     status st = STATUS_OK;
-    while (good < n && status_ok(st)) {
-        st = open_segment(c, first + good, &open[good]);
-        if (!open[good].f.file) break;
-        good++;
+    while (there < n && status_ok(st)) {
+        st = open_segment(c, first + there, &open[there]);
+        if (!open[there].f.file) break;
+        if (open[there++].bad) break;
     }
-    if (status_ok(st) && good) st = read_open(c, open, first, good);
-    for (size_t k = 0; k < good; k++)
+    if (status_ok(st) && there) st = read_open(c, open, first, there);
+    for (size_t k = 0; k < there; k++)
         close_file(&open[k]);
     mem_free(open);
     return st;
@@ -320,8 +328,7 @@ status check_segments(checker *c) {
     for (; i < s->nfiles && s->files[i].length; i++) {
         opened o;
         TRY(open_segment(c, i, &o));
-        if (!o.f.file) continue;
-        status st = read_sealed(c, &o);
+        status st = o.f.file && !o.bad ? read_sealed(c, &o) : STATUS_OK;
         close_file(&o);
         TRY(st);
     }

@@ -79,7 +79,7 @@ static status fill(logscan *s, uint32_t offset, size_t need, const char **p, siz
     }
     *p = s->window + (offset - s->at);
     *n = s->len - (offset - s->at);
-    if (*n > there) *n = there;
+    CHECK(*n <= there);
     return STATUS_OK;
 }
 

@@ -46,8 +46,7 @@ struct logwrite {
     bool mark_due;     /* the next record carries `mark` */
     bool mark_taken;   /* a record of the batch does */
     log_pos mark;      /* what the newest mark says, or will */
-    log_pos marked;    /* the newest mark in a record */
-    log_pos unmarked;  /* `marked` before this batch */
+    log_pos marked;    /* the newest mark given to a record, of an aborted batch too */
     log_pos asked_end; /* end of the last batch that wants a mark beyond it: not an IDLE one */
     uint64_t memory;
     char *spare[SPARE_MAX];
@@ -204,7 +203,6 @@ log_pos logwrite_append(logwrite *w, record *r, char **value) {
     if (__builtin_expect(c->cap - c->len < need, 0))
         c = insert_chunk(w, w->n, c->offset + c->len, (uint32_t)need);
     if (w->mark_due) {
-        w->unmarked = w->marked;
         w->marked = r->mark = w->mark;
         r->flags |= RECORD_MARK;
         w->mark_due = false;
@@ -283,7 +281,6 @@ void logwrite_abort(logwrite *w) {
     truncate_batch(w);
     if (!w->mark_taken) return;
     CHECK(!w->mark_due);
-    w->marked = w->unmarked;
     w->mark_due = true;
 }
 

@@ -113,6 +113,9 @@ static status load_records(logscan *s, const char *path, manifest_state *state,
     while (true) {
         TRY(logscan_next(s, &item, &got));
         if (!got) return STATUS_OK;
+        if (item.rec.mark > log_pos_of(report->number, item.offset))
+            return status_make(ST_CORRUPT, "%s: at offset %u: a mark of what comes later", path,
+                               item.offset);
         if ((item.rec.flags & RECORD_MARK) && log_pos_offset(item.rec.mark) > report->marked)
             report->marked = log_pos_offset(item.rec.mark);
         if (item.rec.kind == RECORD_IDLE) continue;

@@ -21,6 +21,8 @@
 #include "storage/outfile.h"
 #include "storage/salvage.h"
 
+#define PIECE (1u << 20) /* bytes written at a time */
+
 typedef struct repair {
     vfs *v;
     const char *dir;
@@ -129,6 +131,23 @@ static status write_manifest(repair *r) {
     return manifest_rewrite(r->v, r->dir, &r->state, ++r->rewrites);
 }
 
+/* Writes the file's bytes again, as they are. An fsync alone may not make them durable: if one
+ * failed before, the system shows them, takes them for written, and has not written them. */
+static status write_again(vfs_file *f, const char *path, uint32_t length) {
+    buf piece = {0};
+    status st = STATUS_OK;
+    CHECK(length >= FILE_HEADER);
+    for (uint32_t at = 0, n; at < length && status_ok(st); at += n) {
+        n = length - at < PIECE ? length - at : PIECE;
+        buf_clear(&piece);
+        char *p = buf_reserve(&piece, n);
+        st = vfs_pread_all(f, path, p, n, at);
+        if (status_ok(st)) st = vfs_pwrite(f, p, n, at);
+    }
+    buf_free(&piece);
+    return st;
+}
+
 /* Makes sure that file i is on disk up to where it will be sealed, and seals it there. */
 static status seal(repair *r, size_t i, uint32_t length) {
     char path[FILE_PATH_MAX];
@@ -136,7 +155,8 @@ static status seal(repair *r, size_t i, uint32_t length) {
     CHECK(i < r->state.nfiles && length >= FILE_HEADER);
     TRY(file_path(path, r->dir, FILE_SEGMENT, r->state.files[i].number));
     TRY(vfs_open(r->v, path, VFS_READ | VFS_WRITE, &f));
-    status st = f->ops->fsync(f);
+    status st = r->state.files[i].length ? STATUS_OK : write_again(f, path, length);
+    if (status_ok(st)) st = f->ops->fsync(f);
     status closed = f->ops->close(f);
     TRY(st);
     TRY(closed);

@@ -104,11 +104,7 @@ status salvage_next(salvage *s, salvage_item *out, bool *got) {
         uint32_t size = out->rec.size;
         CHECK(size >= RECORD_HEADER);
         record_result r = record_read(s->window + at, s->len - at, place, &out->rec);
-        if (r == RECORD_SHORT) { /* its end is beyond the file's */
-            s->pos++;
-            continue;
-        }
-        s->pos += size;
+        s->pos = size < s->to - s->pos ? s->pos + size : s->to;
         if (r != RECORD_OK) continue;
         out->gap = out->offset - s->behind;
         s->behind = s->pos;

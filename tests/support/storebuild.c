@@ -263,7 +263,22 @@ static void make_hint(builder *b, const manifest_file *m) {
     buf_free(&all);
 }
 
-void storebuild(vfs *v, const char *dir) {
+/* Goes on in segment 7, without sealing segment 4. */
+static void open_another(builder *b) {
+    logwrite_moved moved;
+    logwrite_file f = add_segment(b, 7, 4);
+    logwrite_next(b->w, &f, &moved);
+    for (int n = 24; n < 27; n++) {
+        logwrite_begin(b->w);
+        put(b, n, 40);
+        logwrite_commit(b->w);
+        if (n == 25) sync_log(b);
+    }
+    must(logwrite_flush(b->w, NULL));
+}
+
+/* Both kinds of store. */
+static void make_store(vfs *v, const char *dir, bool two_open) {
     builder b = {.v = v, .dir = dir};
     edit_create(&b.e, "bitcask", STOREBUILD_ID, storebuild_key(), false);
     edit_reserve(&b.e, MANIFEST_IDS_FILE, 16);
@@ -295,10 +310,19 @@ void storebuild(vfs *v, const char *dir) {
     must(logwrite_flush(b.w, NULL));
     edit_pending(&b.e, 6);
     commit_edit(&b);
+    if (two_open) open_another(&b);
     for (size_t i = 0; i < 3; i++)
         make_hint(&b, &manifest_get(b.m)->files[i]);
     logwrite_free(b.w);
     manifest_close(b.m);
     for (size_t i = 0; i < 8; i++)
         if (b.file[i]) must(b.file[i]->ops->close(b.file[i]));
+}
+
+void storebuild(vfs *v, const char *dir) {
+    make_store(v, dir, false);
+}
+
+void storebuild_two_open(vfs *v, const char *dir) {
+    make_store(v, dir, true);
 }

@@ -15,6 +15,8 @@
 
 /* Makes it in dir, which exists. */
 void storebuild(vfs *v, const char *dir);
+/* The same, and behind segment 4, which is still open, segment 7: two PUTs, an fsync, one PUT. */
+void storebuild_two_open(vfs *v, const char *dir);
 /* The store's hash key. */
 hash_key storebuild_key(void);
 

@@ -324,6 +324,48 @@ static void test_skip_everywhere(void **state) {
     memfs_free(fs);
 }
 
+/* Several open segments at the log's end. */
+static void test_two_open(void **state) {
+    (void)state;
+    static const struct {
+        const char *path;
+        uint32_t number;
+        int record;
+        uint64_t cut, skip;
+    } cases[] = {
+        {SEG(7), 7, 1, IN_ALL, IN_ALL + 2}, /* segment 4 is whole, and stays */
+        {SEG(7), 7, 2, IN_ALL + 1, IN_ALL + 2},
+        {SEG(4), 4, 4, IN_ALL - 1, IN_ALL + 2}, /* behind it segment 7 is whole */
+        {SEG(4), 4, 2, IN_ALL - 4, IN_ALL + 2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        for (int mode = REPAIR_CUT; mode <= REPAIR_SKIP; mode++) {
+            memfs *fs = memfs_new();
+            storebuild_two_open(memfs_vfs(fs), "d");
+            assert_int_equal(data_records(fs), IN_ALL + 3);
+            hurt(fs, cases[i].path, cases[i].number, cases[i].record, false);
+            assert_string_equal(repair(fs, (repair_mode)mode).msg, "");
+            assert_int_equal(data_records(fs), mode == REPAIR_CUT ? cases[i].cut : cases[i].skip);
+            memfs_free(fs);
+        }
+    }
+    memfs *fs = memfs_new(); /* both damaged, and the last one's header gone */
+    storebuild_two_open(memfs_vfs(fs), "d");
+    hurt(fs, SEG(4), 4, 3, true);
+    hurt(fs, SEG(7), 7, 1, true);
+    check_result r = check(fs);
+    assert_int_equal(r.ndamage, 2);
+    check_result_free(&r);
+    memfs_bytes(fs, SEG(7))->data[0] ^= 1;
+    r = check(fs);
+    assert_int_equal(r.ndamage, 2);
+    assert_true(r.damage[0].file == 3 && r.damage[1].file == 4 && r.damage[1].header);
+    check_result_free(&r);
+    assert_string_equal(repair(fs, REPAIR_SKIP).msg, "");
+    assert_int_equal(data_records(fs), IN_ALL + 3 - 2);
+    memfs_free(fs);
+}
+
 /* A header that is gone, a file that is gone. */
 static void test_whole_files(void **state) {
     (void)state;
@@ -467,6 +509,7 @@ int main(void) {
         cmocka_unit_test(test_skip_one_record),
         cmocka_unit_test(test_cut),
         cmocka_unit_test(test_skip_everywhere),
+        cmocka_unit_test(test_two_open),
         cmocka_unit_test(test_whole_files),
         cmocka_unit_test(test_nothing_readable),
         cmocka_unit_test(test_manifest_damaged),

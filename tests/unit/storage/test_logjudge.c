@@ -304,6 +304,53 @@ static void test_image_in_value(void **state) {
     expect_end(&j, LOG_TORN, 2, rec(&j, G1)->at, G1);
 }
 
+/* The one record that proves it lies anywhere, across the ends of the pieces that are read too. */
+static void test_mark_far_away(void **state) {
+    (void)state;
+    static char filler[RECORD_VALUE_MAX];
+    for (uint32_t shift = 0; shift < 120; shift += 3) {
+        logbuild b;
+        log_file files[LOGBUILD_FILES];
+        log_verdict v;
+        logbuild_start(&b, 3u << 20);
+        logbuild_batch(&b, 1, 50);
+        memset(filler, 'f', sizeof filler);
+        logbuild_put(&b, slice_of(filler, sizeof filler - 150 + shift));
+        logbuild_sync(&b);
+        logbuild_batch(&b, 1, 10); /* the mark: near a mebibyte behind the damage */
+        logbuild_flush(&b);
+        logbuild_list(&b);
+        logbuild_files(&b, files);
+        logbuild_bytes(&b, 0)->data[log_pos_offset(b.recs[1].at) + 5] ^= 1;
+        logscan_stop stop = {log_pos_offset(b.recs[1].at), log_pos_offset(b.recs[1].at),
+                             RECORD_BAD_HEAD, false};
+        assert_true(status_ok(logscan_judge(LOGBUILD_STORE, files, 1, &stop, &v)));
+        assert_int_equal(v.kind, LOG_DAMAGED);
+        assert_true(v.mark_at == b.recs[3].at);
+        logbuild_end(&b);
+    }
+}
+
+/* A file that is full but for fewer bytes than a header: the log goes on in the next. */
+static void test_full_to_the_last_bytes(void **state) {
+    (void)state;
+    for (uint32_t rest = 0; rest <= RECORD_HEADER + 1; rest++) {
+        judged j;
+        memset(&j, 0, sizeof j);
+        logbuild_start(&j.b, 4096);
+        logbuild_batch(&j.b, 1, 40);
+        logbuild_flush(&j.b);
+        logbuild_bytes(&j.b, 0)->len = log_pos_offset(logbuild_log_end(&j.b)) + rest;
+        logbuild_next(&j.b);
+        logbuild_batch(&j.b, 1, 40);
+        logbuild_flush(&j.b);
+        logbuild_list(&j.b);
+        logbuild_files(&j.b, j.files);
+        run(&j);
+        expect_end(&j, LOG_CLEAN, 1, logbuild_log_end(&j.b), 4);
+    }
+}
+
 /* The same in the very file and at the very offset where such a record once was is impossible: file
  * numbers are never used again. In another store it proves nothing either. */
 static void test_other_store(void **state) {
@@ -465,6 +512,8 @@ int main(void) {
         cmocka_unit_test(test_torn_record_is_proof),
         cmocka_unit_test(test_image_in_value),
         cmocka_unit_test(test_other_store),
+        cmocka_unit_test(test_mark_far_away),
+        cmocka_unit_test(test_full_to_the_last_bytes),
         cmocka_unit_test(test_sealed_files),
         cmocka_unit_test(test_sealed_in_a_batch),
         cmocka_unit_test(test_begin_disagrees),

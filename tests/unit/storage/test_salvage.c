@@ -119,6 +119,29 @@ static void test_long(void **state) {
     logbuild_end(&b);
 }
 
+/* Headers of every length across the window's end. */
+static void test_many_windows(void **state) {
+    (void)state;
+    logbuild b;
+    size_t n = 0;
+    logbuild_start(&b, 24u << 20);
+    for (; log_pos_offset(logbuild_log_end(&b)) < (13u << 20); n++) {
+        logbuild_batch(&b, 1, n % 700);
+        logbuild_sync(&b); /* so that each has a mark */
+    }
+    salvage *s;
+    salvage_item item;
+    bool got = true;
+    assert_true(status_ok(salvage_open(b.open[0], LOGBUILD_STORE, 1, FILE_HEADER, UINT32_MAX, &s)));
+    for (size_t i = 0; i < n + 1; i++) {
+        assert_true(status_ok(salvage_next(s, &item, &got)) && got);
+        assert_int_equal(item.gap, 0);
+    }
+    assert_true(status_ok(salvage_next(s, &item, &got)) && !got);
+    salvage_close(s);
+    logbuild_end(&b);
+}
+
 /* The file ends inside a record, or in front of the first. */
 static void test_short(void **state) {
     (void)state;
@@ -138,9 +161,8 @@ static void test_short(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_bit_flip),
-        cmocka_unit_test(test_noise),
-        cmocka_unit_test(test_long),
+        cmocka_unit_test(test_every_bit_flip), cmocka_unit_test(test_noise),
+        cmocka_unit_test(test_long),           cmocka_unit_test(test_many_windows),
         cmocka_unit_test(test_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
