@@ -307,12 +307,14 @@ static void test_nonsense(void **state) {
     memfs *fs = memfs_new();
     manifest_state s;
     manifest_report report;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 3; i++) {
         manifest_close(create(fs));
         buf *bytes = memfs_bytes(fs, PATH);
         record r = {.kind = RECORD_DEL, .key = SLICE("k")};
         if (i) r = (record){.kind = RECORD_MANIFEST, .body = SLICE("\6\1\5")};
         size_t at = bytes->len;
+        if (i == 2) /* a mark of what comes behind it */
+            r = (record){.kind = RECORD_IDLE, .flags = RECORD_MARK, .mark = log_pos_of(1, 5000)};
         record_append(bytes, &r);
         record_seal(bytes->data + at, r.size, false, (record_place){77, 1, (uint32_t)at});
         assert_int_equal(manifest_load(memfs_vfs(fs), PATH, &s, &report).code, ST_CORRUPT);

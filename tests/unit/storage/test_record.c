@@ -269,6 +269,27 @@ static void test_pairs(void **state) {
     buf_free(&body);
 }
 
+/* A header is found wherever it is, whatever its first bytes: among zeros, too. */
+static void test_find(void **state) {
+    (void)state;
+    static char p[6000];
+    record in = {.kind = RECORD_IDLE}, found;
+    record_place base = place;
+    size_t with_zero = 0;
+    for (size_t at = 0; at < sizeof p - RECORD_HEADER; at++) {
+        record_place here = {place.store_id, place.file, place.offset + (uint32_t)at};
+        record_encode(p + at, &in);
+        record_seal(p + at, RECORD_HEADER, false, here);
+        with_zero += p[at] == 0;
+        assert_int_equal(record_find(p, 0, sizeof p, sizeof p, base, &found), at);
+        assert_int_equal(found.kind, RECORD_IDLE);
+        assert_int_equal(record_find(p, at + 1, sizeof p, sizeof p, base, &found), sizeof p);
+        assert_int_equal(record_find(p, 0, at, sizeof p, base, &found), at); /* not in reach */
+        memset(p + at, 0, RECORD_HEADER);
+    }
+    assert_true(with_zero > 5); /* headers that begin with zeros were among them */
+}
+
 static void test_names(void **state) {
     (void)state;
     for (unsigned k = 1; k < RECORD_KINDS; k++)
@@ -291,6 +312,7 @@ int main(void) {
         cmocka_unit_test(test_value_later),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_find),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -142,6 +142,39 @@ static void test_many_windows(void **state) {
     logbuild_end(&b);
 }
 
+/* A gap longer than the window, and behind it a record whose header lies across the window's end.
+ */
+static void test_long_gap(void **state) {
+    (void)state;
+    uint32_t window = 2 * RECORD_MAX;
+    for (uint32_t shift = 0; shift < RECORD_HEADER_MAX + 8; shift++) {
+        memfs *fs = memfs_new();
+        uint32_t at = FILE_HEADER + window - RECORD_HEADER_MAX + shift - 4;
+        char put[64];
+        record r = {.kind = RECORD_DEL, .flags = RECORD_MARK, .mark = 9, .key = SLICE("k")};
+        buf bytes = {0};
+        memset(buf_reserve(&bytes, at + sizeof put), 'x', at);
+        bytes.len = at;
+        uint32_t size = record_encode(put, &r);
+        record_seal(put, size, false, (record_place){1, 2, at});
+        buf_append(&bytes, put, size);
+        memfs_put(fs, "f", buf_slice(&bytes));
+        vfs_file *f;
+        salvage *s;
+        salvage_item item;
+        bool got;
+        assert_true(status_ok(vfs_open(memfs_vfs(fs), "f", VFS_READ, &f)));
+        assert_true(status_ok(salvage_open(f, 1, 2, FILE_HEADER, UINT32_MAX, &s)));
+        assert_true(status_ok(salvage_next(s, &item, &got)) && got);
+        assert_int_equal(item.offset, at);
+        assert_int_equal(item.gap, at - FILE_HEADER);
+        salvage_close(s);
+        assert_true(status_ok(f->ops->close(f)));
+        buf_free(&bytes);
+        memfs_free(fs);
+    }
+}
+
 /* The file ends inside a record, or in front of the first. */
 static void test_short(void **state) {
     (void)state;
@@ -163,7 +196,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_bit_flip), cmocka_unit_test(test_noise),
         cmocka_unit_test(test_long),           cmocka_unit_test(test_many_windows),
-        cmocka_unit_test(test_short),
+        cmocka_unit_test(test_long_gap),       cmocka_unit_test(test_short),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
