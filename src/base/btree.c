@@ -1,399 +1,139 @@
-/* The counted B+tree; btree.h has the contract, btree_node.h the picture of its nodes.
+/* The counted B+tree: btree.h has the contract, btree_node.h the picture of its nodes.
  *
- * Inserting and deleting recurse from the root, so that a child's split or emptiness is mended by
- * its parent on the way back, where the counts are kept too. A leaf or inner node that is split at
- * an end of the tree is left full, as keys that come in order go on there: sequential loads fill
- * leaves to the brim. Nodes that have become small are joined with a neighbour when both fit well
- * into one; there is no other rebalancing, and no node is ever empty but a root.
+ * A change goes down once, noting the way, and mends upwards along it. A leaf that is full is cut
+ * in the middle, unless the last insertions all went to its end (or its beginning): then it stays
+ * full and a new one begins, so that keys that come in order, anywhere in the tree, fill their
+ * leaves. A leaf less than a quarter full is joined with a neighbour if the two make three quarters
+ * of one at most, an inner node with few children likewise; nothing is ever moved between two that
+ * don't fit together, as leaves take only the memory that they use.
  *
- * Invariants: (1) keys ascend strictly, within leaves and from leaf to leaf; (2) child i of an
- * inner node holds only keys >= separator i and < separator i + 1; (3) count[i] is the number of
- * pairs below child i; (4) all leaves are at the same depth and linked in order; (5) `version`
- * changes whenever a pair or node may have moved. */
+ * Invariants:
+ *  B1. Keys ascend strictly, within leaves and from leaf to leaf.
+ *  B2. All keys below child i are >= separator i - 1 and < separator i.
+ *  B3. count[i] is the number of pairs below child i.
+ *  B4. All leaves are at the same depth, linked in order, and not empty.
+ *  B5. `version` changes whenever a pair or a node may have moved. */
 #include "base/btree.h"
 
 #include "base/btree_node.h"
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 
-#define LEAF_SMALL (LEAF_MAX / 4)     /* used bytes below which a leaf looks for a neighbour */
-#define LEAF_JOIN  (LEAF_MAX * 3 / 4) /* used bytes that two leaves may make together */
-#define FAN_SMALL  (FAN_OUT / 4)
-#define FAN_JOIN   (FAN_OUT * 3 / 4)
+#define RUN_MIN    4 /* insertions at one end, after which more are expected there */
+#define LEAF_SMALL (LEAF_MAX / 4)
+#define LEAF_JOIN  (LEAF_MAX * 3 / 4)
 
-/* What a child became that had no room: a new neighbour to its right. */
-typedef struct split {
-    void *right; /* NULL: it was not split */
-    separator *sep;
-    uint64_t count; /* pairs in the right one */
-} split;
+/* ---- what all files use -----------------------------------------------------------------------
+ */
 
-/* ---- separators
- * ----------------------------------------------------------------------------------*/
+void *btree_alloc(btree *t, size_t n) {
+    void *p = mem_alloc(n);
+    t->bytes += mem_size(p);
+    return p;
+}
 
-/* The first 8 bytes as a number whose order is theirs; shorter keys are filled with zeros. */
-static inline uint64_t head_of(slice k) {
+void btree_release(btree *t, void *p) {
+    t->bytes -= mem_size(p);
+    mem_free(p);
+}
+
+size_t btree_shared(slice a, slice b) {
+    size_t n = a.len < b.len ? a.len : b.len, i = 0;
+    for (; i + 8 <= n; i += 8) {
+        uint64_t differ = load_u64(a.data + i) ^ load_u64(b.data + i);
+        if (differ) return i + (size_t)__builtin_ctzll(differ) / 8;
+    }
+    while (i < n && a.data[i] == b.data[i])
+        i++;
+    return i;
+}
+
+uint64_t btree_head(slice s, size_t from) {
+    if (s.len >= from + 8) return load_be64(s.data + from);
     uint64_t v = 0;
-    if (k.len >= 8) {
-        memcpy(&v, k.data, 8);
-    } else if (k.len) {
-        memcpy(&v, k.data, k.len);
-    }
-    return __builtin_bswap64(v);
+    for (size_t i = from; i < from + 8; i++)
+        v = v << 8 | (i < s.len ? (unsigned char)s.data[i] : 0);
+    return v;
 }
 
-/* The shortest prefix of `right` that is greater than `left`. REQUIRES: left < right. */
-static separator *separate(btree *t, slice left, slice right) {
-    size_t n = 0;
-    while (n < left.len && n < right.len && left.data[n] == right.data[n])
-        n++;
-    CHECK(n < right.len);
-    separator *s = mem_alloc(sizeof *s + n + 1);
-    s->len = (uint32_t)n + 1;
-    memcpy(s->bytes, right.data, n + 1);
-    t->bytes += sizeof *s + s->len;
-    return s;
-}
-
-static void separator_free(btree *t, separator *s) {
-    if (!s) return;
-    t->bytes -= sizeof *s + s->len;
-    mem_free(s);
-}
-
-uint32_t inner_child(const inner *in, slice k) {
-    uint64_t head = head_of(k);
-    uint32_t low = 1, high = in->n; /* separators below `low` are <= k, from `high` on > k */
-    while (low < high) {
-        uint32_t mid = (low + high) / 2;
-        bool le = in->heads[mid] < head;
-        if (in->heads[mid] == head) {
-            const separator *s = in->sep[mid];
-            le = slice_cmp(slice_of(s->bytes, s->len), k) <= 0;
-        }
-        if (le) {
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
-    }
-    return low - 1;
-}
-
-/* ---- inner nodes
- * -----------------------------------------------------------------------------------
- */
-
-static inner *inner_new(btree *t) {
-    t->bytes += sizeof(inner);
-    return mem_zalloc(sizeof(inner));
-}
-
-static void inner_free(btree *t, inner *in) {
-    t->bytes -= sizeof *in;
-    mem_free(in);
-}
-
-/* Makes room for, or closes the gap of, the child at i. */
-static void shift(inner *in, uint32_t from, uint32_t to) {
-    size_t n = (size_t)in->n - from;
-    memmove(&in->heads[to], &in->heads[from], n * sizeof in->heads[0]);
-    memmove(&in->child[to], &in->child[from], n * sizeof in->child[0]);
-    memmove(&in->count[to], &in->count[from], n * sizeof in->count[0]);
-    memmove(&in->sep[to], &in->sep[from], n * sizeof in->sep[0]);
-}
-
-static void place_child(inner *in, uint32_t i, void *child, separator *sep, uint64_t count) {
-    CHECK(in->n < FAN_OUT && i <= in->n);
-    shift(in, i, i + 1);
-    in->child[i] = child;
-    in->count[i] = count;
-    in->sep[i] = sep;
-    in->heads[i] = sep ? head_of(slice_of(sep->bytes, sep->len)) : 0;
-    in->n++;
-}
-
-/* Takes the (already freed or moved) child at i out, with its separator. */
-static void drop_child(btree *t, inner *in, uint32_t i) {
-    CHECK(i < in->n);
-    separator_free(t, in->sep[i]);
-    if (i + 1u < in->n) shift(in, i + 1, i);
-    in->n--;
-    if (i == 0 && in->n) { /* separator 0 is not used */
-        separator_free(t, in->sep[0]);
-        in->sep[0] = NULL;
-        in->heads[0] = 0;
-    }
-}
-
-static uint64_t inner_count(const inner *in) {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < in->n; i++)
-        sum += in->count[i];
-    return sum;
-}
-
-/* Moves children from `from` on to the end of `to`, whose first one gets `sep`. */
-static void move_children(inner *in, uint32_t from, inner *to, separator *sep) {
-    for (uint32_t i = from; i < in->n; i++)
-        place_child(to, to->n, in->child[i], i == from ? sep : in->sep[i], in->count[i]);
-    in->n = (uint16_t)from;
-}
-
-/* ---- inserting ----------------------------------------------------------------------------------
- */
-
-/* A full leaf becomes two, and the pair goes where it belongs. */
-static void split_leaf(btree *t, void **slot, uint32_t i, slice key, slice value, split *out) {
-    leaf *l = *slot;
-    uint32_t cut = leaf_middle(l);
-    if (i == l->n && !l->next) cut = l->n; /* keys come in order */
-    if (i == 0 && !l->prev) cut = 0;       /* in descending order */
-    leaf *r = leaf_new(t, LEAF_MIN);
-    r->prev = l;
-    r->next = l->next;
-    if (r->next) r->next->prev = r;
-    l->next = r;
-    void *right = r;
-    leaf_move_tail(t, l, cut, &right);
-    bool to_right = i > cut || (i == cut && cut == l->n && cut != 0 && i != 0);
-    if (cut == 0) to_right = false;
-    bool fits = to_right ? leaf_insert(t, &right, i - cut, key, value)
-                         : leaf_insert(t, slot, i, key, value);
-    CHECK(fits);
-    l = *slot;
-    r = right;
-    slice last, first;
-    leaf_pair(l, l->n - 1u, &last, NULL);
-    leaf_pair(r, 0, &first, NULL);
-    *out = (split){.right = r, .sep = separate(t, last, first), .count = r->n};
-}
-
-/* A full inner node becomes two, and the new child goes at place i of both together. */
-static void split_inner(btree *t, inner *in, uint32_t i, const split *s, bool at_end, split *out) {
-    inner *r = inner_new(t);
-    uint32_t cut = at_end && i == in->n ? in->n - 1u : in->n / 2u;
-    separator *sep = in->sep[cut];
-    move_children(in, cut, r, NULL);
-    if (i > cut) {
-        place_child(r, i - cut, s->right, s->sep, s->count);
-    } else {
-        place_child(in, i, s->right, s->sep, s->count);
-    }
-    *out = (split){.right = r, .sep = sep, .count = inner_count(r)};
-}
-
-/* Inserts below *slot; at_end: nothing of the tree is to the right of it. `replace`: the key was
- * there, has been taken out of its leaf, and is still counted. */
-static void insert(btree *t, void **slot, int height, bool at_end, slice key, slice value,
-                   bool replace, split *out) {
-    out->right = NULL;
-    if (height == 0) {
-        bool found;
-        uint32_t i = leaf_find(*slot, key, &found);
-        CHECK(!found);
-        if (!leaf_insert(t, slot, i, key, value)) split_leaf(t, slot, i, key, value, out);
-        return;
-    }
-    inner *in = *slot;
-    uint32_t i = inner_child(in, key);
-    split s;
-    bool last = at_end && i + 1u == in->n;
-    insert(t, &in->child[i], height - 1, last, key, value, replace, &s);
-    if (!replace) in->count[i]++;
-    if (!s.right) return;
-    in->count[i] -= s.count;
-    if (in->n < FAN_OUT) {
-        place_child(in, i + 1, s.right, s.sep, s.count);
-    } else {
-        split_inner(t, in, i + 1, &s, at_end, out);
-    }
-}
-
-/* The leaf in which k belongs; the tree's only one or the child that covers k. */
-static leaf *leaf_for(const btree *t, slice k) {
+void btree_descend(const btree *t, slice key, btree_path *path) {
     void *node = t->root;
-    for (int h = t->height; h > 0; h--) {
-        const inner *in = node;
-        node = in->child[inner_child(in, k)];
+    CHECK(node && t->height <= HEIGHT_MAX);
+    path->n = t->height;
+    for (unsigned i = 0; i < t->height; i++) {
+        inner *n = node;
+        unsigned at = inner_search(n, key);
+        path->step[i].node = n;
+        path->step[i].at = at;
+        node = n->child[at];
+    }
+    path->leaf = node;
+}
+
+/* The leaf in which key is or belongs; NULL if the tree is empty. */
+static leaf *leaf_for(const btree *t, slice key) {
+    void *node = t->root;
+    for (unsigned i = 0; i < t->height; i++) {
+        const inner *n = node;
+        node = n->child[inner_search(n, key)];
     }
     return node;
 }
 
-bool btree_put(btree *t, slice key, slice value) {
-    CHECK(key.len + value.len <= BTREE_PAIR_MAX);
-    bool found;
-    leaf *l = leaf_for(t, key);
-    uint32_t i = leaf_find(l, key, &found);
-    t->version++;
-    if (found) {
-        slice old;
-        leaf_pair(l, i, NULL, &old);
-        if (old.len == value.len) {
-            leaf_set_value(l, i, value);
-            return false;
-        }
-        leaf_remove(t, l, i);
-    }
-    uint64_t total = t->count + !found;
-    split s;
-    insert(t, &t->root, t->height, true, key, value, found, &s);
-    t->count = total;
-    if (s.right) {
-        CHECK(t->height + 1 < TREE_MAX_HEIGHT);
-        inner *root = inner_new(t);
-        place_child(root, 0, t->root, NULL, total - s.count);
-        place_child(root, 1, s.right, s.sep, s.count);
-        t->root = root;
-        t->height++;
-    }
-    return !found;
-}
-
-/* ---- deleting
- * ------------------------------------------------------------------------------------*/
-
-static void unlink_leaf(leaf *l) {
-    if (l->prev) l->prev->next = l->next;
-    if (l->next) l->next->prev = l->prev;
-}
-
-/* Joins leaf i + 1 into leaf i. */
-static void join_leaves(btree *t, inner *in, uint32_t i) {
-    leaf *r = in->child[i + 1];
-    leaf_move_tail(t, r, 0, &in->child[i]);
-    unlink_leaf(r);
-    leaf_free(t, r);
-    in->count[i] += in->count[i + 1];
-    drop_child(t, in, i + 1);
-}
-
-/* Joins inner node i + 1 into i; the separator between them goes down. */
-static void join_inners(btree *t, inner *in, uint32_t i) {
-    inner *l = in->child[i], *r = in->child[i + 1];
-    move_children(r, 0, l, in->sep[i + 1]);
-    in->sep[i + 1] = NULL;
-    inner_free(t, r);
-    in->count[i] += in->count[i + 1];
-    drop_child(t, in, i + 1);
-}
-
-/* True if children i and i + 1 make one good node. */
-static bool may_join(const inner *in, uint32_t i, int child_height) {
-    if (i + 1u >= in->n) return false;
-    if (child_height == 0) {
-        return leaf_used(in->child[i]) + leaf_used(in->child[i + 1]) <= LEAF_JOIN;
-    }
-    const inner *l = in->child[i], *r = in->child[i + 1];
-    return l->n + r->n <= FAN_JOIN;
-}
-
-/* Child i has lost a pair or a child: drop it if it is empty, join it if it is small. */
-static void mend(btree *t, inner *in, uint32_t i, int child_height) {
-    bool small;
-    if (child_height == 0) {
-        leaf *l = in->child[i];
-        if (l->n == 0) {
-            unlink_leaf(l);
-            leaf_free(t, l);
-            drop_child(t, in, i);
-            return;
-        }
-        small = leaf_used(l) < LEAF_SMALL;
-    } else {
-        inner *c = in->child[i];
-        if (c->n == 0) {
-            inner_free(t, c);
-            drop_child(t, in, i);
-            return;
-        }
-        small = c->n < FAN_SMALL;
-    }
-    if (!small) return;
-    uint32_t left = may_join(in, i, child_height) ? i : i - 1;
-    if (left == i - 1 && (i == 0 || !may_join(in, left, child_height))) return;
-    if (child_height == 0) {
-        join_leaves(t, in, left);
-    } else {
-        join_inners(t, in, left);
-    }
-}
-
-/* Deletes below *slot; true if the key was there. */
-static bool delete (btree *t, void **slot, int height, slice key) {
-    if (height == 0) {
-        bool found;
-        uint32_t i = leaf_find(*slot, key, &found);
-        if (!found) return false;
-        leaf_remove(t, *slot, i);
-        leaf_shrink(t, slot);
-        return true;
-    }
-    inner *in = *slot;
-    uint32_t i = inner_child(in, key);
-    if (!delete (t, &in->child[i], height - 1, key)) return false;
-    in->count[i]--;
-    mend(t, in, i, height - 1);
-    return true;
-}
-
-bool btree_del(btree *t, slice key) {
-    if (!delete (t, &t->root, t->height, key)) return false;
-    t->version++;
-    t->count--;
-    while (t->height > 0) {
-        inner *root = t->root;
-        if (root->n > 1) break;
-        if (root->n == 0) { /* the last pair is gone */
-            t->root = leaf_new(t, LEAF_MIN);
-            t->height = 0;
-        } else {
-            t->root = root->child[0];
-            t->height--;
-        }
-        inner_free(t, root);
-    }
-    return true;
-}
-
-/* ---- the tree
- * ------------------------------------------------------------------------------------*/
+/* ---- the tree ---------------------------------------------------------------------------------
+ */
 
 btree *btree_new(void) {
     btree *t = mem_zalloc(sizeof *t);
-    t->bytes = sizeof *t;
-    t->root = leaf_new(t, LEAF_MIN);
+    t->bytes = mem_size(t);
     return t;
 }
 
-/* Frees below a node, last children first, until *budget pairs are gone; true if all is. */
-static bool free_below(btree *t, void *node, int height, size_t *budget) {
-    if (height == 0) {
-        leaf *l = node;
-        *budget -= l->n < *budget ? l->n : *budget;
-        leaf_free(t, l);
-        return true;
+/* Frees what a pair has outside of its leaf. */
+static void free_big(btree *t, big *b) {
+    if (b) btree_release(t, b);
+}
+
+/* Frees a leaf, its neighbours not looked at. */
+static size_t free_leaf(btree *t, leaf *l) {
+    size_t n = l->n;
+    for (unsigned i = 0; !leaf_is_fixed(l) && i < l->n; i++)
+        free_big(t, leaf_big(l, i));
+    btree_release(t, l);
+    return n;
+}
+
+/* Frees the last leaf below the root and the inner nodes that held only it; returns its pairs. */
+static size_t free_last(btree *t) {
+    inner *way[HEIGHT_MAX];
+    void *node = t->root;
+    unsigned h = 0;
+    for (; h < t->height; h++) {
+        way[h] = node;
+        node = way[h]->child[way[h]->n - 1];
     }
-    inner *in = node;
-    while (in->n) {
-        if (*budget == 0) return false;
-        if (!free_below(t, in->child[in->n - 1], height - 1, budget)) return false;
-        in->n--;
-        separator_free(t, in->sep[in->n]);
+    size_t pairs = free_leaf(t, node);
+    while (h-- > 0) {
+        inner_remove(t, way[h], way[h]->n - 1u);
+        if (way[h]->n > 0) return pairs;
+        btree_release(t, way[h]);
     }
-    inner_free(t, in);
-    return true;
+    t->root = NULL;
+    return pairs;
 }
 
 bool btree_free_some(btree *t, size_t pairs) {
-    size_t budget = pairs ? pairs : 1;
-    if (!free_below(t, t->root, t->height, &budget)) return false;
+    for (size_t done = 0; t->root; done += free_last(t))
+        if (done >= pairs) return false;
     mem_free(t);
     return true;
 }
 
 void btree_free(btree *t) {
-    if (t) CHECK(btree_free_some(t, SIZE_MAX));
+    if (!t) return;
+    bool gone = btree_free_some(t, SIZE_MAX);
+    CHECK(gone);
 }
 
 uint64_t btree_count(const btree *t) {
@@ -405,21 +145,237 @@ uint64_t btree_bytes(const btree *t) {
 }
 
 bool btree_get(const btree *t, slice key, slice *value) {
-    bool found;
+    bool found = false;
     const leaf *l = leaf_for(t, key);
-    uint32_t i = leaf_find(l, key, &found);
-    if (found && value) leaf_pair(l, i, NULL, value);
+    unsigned i = l ? leaf_search(l, key, &found) : 0;
+    if (found && value) *value = leaf_value(l, i);
     return found;
 }
 
-bool btree_update(btree *t, slice key, slice value) {
-    bool found;
-    leaf *l = leaf_for(t, key);
-    uint32_t i = leaf_find(l, key, &found);
-    if (!found) return false;
-    slice old;
-    leaf_pair(l, i, NULL, &old);
+/* Overwrites the value of pair i if it is of the same length. */
+static bool overwrite(leaf *l, unsigned i, slice value) {
+    slice old = leaf_value(l, i);
     if (old.len != value.len) return false;
-    leaf_set_value(l, i, value);
+    if (value.len) memmove((char *)(uintptr_t)old.data, value.data, value.len);
+    return true;
+}
+
+bool btree_update(btree *t, slice key, slice value) {
+    bool found = false;
+    leaf *l = leaf_for(t, key);
+    unsigned i = l ? leaf_search(l, key, &found) : 0;
+    return found && overwrite(l, i, value);
+}
+
+/* ---- inserting --------------------------------------------------------------------------------
+ */
+
+/* The pair as it goes in a leaf; *aside: the block of a large one, to which p points. */
+static void make_raw(btree *t, slice key, slice value, raw_pair *p, big **aside) {
+    *aside = NULL;
+    if (key.len < BIG_KLEN && key.len + value.len <= INLINE_MAX) {
+        *p = (raw_pair){key,      (uint8_t)key.len, (uint16_t)(key.len + value.len),
+                        key.data, value.data,       (uint16_t)key.len};
+        return;
+    }
+    big *b = btree_alloc(t, sizeof *b + key.len + value.len);
+    b->klen = (uint32_t)key.len;
+    b->vlen = (uint32_t)value.len;
+    if (key.len) memcpy(b->bytes, key.data, key.len);
+    if (value.len) memcpy(b->bytes + key.len, value.data, value.len);
+    *aside = b;
+    *p = (raw_pair){slice_of(b->bytes, key.len), BIG_KLEN, sizeof *aside,
+                    (const char *)aside,         NULL,     sizeof *aside};
+}
+
+/* Makes the path's leaf be l: in its parent, or as the root. */
+static void set_leaf(btree *t, btree_path *path, leaf *l) {
+    path->leaf = l;
+    if (path->n == 0)
+        t->root = l;
+    else
+        path->step[path->n - 1].node->child[path->step[path->n - 1].at] = l;
+}
+
+/* Adds d to the counts along the path. */
+static void count_along(btree *t, const btree_path *path, int64_t d) {
+    t->count += (uint64_t)d;
+    for (unsigned i = 0; i < path->n; i++)
+        path->step[i].node->count[path->step[i].at] += (uint64_t)d;
+}
+
+/* Puts a new child to the right of where the path goes at the lowest level of inner nodes, cutting
+ * those that are full. Its pairs are already counted, with those of its left neighbour. */
+static void add_child(btree *t, const btree_path *path, separator *sep, void *child,
+                      uint64_t count) {
+    for (unsigned d = path->n; d > 0; d--) {
+        inner *n = path->step[d - 1].node;
+        unsigned at = path->step[d - 1].at;
+        n->count[at] -= count;
+        if (n->n < FAN) {
+            inner_insert(n, at, sep, child, count);
+            return;
+        }
+        unsigned cut = at + 1 == FAN ? FAN - FAN_MIN : at == 0 ? FAN_MIN : FAN / 2;
+        separator *up;
+        inner *right = inner_split(t, n, cut, &up);
+        if (at < cut)
+            inner_insert(n, at, sep, child, count);
+        else
+            inner_insert(right, at - cut, sep, child, count);
+        sep = up;
+        child = right;
+        count = inner_sum(right);
+    }
+    CHECK(t->height < HEIGHT_MAX);
+    inner *root = inner_new(t, t->height + 1);
+    root->child[0] = t->root;
+    root->count[0] = t->count - count;
+    root->n = 1;
+    inner_insert(root, 0, sep, child, count);
+    t->root = root;
+    t->height++;
+}
+
+/* Where to cut a full leaf that gets a pair at i. Amid insertions in order, at i: so the part that
+ * they have filled stays full. Before 0 or after the last is a new leaf for the pair alone. */
+static unsigned cut_for(const leaf *l, unsigned i) {
+    bool up = l->run >= RUN_MIN && i == l->hot, down = l->run <= -RUN_MIN && i + 1 == l->hot;
+    return up || down ? i : leaf_middle(l);
+}
+
+/* Cuts the path's leaf and puts the pair where it belongs. */
+static void split_and_insert(btree *t, btree_path *path, unsigned i, const raw_pair *p) {
+    leaf *left = path->leaf, *right;
+    unsigned at = cut_for(left, i), ahead = left->hot - i;
+    int8_t run = left->run;
+    if (at == 0) {
+        right = left;
+        left = leaf_beside(t, right, false);
+    } else if (at == left->n) {
+        right = leaf_beside(t, left, true);
+    } else {
+        right = leaf_split(t, &left, at);
+    }
+    bool to_right = i > at || (i == at && (run < 0 ? leaf_fits(right, p) : !leaf_fits(left, p)));
+    leaf **to = to_right ? &right : &left;
+    unsigned place = to_right ? i - at : i;
+    CHECK(leaf_fits(*to, p));
+    (*to)->run = run;
+    (*to)->hot = (uint16_t)(place + ahead);
+    *to = leaf_insert(t, *to, place, p);
+    set_leaf(t, path, left);
+    separator *sep = separator_new(t, leaf_key(left, left->n - 1u), leaf_key(right, 0));
+    add_child(t, path, sep, right, right->n);
+}
+
+/* Copies s to *room, and moves *room on, if it lies in the leaf, which is going to move. */
+static slice out_of_leaf(const leaf *l, slice s, char **room) {
+    const char *start = (const char *)l;
+    if (s.len == 0 || s.data < start || s.data >= start + l->size) return s;
+    CHECK(s.len <= INLINE_MAX);
+    memcpy(*room, s.data, s.len);
+    *room += s.len;
+    return slice_of(*room - s.len, s.len);
+}
+
+bool btree_put(btree *t, slice key, slice value) {
+    CHECK(key.len + value.len <= BTREE_PAIR_MAX);
+    char copies[2 * INLINE_MAX], *room = copies;
+    btree_path path;
+    bool found;
+    t->version++;
+    if (!t->root) t->root = leaf_new(t);
+    btree_descend(t, key, &path);
+    unsigned i = leaf_search(path.leaf, key, &found);
+    if (found && overwrite(path.leaf, i, value)) return false;
+    key = out_of_leaf(path.leaf, key, &room);
+    value = out_of_leaf(path.leaf, value, &room);
+    raw_pair p;
+    big *aside, *old = NULL;
+    make_raw(t, key, value, &p, &aside);
+    if (found) {
+        old = leaf_big(path.leaf, i);
+        set_leaf(t, &path, leaf_remove(t, path.leaf, i));
+    } else {
+        count_along(t, &path, 1);
+    }
+    if (leaf_fits(path.leaf, &p))
+        set_leaf(t, &path, leaf_insert(t, path.leaf, i, &p));
+    else
+        split_and_insert(t, &path, i, &p);
+    free_big(t, old); /* the value may have come from it */
+    return !found;
+}
+
+/* ---- deleting ---------------------------------------------------------------------------------
+ */
+
+/* Joins children i and i + 1 of n, inner nodes both, if they fit into one. */
+static bool join_inners(btree *t, inner *n, unsigned i) {
+    inner *a = n->child[i], *b = n->child[i + 1];
+    if (a->n + b->n > (int)FAN) return false;
+    n->count[i] += n->count[i + 1];
+    inner_join(t, a, inner_take(n, i + 1), b);
+    return true;
+}
+
+/* The same for leaves. */
+static bool join_leaves(btree *t, inner *n, unsigned i) {
+    leaf *l = leaf_join(t, n->child[i], n->child[i + 1], LEAF_JOIN);
+    if (!l) return false;
+    n->child[i] = l;
+    n->count[i] += n->count[i + 1];
+    inner_remove(t, n, i + 1);
+    return true;
+}
+
+/* Joins a child that has become small with a neighbour, if there is one that fits. */
+static bool join_child(btree *t, inner *n, unsigned at) {
+    bool (*join)(btree *, inner *, unsigned) = n->level == 1 ? join_leaves : join_inners;
+    return (at + 1u < n->n && join(t, n, at)) || (at > 0 && join(t, n, at - 1));
+}
+
+/* After the path's leaf lost a pair: takes away what is empty, joins what is small. */
+static void mend(btree *t, btree_path *path) {
+    leaf *l = path->leaf;
+    bool empty = l->n == 0, small = leaf_bytes(l) < LEAF_SMALL;
+    if (empty) leaf_drop(t, l);
+    for (unsigned d = path->n; d > 0 && (empty || small); d--) {
+        inner *n = path->step[d - 1].node;
+        unsigned at = path->step[d - 1].at;
+        if (empty)
+            inner_remove(t, n, at);
+        else if (!join_child(t, n, at))
+            return;
+        empty = n->n == 0;
+        small = n->n < FAN_MIN;
+        if (empty) btree_release(t, n);
+    }
+    if (empty) {
+        t->root = NULL;
+        t->height = 0;
+    }
+    while (t->height > 0 && ((inner *)t->root)->n == 1) {
+        inner *root = t->root;
+        t->root = root->child[0];
+        t->height--;
+        btree_release(t, root);
+    }
+}
+
+bool btree_del(btree *t, slice key) {
+    btree_path path;
+    bool found;
+    if (!t->root) return false;
+    btree_descend(t, key, &path);
+    unsigned i = leaf_search(path.leaf, key, &found);
+    if (!found) return false;
+    t->version++;
+    big *aside = leaf_big(path.leaf, i);
+    set_leaf(t, &path, leaf_remove(t, path.leaf, i));
+    free_big(t, aside);
+    count_along(t, &path, -1);
+    mend(t, &path);
     return true;
 }

@@ -2,9 +2,10 @@
  * structure in RAM.
  *
  * Keys are unique and in memcmp order. Leaves are packed runs of (key, value) pairs in one block of
- * bytes with an offset table; inner nodes hold separators, children and the number of pairs below
- * each child, so rank and select cost the tree's height. Deleting merges or refills underfull
- * neighbours. A key and its value together fit in BTREE_PAIR_MAX bytes. */
+ * bytes of up to 4 KiB; inner nodes hold separators, children and the number of pairs below each
+ * child, so rank and select cost the tree's height. Leaves grow and shrink with what is in them;
+ * deleting joins neighbours that fit into one. A key and its value together fit in BTREE_PAIR_MAX
+ * bytes; those above 512 (or a key above 254) lie in a block of their own. */
 #ifndef STAVE_BASE_BTREE_H
 #define STAVE_BASE_BTREE_H
 
@@ -24,7 +25,7 @@ uint64_t btree_bytes(const btree *t); /* allocated for nodes, all included */
 
 /* The value is a slice into the tree, valid until the tree next changes. */
 bool btree_get(const btree *t, slice key, slice *value);
-/* Inserts or replaces; true if the key was new. */
+/* Inserts or replaces; true if the key was new. Both slices may lie in the tree. */
 bool btree_put(btree *t, slice key, slice value);
 /* Replaces a value of the same length in place; false if the key is absent or lengths differ. */
 bool btree_update(btree *t, slice key, slice value);

@@ -3,6 +3,7 @@
 
 #include "base/btree_node.h"
 #include "base/log.h"
+#include "base/mem.h"
 
 /* Puts the iterator at pair i of a leaf, or at the beginning of the next leaf if i is its end. */
 static bool stand(const btree *t, const leaf *l, uint32_t i, btree_iter *it) {
@@ -14,24 +15,33 @@ static bool stand(const btree *t, const leaf *l, uint32_t i, btree_iter *it) {
     return l != NULL && i < l->n;
 }
 
-/* The leaf for k, and how many pairs are in leaves before it. */
-static const leaf *descend(const btree *t, slice k, uint64_t *before) {
-    const void *node = t->root;
+/* The leaf for k, and how many pairs are in leaves before it; NULL if the tree is empty. */
+static const leaf *leaf_before(const btree *t, slice k, uint64_t *before) {
+    btree_path path;
     *before = 0;
-    for (int h = t->height; h > 0; h--) {
-        const inner *in = node;
-        uint32_t i = inner_child(in, k);
-        for (uint32_t j = 0; j < i; j++)
-            *before += in->count[j];
-        node = in->child[i];
-    }
-    return node;
+    if (!t->root) return NULL;
+    btree_descend(t, k, &path);
+    for (unsigned i = 0; i < path.n; i++)
+        for (unsigned j = 0; j < path.step[i].at; j++)
+            *before += path.step[i].node->count[j];
+    return path.leaf;
+}
+
+/* Where k is or belongs, in which leaf; NULL if the tree is empty. */
+static const leaf *find(const btree *t, slice k, unsigned *i, bool *found) {
+    btree_path path;
+    *i = 0;
+    *found = false;
+    if (!t->root) return NULL;
+    btree_descend(t, k, &path);
+    *i = leaf_search(path.leaf, k, found);
+    return path.leaf;
 }
 
 /* The leaf at an end of the tree. */
 static const leaf *edge(const btree *t, bool last) {
     const void *node = t->root;
-    for (int h = t->height; h > 0; h--) {
+    for (unsigned h = t->height; h > 0; h--) {
         const inner *in = node;
         node = in->child[last ? in->n - 1 : 0];
     }
@@ -44,30 +54,25 @@ bool btree_first(const btree *t, btree_iter *it) {
 
 bool btree_last(const btree *t, btree_iter *it) {
     const leaf *l = edge(t, true);
-    return stand(t, l, l->n ? l->n - 1u : 0, it);
+    return stand(t, l, l ? l->n - 1u : 0, it);
 }
 
 bool btree_seek(const btree *t, slice k, btree_iter *it) {
-    uint64_t before;
     bool found;
-    const leaf *l = descend(t, k, &before);
-    return stand(t, l, leaf_find(l, k, &found), it);
+    unsigned i;
+    const leaf *l = find(t, k, &i, &found);
+    return stand(t, l, i, it);
 }
 
 bool btree_seek_before(const btree *t, slice k, btree_iter *it) {
-    uint64_t before;
     bool found;
-    const leaf *l = descend(t, k, &before);
-    uint32_t i = leaf_find(l, k, &found);
-    if (!found && i == 0) {
+    unsigned i;
+    const leaf *l = find(t, k, &i, &found);
+    if (l && !found && i == 0) {
         l = l->prev;
-        if (!l) {
-            *it = (btree_iter){.tree = t, .version = t->version};
-            return false;
-        }
-        i = l->n;
+        i = l ? l->n : 0u;
     }
-    return stand(t, l, found ? i : i - 1, it);
+    return stand(t, l, found || !l ? i : i - 1, it);
 }
 
 bool btree_next(btree_iter *it) {
@@ -89,35 +94,29 @@ bool btree_prev(btree_iter *it) {
 }
 
 slice btree_iter_key(const btree_iter *it) {
-    slice k;
-    CHECK(it->version == it->tree->version && it->leaf);
-    leaf_pair(it->leaf, it->at, &k, NULL);
-    return k;
+    const leaf *l = it->leaf;
+    CHECK(it->version == it->tree->version && l && it->at < l->n);
+    return leaf_key(l, it->at);
 }
 
 slice btree_iter_value(const btree_iter *it) {
-    slice v;
-    CHECK(it->version == it->tree->version && it->leaf);
-    leaf_pair(it->leaf, it->at, NULL, &v);
-    return v;
+    const leaf *l = it->leaf;
+    CHECK(it->version == it->tree->version && l && it->at < l->n);
+    return leaf_value(l, it->at);
 }
 
 uint64_t btree_rank(const btree *t, slice k) {
     uint64_t before;
     bool found;
-    const leaf *l = descend(t, k, &before);
-    return before + leaf_find(l, k, &found);
+    const leaf *l = leaf_before(t, k, &before);
+    return l ? before + leaf_search(l, k, &found) : 0;
 }
 
 bool btree_select(const btree *t, uint64_t rank, btree_iter *it) {
-    const void *node = t->root;
-    if (rank >= t->count) {
-        *it = (btree_iter){.tree = t, .version = t->version};
-        return false;
-    }
-    for (int h = t->height; h > 0; h--) {
+    const void *node = rank < t->count ? t->root : NULL;
+    for (unsigned h = node ? t->height : 0; h > 0; h--) {
         const inner *in = node;
-        uint32_t i = 0;
+        unsigned i = 0;
         while (rank >= in->count[i])
             rank -= in->count[i++];
         node = in->child[i];
@@ -125,50 +124,69 @@ bool btree_select(const btree *t, uint64_t rank, btree_iter *it) {
     return stand(t, node, (uint32_t)rank, it);
 }
 
-/* ---- the check
- * -----------------------------------------------------------------------------------*/
+/* ---- the check --------------------------------------------------------------------------------
+ */
 
 /* What a walk from left to right has seen. */
 typedef struct walk {
     const btree *tree;
     const leaf *last;
+    uint64_t bytes; /* of nodes and what they point to */
 } walk;
 
-/* One leaf: order within, and against the bounds that its ancestors set. */
+/* True if k is below the separator; there may be none. */
+static bool is_below(slice k, const separator *s) {
+    return !s || slice_cmp(k, slice_of(s->bytes, s->len)) < 0;
+}
+
+/* One leaf: B1, and the bounds that its ancestors set. */
 static uint64_t check_leaf(walk *w, const leaf *l, const separator *low, const separator *high) {
-    slice before = SLICE_EMPTY, k;
-    CHECK(l->prev == w->last && (!w->last || w->last->next == l));
-    CHECK(l->n > 0 || w->tree->count == 0);
-    for (uint32_t i = 0; i < l->n; i++) {
-        leaf_pair(l, i, &k, NULL);
+    slice before = SLICE_EMPTY;
+    CHECK(l->prev == w->last && (!w->last || w->last->next == l)); /* B4 */
+    CHECK(l->n > 0 && leaf_bytes(l) <= l->size && l->size <= LEAF_MAX);
+    for (unsigned i = 0; i < l->n; i++) {
+        slice k = leaf_key(l, i);
+        bool found;
         CHECK(i == 0 || slice_cmp(before, k) < 0);
-        CHECK(!low || slice_cmp(slice_of(low->bytes, low->len), k) <= 0);
-        CHECK(!high || slice_cmp(k, slice_of(high->bytes, high->len)) < 0);
+        CHECK((!low || !is_below(k, low)) && is_below(k, high)); /* B2 */
+        CHECK(k.len >= l->skip && btree_shared(k, leaf_key(l, 0)) >= l->skip);
+        CHECK(leaf_search(l, k, &found) == i && found);
+        if (leaf_big(l, i)) w->bytes += mem_size(leaf_big(l, i));
         before = k;
     }
     w->last = l;
+    w->bytes += mem_size(l);
     return l->n;
 }
 
 /* All below a node; returns the number of pairs. */
-static uint64_t check_node(walk *w, const void *node, int height, const separator *low,
+static uint64_t check_node(walk *w, const void *node, unsigned height, const separator *low,
                            const separator *high) {
     if (height == 0) return check_leaf(w, node, low, high);
     const inner *in = node;
     uint64_t sum = 0;
-    CHECK(in->n >= 1 && in->n <= FAN_OUT && !in->sep[0]);
-    for (uint32_t i = 0; i < in->n; i++) {
-        const separator *from = i ? in->sep[i] : low;
-        const separator *to = i + 1u < in->n ? in->sep[i + 1] : high;
+    CHECK(in->n >= 1 && in->n <= FAN && in->level == height && in->skip <= SKIP_MAX);
+    for (unsigned i = 0; i < in->n; i++) {
+        const separator *from = i ? in->sep[i - 1] : low;
+        const separator *to = i + 1u < in->n ? in->sep[i] : high;
+        if (i) {
+            slice s = slice_of(from->bytes, from->len);
+            CHECK(s.len >= in->skip && memcmp(s.data, in->prefix, in->skip) == 0);
+            CHECK(in->head[i - 1] == btree_head(s, in->skip));
+            w->bytes += mem_size(from);
+        }
         uint64_t n = check_node(w, in->child[i], height - 1, from, to);
-        CHECK(n == in->count[i]);
+        CHECK(n == in->count[i]); /* B3 */
         sum += n;
     }
+    w->bytes += mem_size(in);
     return sum;
 }
 
 void btree_check(const btree *t) {
-    walk w = {.tree = t};
-    CHECK(check_node(&w, t->root, t->height, NULL, NULL) == t->count);
-    CHECK(!w.last->next);
+    walk w = {.tree = t, .bytes = mem_size(t)};
+    uint64_t n = t->root ? check_node(&w, t->root, t->height, NULL, NULL) : 0;
+    CHECK(n == t->count && w.bytes == t->bytes);
+    CHECK(!w.last || !w.last->next);
+    CHECK(t->root || t->height == 0);
 }

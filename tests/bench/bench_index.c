@@ -2,13 +2,16 @@
  *
  *   bench_index keydir [KEYS ...]    16-byte keys, 1 and 10 million unless told otherwise
  *   bench_index cache                a million values of 100 bytes
+ *   bench_index btree [PAIRS]        a million pairs of each kind, unless told otherwise
  *
- * Times are of one run on whatever else the machine does; bytes are exact. */
+ * Times are processor time of one run, so other programs disturb them by what they do to the caches
+ * alone; bytes are exact. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/btree.h"
 #include "base/mem.h"
 #include "engine/bitcask/cache.h"
 #include "engine/bitcask/keydir.h"
@@ -17,7 +20,7 @@
 
 static double now_ns(void) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
@@ -146,6 +149,83 @@ static void bench_cache(void) {
     cache_free(c);
 }
 
+/* ---- btree ------------------------------------------------------------------------------------
+ */
+
+/* What the engines put in trees. */
+enum pairs { EXPIRY, ELEMENTS, TEXTS, LIST, PAIR_KINDS };
+static const char *const pair_names[PAIR_KINDS] = {"expiry: time, db, token", "set: hash, 16 bytes",
+                                                   "hash: hash, 5..40 bytes", "list: in order"};
+
+static uint64_t mix(uint64_t i) {
+    i = (i ^ i >> 31) * 0x9e3779b97f4a7c15u;
+    return (i ^ i >> 29) * 0xbf58476d1ce4e5b9u;
+}
+
+/* Pair number i of that kind: a key at out, a value at `value`. */
+static slice pair_of(enum pairs kind, char *out, uint64_t i, slice *value) {
+    static const char place[16] = "where it lies...";
+    uint64_t h = mix(i);
+    *value = slice_of(place, kind == EXPIRY ? 0 : 8);
+    if (kind == EXPIRY) {
+        put_be64(out, 1700000000000 + h % 86400000);
+        put_u32(out + 8, 0);
+        put_be64(out + 12, mix(h) >> 25);
+        return slice_of(out, 20);
+    }
+    out[0] = 0;
+    if (kind == LIST) {
+        put_be64(out + 1, ((uint64_t)1 << 63) + (i << 16));
+        return slice_of(out, 9);
+    }
+    put_u32(out + 1, (uint32_t)(h >> 32));
+    key_of(out + 5, i);
+    if (kind == ELEMENTS) return slice_of(out, 21);
+    *value = slice_of(place, 8 + h % 5);
+    memset(out + 21, 'x', 24);
+    return slice_of(out, 5 + 5 + h % 36);
+}
+
+static void bench_btree(enum pairs kind, uint64_t n) {
+    btree *t = btree_new();
+    char key[64];
+    slice value, got;
+    uint64_t sum = 0, raw = 0;
+    rng r;
+    rng_seed(&r, 3);
+    started = now_ns();
+    for (uint64_t i = 0; i < n; i++)
+        sum += pair_of(kind, key, i, &value).len + value.len;
+    double making = lap((double)n);
+    raw = sum;
+    for (uint64_t i = 0; i < n; i++) {
+        slice k = pair_of(kind, key, i, &value);
+        btree_put(t, k, value);
+    }
+    double insert = lap((double)n) - making;
+    double bytes = (double)btree_bytes(t) / (double)n - (double)raw / (double)n;
+    double fill = (double)raw / (double)btree_bytes(t);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += btree_get(t, pair_of(kind, key, rng_below(&r, n), &value), &got);
+    double find = lap(LOOKUPS) - making;
+    btree_iter it;
+    started = now_ns();
+    for (bool more = btree_first(t, &it); more; more = btree_next(&it))
+        sum += btree_iter_key(&it).len;
+    double step = lap((double)n);
+    for (int i = 0; i < LOOKUPS; i++)
+        sum += btree_rank(t, pair_of(kind, key, rng_below(&r, n), &value));
+    double rank = lap(LOOKUPS) - making;
+    for (uint64_t i = 0; i < n; i++)
+        sum += btree_del(t, pair_of(kind, key, i, &value));
+    double removal = lap((double)n) - making;
+    printf("| %-23s | %6.0f | %4.0f | %4.0f | %4.0f | %6.0f | %10.2f | %6.1f |\n", pair_names[kind],
+           insert, find, step, rank, removal, bytes, fill * 100);
+    fflush(stdout);
+    if (sum == 0) abort();
+    btree_free(t);
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "all";
     bool all = strcmp(what, "all") == 0;
@@ -166,6 +246,15 @@ int main(int argc, char **argv) {
                "| put    | put full | hit  | miss | bytes each  |\n"
                "|--------|----------|------|------|-------------|\n");
         bench_cache();
+    }
+    if (all || strcmp(what, "btree") == 0) {
+        printf("btree: ns an operation, bytes a pair beyond the pair, percent of memory in pairs\n"
+               "| pairs                   | insert | find | step | rank | delete | bytes each | in "
+               "use |\n"
+               "|-------------------------|--------|------|------|------|--------|------------|----"
+               "----|\n");
+        for (int kind = 0; kind < PAIR_KINDS; kind++)
+            bench_btree((enum pairs)kind, argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000);
     }
     mem_free(keys);
     mem_free(tokens);
