@@ -177,6 +177,7 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     status s = seglog_append(e, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     bool is_inline = value_is_inline(ent->value);
+    if (!is_inline) cache_prefetch(e->values, at, 0); /* for value_written, below */
     uint64_t token = keydir_token(&e->shared, key);
     kdent k = {.segment = e->active->slot,
                .type = ent->type,
