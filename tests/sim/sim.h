@@ -15,12 +15,13 @@
 
 #include <setjmp.h>
 
-#define SIM_DIR     "/sim"
-#define SIM_DBS     4
-#define SIM_MAPS    3
-#define SIM_RECENT  80 /* lines of trace that are kept for a failure's report */
-#define SIM_LINE    200
-#define SIM_MESSAGE 400
+#define SIM_DIR      "/sim"
+#define SIM_DBS      4
+#define SIM_MAPS     3
+#define SIM_LOW_ROOM (600 << 10) /* bytes: two of the largest segments */
+#define SIM_RECENT   80          /* lines of trace that are kept for a failure's report */
+#define SIM_LINE     200
+#define SIM_MESSAGE  400
 /* Bytes on the disk of an engine without data: a few segments of at most 256 KiB, and small files.
  */
 #define SIM_EMPTY_MAX (2u << 20)
@@ -103,6 +104,7 @@ struct sim {
     simchild_knobs child_knobs;
     stave_clock clock;
     uint64_t now_us;
+    uint64_t low_us; /* when there was little room, last */
     io_env env;
     bool ready; /* host.ready was called */
     engine_host host;

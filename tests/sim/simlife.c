@@ -15,13 +15,21 @@
 /* ---- promises -----------------------------------------------------------------------------------
  */
 
+/* Is there so little room that an engine may keep what there is in reserve, or was there a moment
+ * ago, which it need not have noticed yet? */
+static bool room_is_low(const sim *s) {
+    return s->low_us && s->now_us - s->low_us < 3000000;
+}
+
 bool sim_errors_allowed(const sim *s) {
     const simfs_counts *c = simfs_counts_of(s->fs);
     return s->flipped || s->failed || simfs_stopped(s->fs) || c->failed > s->failed_before ||
-           c->no_room > s->no_room_before;
+           c->no_room > s->no_room_before || room_is_low(s);
 }
 
 void sim_observe(sim *s) {
+    uint64_t limit = simfs_knobs_of(s->fs)->limit;
+    if (limit && simfs_used(s->fs) + SIM_LOW_ROOM > limit) s->low_us = s->now_us;
     log_pos released = engine_released(s->e), durable = engine_durable(s->e);
     log_pos end = engine_log_end(s->e);
     uint64_t batches = engine_mem_batches(s->model);

@@ -210,16 +210,16 @@ void bc_advance(bitcask *e) {
     retire_advance(e);
 }
 
-/* engine_room: see LOG_RESERVE. */
+/* engine_room: deletes may use what is left of the log; everything else leaves a part to them,
+ * once no further segment can be had (prepare.c). */
 status bc_room(engine *base, size_t bytes) {
     bitcask *e = bitcask_of(base);
     if (seglog_is_dead(e)) return e->failure;
     uint64_t left = logwrite_left(e->log), need = bytes + RECORD_OVERHEAD_MAX;
-    if (__builtin_expect(left >= need + LOG_RESERVE, 1) || (e->next && !e->no_space))
+    bool coming = !e->no_space && !e->meta.full; /* the next segment is there, or on its way */
+    if (bytes == 0 && (left >= need || e->next || coming)) return STATUS_OK;
+    if (bytes > 0 && !e->on_reserve && (left >= need + seglog_reserve(e) || coming))
         return STATUS_OK;
-    if (bytes == 0 && left >= need) return STATUS_OK;
-    if (!e->no_space && !e->meta.full) return STATUS_OK; /* the next segment is on its way */
-    if (e->next && left + e->next->limit >= need + LOG_RESERVE) return STATUS_OK;
     return status_make(ST_NO_SPACE, "No space left on device for the log in %s", e->dir);
 }
 

@@ -116,7 +116,8 @@ typedef struct bitcask {
     segment *active, *next;
     seg_prepare prepare;
     retire_job *retire;
-    bool no_space; /* the last attempt to make a segment failed for want of space */
+    bool no_space;   /* the last attempt to make a segment failed for want of space */
+    bool on_reserve; /* the log is in a segment of the reserve: deletes only */
 
     /* the log (commit.c) */
     logwrite *log;

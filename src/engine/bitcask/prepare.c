@@ -6,7 +6,12 @@
  *
  * So a crash at any point leaves a file that the manifest knows (B9). If the file can't be made it
  * is forgotten, and cron tries again with a new number a second later; that the disk is full is
- * remembered for engine_room(). */
+ * remembered for engine_room().
+ *
+ * The reserve: a segment is made only while the file system has room for two, so that on a disk
+ * that others fill, or that is too small, merges have room to give some back. When the active
+ * segment is nearly used up, by deletes, which alone are let in then, one segment is made from the
+ * reserve; as long as the log is in such a one, nothing but deletes is let in. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/seglog.h"
 
@@ -74,20 +79,37 @@ static void make_done(aio_job *job) {
     p->gen = meta_commit(e);
 }
 
-/* Begins: a number, and its name in the manifest. */
-static void prepare_start(bitcask *e) {
+/* Does the file system have room for another segment, and `spare` more of its size? That it can't
+ * be asked is no reason not to try. */
+static bool has_space(bitcask *e, unsigned spare) {
+    uint64_t bytes;
+    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
+    return !status_ok(s) || bytes > (uint64_t)bitcask_conf.segment_size * (1 + spare);
+}
+
+/* Begins: a number, and its name in the manifest. Sets no_space if there is none. */
+static status prepare_start(bitcask *e) {
     seg_prepare *p = &e->prepare;
     CHECK(p->step == PREP_NONE && !p->seg && !e->next);
+    bool last = logwrite_left(e->log) < seglog_reserve(e) / 2;
+    bool spare = has_space(e, 1);
+    if (!spare && !(last && has_space(e, 0))) {
+        e->no_space = true;
+        p->retry_us = bc_now_us(e) + RETRY_US;
+        return status_make(ST_NO_SPACE, "No space left on device for another segment of the log");
+    }
     id_block *ids = &e->ids[MANIFEST_IDS_FILE];
     p->seg = seg_new(e, (uint32_t)ids->next);
-    if (!p->seg) return; /* as many segments as there can be */
+    if (!p->seg) return status_make(ST_LIMIT, "there are too many segments; raise segment-size");
     ids->next++;
     p->seg->limit = (uint32_t)bitcask_conf.segment_size;
+    p->seg->reserve = !spare;
     p->before = e->active->number;
     edit_reserve(&e->meta.edit, MANIFEST_IDS_FILE, ids->next);
     edit_pending(&e->meta.edit, p->seg->number);
     p->step = PREP_NAMING;
     p->gen = meta_commit(e);
+    return STATUS_OK;
 }
 
 void seg_prepare_advance(bitcask *e) {
@@ -102,28 +124,29 @@ void seg_prepare_advance(bitcask *e) {
         CHECK(!e->next && p->seg->file);
         p->seg->state = SEG_READY;
         e->next = p->seg;
-        e->no_space = false;
+        e->no_space = e->next->reserve;
         p->seg = NULL;
         p->step = PREP_NONE;
     }
 }
 
-/* After a failure for want of space: is there enough for another attempt? */
-static bool has_space(bitcask *e) {
-    uint64_t bytes;
-    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
-    e->prepare.retry_us = bc_now_us(e) + RETRY_US;
-    return !status_ok(s) || bytes > (uint64_t)bitcask_conf.segment_size;
-}
-
 void seg_prepare_if_due(bitcask *e) {
     seg_prepare *p = &e->prepare;
-    if (e->next || p->step != PREP_NONE || seglog_is_dead(e)) return;
+    if (seglog_is_dead(e)) return;
+    if (p->retry_us && bc_now_us(e) < p->retry_us) return;
+    p->retry_us = 0;
+    bool held = e->on_reserve || (e->next && e->next->reserve);
+    if (held && has_space(e, 1)) { /* it is a segment like any other now */
+        e->on_reserve = e->active->reserve = false;
+        if (e->next) e->next->reserve = e->no_space = false;
+    } else if (held) {
+        p->retry_us = bc_now_us(e) + RETRY_US;
+    }
+    if (e->next || p->step != PREP_NONE) return;
     uint32_t used = log_pos_offset(logwrite_end(e->log));
     if (used < e->active->limit / 4 && !e->no_space) return;
-    if (p->retry_us && bc_now_us(e) < p->retry_us) return;
-    if (e->no_space && !has_space(e)) return;
-    prepare_start(e);
+    status s = prepare_start(e);
+    if (!status_ok(s)) log_debug("%s: %s", e->dir, s.msg);
 }
 
 status seg_wait_next(bitcask *e) {
@@ -131,9 +154,7 @@ status seg_wait_next(bitcask *e) {
         if (seglog_is_dead(e)) return seglog_failure(e);
         if (e->prepare.step == PREP_NONE) {
             if (tried) break;
-            prepare_start(e);
-            if (e->prepare.step == PREP_NONE)
-                return status_make(ST_LIMIT, "there are too many segments; raise segment-size");
+            TRY(prepare_start(e));
         }
         e->meta.full = false;
         meta_kick(e);

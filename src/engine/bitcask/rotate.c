@@ -7,6 +7,12 @@
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/seglog.h"
 
+#define RESERVE (256u << 10)
+
+uint32_t seglog_reserve(const bitcask *e) {
+    return e->active->limit / 4 < RESERVE ? e->active->limit / 4 : RESERVE;
+}
+
 /* Makes the file of s larger: for a batch that is larger than a segment. */
 static status grow(segment *s, uint64_t limit) {
     if (limit > LOG_FILE_MAX)
@@ -50,6 +56,7 @@ void seg_rotate(bitcask *e) {
     s->first = log_pos_offset(moved.to);
     e->active = s;
     e->next = NULL;
+    e->on_reserve = s->reserve;
     seg_append(e, s);
     if (e->batch.open) batch_moved(e, old->slot, &moved);
     CHECK(log_pos_file(logwrite_end(e->log)) == s->number);

@@ -9,11 +9,11 @@
 typedef struct bitcask bitcask;
 struct engine;
 
-/* Kept free at the end of the last segment that there is space for, for deletes. */
-#define LOG_RESERVE (256u << 10)
 /* No file is larger: offsets have 32 bits. */
 #define LOG_FILE_MAX 0xfffff000u
 
+/* Bytes kept free, for deletes, at the end of the last segment that there is space for. */
+uint32_t seglog_reserve(const bitcask *e);
 /* Appends r to the open batch; *at is its place. Goes on in the next segment if it must, which may
  * block. ST_NO_SPACE, ST_LIMIT, ST_FAILED: nothing happened. */
 status seglog_append(bitcask *e, record *r, log_pos *at);

@@ -33,6 +33,7 @@ typedef struct segment {
     uint16_t slot;
     uint8_t state;   /* seg_state */
     bool merged;     /* came out of a merge: its number says nothing about its place in the order */
+    bool reserve;    /* made from the space that is kept for deletes and merges (prepare.c) */
     bool logged;     /* its SEAL is in the manifest, durable */
     bool frozen;     /* a job reads it */
     bool hinted;     /* has a hint file */
