@@ -11,8 +11,8 @@ static bitcask *bc(kit *k) {
 
 static kit *begin(const char *fsync) {
     kit *k = kit_sim();
-    kit_set("appendfsync", fsync);
-    kit_set("compression", "no");
+    kit_setting("appendfsync", fsync);
+    kit_setting("compression", "no");
     kit_open(k);
     kit_settle(k);
     return k;
@@ -40,7 +40,7 @@ static void expect_failed(kit *k, log_pos released) {
     assert_int_equal(engine_room(k->e, 0).code, ST_FAILED);
     assert_true(engine_released(k->e) == released);
     for (int i = 0; i < 20; i++) {
-        kit_turn(k);
+        kit_end_turn(k);
         engine_cron(k->e);
         k->now_us += 200000;
     }
@@ -90,7 +90,7 @@ static void test_failed_fsync_everysec(void **state) {
     fail_next_sync(k);
     for (int i = 0; i < 30; i++) {
         k->now_us += 100000;
-        kit_turn(k);
+        kit_end_turn(k);
         engine_cron(k->e);
     }
     expect_failed(k, released);
@@ -137,7 +137,7 @@ static void test_restart_after_a_failed_fsync(void **state) {
         fail_next_sync(k);
         for (int i = 0; i < 30; i++) {
             k->now_us += 100000;
-            kit_turn(k);
+            kit_end_turn(k);
             engine_cron(k->e);
         }
         assert_int_equal(engine_failed(k->e).code, ST_FAILED);
@@ -158,7 +158,7 @@ static void test_no_write_behind_a_running_fsync(void **state) {
     (void)state;
     kit *k = begin("everysec");
     kit_put(k, "before", "1");
-    kit_turn(k);
+    kit_end_turn(k);
     k->hold = true; /* the fsync starts and does not end */
     k->now_us += 2000000;
     clock_refresh(&k->clock);
@@ -166,13 +166,13 @@ static void test_no_write_behind_a_running_fsync(void **state) {
     assert_true(bc(k)->fsync.busy);
     log_pos released = engine_released(k->e);
     kit_put(k, "k", "new");
-    kit_turn(k);
+    kit_end_turn(k);
     assert_true(engine_released(k->e) == released);
     assert_int_equal(kit_info(k, "fsync_waits"), 1);
     kit_has(k, "k", "new");
     unsigned told = k->told;
     k->hold = false;
-    kit_turn(k);
+    kit_end_turn(k);
     assert_true(k->told > told);
     assert_true(engine_released(k->e) == engine_log_end(k->e));
     assert_int_equal(kit_info(k, "fsync_late_writes"), 0);
@@ -184,7 +184,7 @@ static void test_wait_for_a_running_fsync_is_bounded(void **state) {
     (void)state;
     kit *k = begin("everysec");
     kit_put(k, "before", "1");
-    kit_turn(k);
+    kit_end_turn(k);
     k->hold = true;
     k->now_us += 2000000;
     clock_refresh(&k->clock);
@@ -192,10 +192,10 @@ static void test_wait_for_a_running_fsync_is_bounded(void **state) {
     kit_put(k, "k", "new");
     log_pos end = engine_log_end(k->e);
     for (int ms = 0; ms < 40; ms += 10) {
-        kit_turn(k);
+        kit_end_turn(k);
         assert_true(engine_released(k->e) < end);
     }
-    kit_turn(k);
+    kit_end_turn(k);
     assert_true(engine_released(k->e) == end);
     assert_int_equal(kit_info(k, "fsync_late_writes"), 1);
     k->hold = false;
@@ -215,7 +215,7 @@ static void test_full_disk(void **state) {
     while (put < 1000 && status_ok(engine_room(k->e, 3000))) {
         snprintf(name, sizeof name, "n%d", put++);
         kit_put_len(k, 0, name, 3000, 'v');
-        kit_turn(k);
+        kit_end_turn(k);
         engine_cron(k->e);
         k->now_us += 200000;
     }
@@ -230,10 +230,10 @@ static void test_full_disk(void **state) {
         snprintf(name, sizeof name, "n%d", i);
         assert_true(status_ok(engine_room(k->e, 0)));
         kit_del(k, name);
-        kit_turn(k);
+        kit_end_turn(k);
     }
     for (int i = 0; i < 50; i++) {
-        kit_turn(k);
+        kit_end_turn(k);
         k->now_us += 500000;
         engine_cron(k->e);
         engine_background(k->e, 1000);
@@ -258,13 +258,13 @@ static void test_full_disk_resumes(void **state) {
     for (int i = 0; i < 1000 && status_ok(engine_room(k->e, 3000)); i++) {
         snprintf(name, sizeof name, "n%d", i);
         kit_put_len(k, 0, name, 3000, 'v');
-        kit_turn(k);
+        kit_end_turn(k);
         engine_cron(k->e);
     }
     assert_int_equal(engine_room(k->e, 3000).code, ST_NO_SPACE);
     n->limit = 0;
     for (int i = 0; i < 30; i++) {
-        kit_turn(k);
+        kit_end_turn(k);
         k->now_us += 200000;
         engine_cron(k->e);
     }
