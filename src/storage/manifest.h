@@ -4,7 +4,7 @@
  * before the next is appended and carries the end of the former as its mark; when it is durable an
  * IDLE record with the mark follows, so that damage to the last edit too is told from a torn one.
  * Space is allocated ahead, so that a full disk refuses an edit before a byte of it is written. A
- * manifest that has grown, or was just opened, is rewritten with the next edit: MANIFEST.tmp,
+ * manifest that has grown, or whose end was torn, is rewritten with the next edit: MANIFEST.tmp,
  * fsync, rename, fsync of the directory.
  *
  * An edit is made in three steps, so that the slow one can run on a worker:
