@@ -132,13 +132,16 @@ static int check_locked(options *o) {
     check_result found;
     status s = check_directory(vfs_posix(), o->dir, &say, &found);
     int code = EXIT_CLEAN;
-    if (!status_ok(s))
+    if (s.code == ST_CORRUPT) { /* a manifest of which not even the beginning can be read */
+        printf("PROBLEM: %s; take a copy from a backup\n", s.msg);
+        code = EXIT_PROBLEMS;
+    } else if (!status_ok(s))
         code = trouble(s);
     else if (found.problems && o->repair >= 0)
         code = repair_and_check(o, &found);
     else if (found.problems)
         code = EXIT_PROBLEMS;
-    if (code == EXIT_PROBLEMS && o->repair < 0) repair_explain(&found, &always);
+    if (status_ok(s) && code == EXIT_PROBLEMS && o->repair < 0) repair_explain(&found, &always);
     check_result_free(&found);
     return code;
 }

@@ -28,7 +28,8 @@ static void check_marks(checker *c, const record *r, uint32_t offset) {
     CHECK(offset >= FILE_HEADER);
     const manifest_file *f = current(c);
     if (f->merged) {
-        if (r->flags & RECORD_FRAME_FLAGS || r->kind == RECORD_BEGIN || r->kind == RECORD_IDLE)
+        bool data = r->kind >= RECORD_PUT && r->kind <= RECORD_DROP;
+        if (r->flags & RECORD_FRAME_FLAGS || !data)
             check_problem(c, "segment %u at %u: a %s record of a log in a merge's output",
                           f->number, offset, record_kind_name(r->kind));
         return;

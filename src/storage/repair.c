@@ -204,6 +204,75 @@ static status cut(repair *r) {
     return seal(r, d->file, d->end);
 }
 
+/* A logical database is now that physical one. */
+static void set_map(manifest_state *s, uint32_t db, uint32_t pdb) {
+    size_t i = 0;
+    CHECK(s->nmap <= RECORD_DBS_MAX);
+    while (i < s->nmap && s->map[i].db < db)
+        i++;
+    if (i == s->nmap || s->map[i].db != db) {
+        s->map = mem_realloc(s->map, (s->nmap + 1) * sizeof *s->map);
+        memmove(s->map + i + 1, s->map + i, (s->nmap - i) * sizeof *s->map);
+        s->nmap++;
+    }
+    s->map[i] = (manifest_map){db, pdb};
+    CHECK(i == 0 || s->map[i - 1].db < db);
+}
+
+/* Takes into the mapping what a FLUSH or SWAP says, if the manifest does not have it yet. */
+static status take_order(repair *r, const record *rec, log_pos at) {
+    uint32_t db, pdb;
+    CHECK(r->state.engine[0]);
+    if ((rec->kind != RECORD_FLUSH && rec->kind != RECORD_SWAP) || at < r->found->state.map_at)
+        return STATUS_OK;
+    slice rest = record_pairs(rec->body);
+    while (record_next_pair(&rest, &db, &pdb)) {
+        if (pdb >= r->state.ids[MANIFEST_IDS_PDB])
+            return status_make(ST_CORRUPT, "a flush to pdb %u, which was not reserved", pdb);
+        set_map(&r->state, db, pdb);
+    }
+    return STATUS_OK;
+}
+
+/* The flushes and swaps in segment i of the old list; the mapping is as of its end afterwards. */
+static status take_orders(repair *r, size_t i) {
+    const manifest_file *m = &r->found->state.files[i];
+    char path[FILE_PATH_MAX];
+    vfs_file *f;
+    salvage *s = NULL;
+    salvage_item item;
+    bool got;
+    log_pos end = 0;
+    CHECK(i < r->found->state.nfiles);
+    TRY(file_path(path, r->dir, FILE_SEGMENT, m->number));
+    status st = vfs_open(r->v, path, VFS_READ, &f);
+    if (st.code == ST_NOT_FOUND) return STATUS_OK;
+    TRY(st);
+    st = salvage_open(f, r->state.store_id, m->number, FILE_HEADER,
+                      m->length ? m->length : UINT32_MAX, &s);
+    if (status_ok(st)) st = salvage_next(s, &item, &got);
+    while (status_ok(st) && got) {
+        end = log_pos_of(m->number, item.offset + item.rec.size);
+        st = take_order(r, &item.rec, log_pos_of(m->number, item.offset));
+        if (status_ok(st)) st = salvage_next(s, &item, &got);
+    }
+    if (end > r->state.map_at) r->state.map_at = end;
+    salvage_close(s);
+    status closed = f->ops->close(f); /* it was only read */
+    (void)closed;
+    return st;
+}
+
+/* Replacements lie in the order like a merge's output, where a flush has no position of its own. So
+ * the manifest takes over the flushes and swaps up to the last replaced file, as before a merge. */
+static status checkpoint(repair *r) {
+    size_t last = r->found->damage[r->found->ndamage - 1].file;
+    CHECK(last < r->found->state.nfiles);
+    for (size_t i = 0; i <= last; i++)
+        if (!r->found->state.files[i].merged) TRY(take_orders(r, i));
+    return STATUS_OK;
+}
+
 /* Writes the readable records of file `from` to the new file; *length is its length, FILE_HEADER if
  * there were none. */
 static status copy_readable(repair *r, const manifest_file *from, uint32_t number,
@@ -225,8 +294,8 @@ static status copy_readable(repair *r, const manifest_file *from, uint32_t numbe
     if (status_ok(st)) st = outfile_create(&o, r->v, new_path, &h, true);
     if (status_ok(st)) st = salvage_next(s, &item, &got);
     while (status_ok(st) && got) {
-        bool data = item.rec.kind >= RECORD_PUT && item.rec.kind <= RECORD_SWAP;
-        item.rec.flags &= RECORD_ENTRY_FLAGS; /* as a merge's output: no batches, no marks */
+        bool data = item.rec.kind >= RECORD_PUT && item.rec.kind <= RECORD_DROP;
+        item.rec.flags &= RECORD_ENTRY_FLAGS; /* no batches, no marks */
         if (data) st = outfile_put(&o, &item.rec, NULL);
         kept += data;
         if (status_ok(st)) st = salvage_next(s, &item, &got);
@@ -288,7 +357,8 @@ static status skip(repair *r) {
     CHECK(r->ndropped == 0);
     uint32_t *numbers = mem_zalloc(r->found->ndamage * sizeof *numbers);
     CHECK(r->found->ndamage > 0);
-    status st = announce(r, numbers);
+    status st = checkpoint(r);
+    if (status_ok(st)) st = announce(r, numbers);
     if (status_ok(st)) st = replace(r, numbers);
     mem_free(numbers);
     return st;

@@ -226,7 +226,7 @@ static void test_hint_that_lies(void **state) {
 static uint64_t data_records(memfs *fs) {
     check_result r = check(fs);
     uint64_t n = 0;
-    for (int k = RECORD_PUT; k <= RECORD_SWAP; k++)
+    for (int k = RECORD_PUT; k <= RECORD_DROP; k++)
         n += r.kinds[k];
     assert_int_equal(r.problems, 0);
     check_result_free(&r);
@@ -254,8 +254,22 @@ static void hurt(memfs *fs, const char *path, uint32_t number, int n, bool heade
     memfs_bytes(fs, path)->data[at + (header ? 13 : RECORD_HEADER)] ^= 1;
 }
 
+/* The manifest's mapping, as "db:pdb" in order, and where it holds. */
+static log_pos mapping(memfs *fs, char *out, size_t size) {
+    manifest_state s;
+    manifest_report report;
+    size_t n = 0;
+    assert_true(status_ok(manifest_load(memfs_vfs(fs), "d/MANIFEST", &s, &report)));
+    out[0] = '\0';
+    for (size_t i = 0; i < s.nmap; i++)
+        n += (size_t)snprintf(out + n, size - n, "%u:%u ", s.map[i].db, s.map[i].pdb);
+    log_pos at = s.map_at;
+    manifest_state_free(&s);
+    return at;
+}
+
 /* How many data records there are in front of segment 3, in log order: segments 1 and 5. */
-enum { IN_1 = 12 + 1 + 6, IN_5 = 6 + 2, IN_3 = 4, IN_4 = 4, IN_ALL = IN_1 + IN_5 + IN_3 + IN_4 };
+enum { IN_1 = 12 + 1 + 6, IN_5 = 6 + 2, IN_3 = 3, IN_4 = 4, IN_ALL = IN_1 + IN_5 + IN_3 + IN_4 };
 
 static void test_skip_one_record(void **state) {
     (void)state;
@@ -304,6 +318,27 @@ static void test_cut(void **state) {
         assert_int_equal(data_records(fs), cases[i].left);
         memfs_free(fs);
     }
+}
+
+/* A flush in a replaced segment goes to the manifest; one behind it, in the log, stays there. */
+static void test_skip_and_flush(void **state) {
+    (void)state;
+    char text[64];
+    memfs *fs = make();
+    assert_true(mapping(fs, text, sizeof text) == 0);
+    assert_string_equal(text, "");
+    uint32_t flush = nth_record(fs, SEG(3), 3, 4);
+    hurt(fs, SEG(3), 3, 1, false);
+    assert_string_equal(repair(fs, REPAIR_SKIP).msg, "");
+    assert_true(mapping(fs, text, sizeof text) > log_pos_of(3, flush));
+    assert_string_equal(text, "0:4 1:5 ");
+    memfs_free(fs);
+    fs = make();
+    hurt(fs, SEG(1), 1, 1, false); /* in front of the flush */
+    assert_string_equal(repair(fs, REPAIR_SKIP).msg, "");
+    assert_true(log_pos_file(mapping(fs, text, sizeof text)) == 1);
+    assert_string_equal(text, "");
+    memfs_free(fs);
 }
 
 static void test_skip_everywhere(void **state) {
@@ -508,6 +543,7 @@ int main(void) {
         cmocka_unit_test(test_hint_that_lies),
         cmocka_unit_test(test_skip_one_record),
         cmocka_unit_test(test_cut),
+        cmocka_unit_test(test_skip_and_flush),
         cmocka_unit_test(test_skip_everywhere),
         cmocka_unit_test(test_two_open),
         cmocka_unit_test(test_whole_files),
