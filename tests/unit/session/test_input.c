@@ -194,6 +194,68 @@ static void query_limit(void **state) {
     mem_free(bytes);
 }
 
+/* ---- looking ahead
+ * -------------------------------------------------------------------------------
+ */
+
+static char hinted[256];
+
+/* Notes each key that is named, with its database and whether the value is wanted. */
+static void note_key(engine *e, uint32_t db, slice key, bool value) {
+    char text[32] = "";
+    assert_ptr_equal(e, k.engine);
+    if (key.len)
+        snprintf(text, sizeof text, "%u:%.*s%s ", db, (int)key.len, key.data, value ? "!" : "");
+    strncat(hinted, text, sizeof hinted - strlen(hinted) - 1);
+}
+
+/* Commands that end with a semicolon, sent as arrays; then the rest as it is. */
+static const char *hints_of(const char *lines) {
+    buf out = {0};
+    hinted[0] = 0;
+    for (const char *eol; (eol = strchr(lines, ';')) != NULL; lines = eol + 1) {
+        slice *words;
+        int n = resp_split_line(slice_of(lines, (size_t)(eol - lines)), &words);
+        buf_printf(&out, "*%d\r\n", n);
+        for (int i = 0; i < n; i++)
+            buf_printf(&out, "$%zu\r\n%.*s\r\n", words[i].len, (int)words[i].len, words[i].data);
+        mem_free(words);
+    }
+    kit_send_bytes(end, buf_slice(&out));
+    (void)kit_ask(&k, end, lines);
+    buf_free(&out);
+    return hinted;
+}
+
+/* The engine is told the keys of a pipeline, before they are asked for, each once. */
+static void look_ahead(void **state) {
+    (void)state;
+    engine_ops ops = *k.engine->ops;
+    const engine_ops *own = k.engine->ops;
+    ops.prefetch = note_key;
+    k.engine->ops = &ops;
+    c->db = 3;
+    assert_string_equal(hints_of("GET a;GET b;GET c;"), "3:b! 3:c! ");
+    assert_string_equal(hints_of("GET a;"), "");
+    assert_string_equal(hints_of("SET a 1;SET b 1;SET c 1;"), "3:b 3:c ");
+    assert_string_equal(hints_of("GET a;GET b;*2\r\n$3\r\nGET\r\n$1\r\n"), "3:b! ");
+    assert_string_equal(hints_of("c\r\n"), "");
+    buf in = {0}, want = {0};
+    for (int i = 0; i < 40; i++) {
+        buf_printf(&in, "GET a%d;", i);
+        if (i) buf_printf(&want, "3:a%d! ", i);
+    }
+    buf_append_char(&in, 0);
+    want.len = want.len < sizeof hinted - 1 ? want.len : sizeof hinted - 1;
+    buf_append_char(&want, 0);
+    assert_string_equal(hints_of(in.data), want.data);
+    assert_string_equal(hints_of("GET a;GET b;*x\r\n"), "3:b! ");
+    assert_true(end->closed);
+    k.engine->ops = own;
+    buf_free(&in);
+    buf_free(&want);
+}
+
 /* ---- turns -------------------------------------------------------------------------------------
  */
 
@@ -294,6 +356,7 @@ int main(void) {
         TEST(unauthenticated),
         TEST(fair),
         TEST(fair_goes_on),
+        TEST(look_ahead),
         TEST(garbage),
         TEST(blocked_is_seen_to_end),
         TEST(waiting_is_read_so_far),
