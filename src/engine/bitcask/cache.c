@@ -40,6 +40,7 @@
 #define ITEM_READ    (1u << 31)
 #define ITEM_LEN     (ITEM_DEAD - 1)
 #define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
+#define LOOK_AHEAD   1024u       /* bytes of items */
 #define PACE_ITEMS   64u         /* items looked at for one that comes in */
 #define PACE_BYTES   (64u << 10) /* and bytes copied, beside four times its own */
 
@@ -66,6 +67,7 @@ struct cache {
     uint32_t mapped, oldest, fill;
     uint32_t free, free_count, unmapped;
     uint32_t hand, at; /* the victim and how far it is read; 0: begin with the oldest */
+    uint32_t ahead;    /* in the victim: how far the table's buckets are on their way to the CPU */
     uint32_t kept;     /* 0: none yet */
     int64_t debt;      /* bytes that came in beyond those dropped */
     uint64_t value_bytes;
@@ -273,25 +275,39 @@ static uint32_t judge(cache *c, bool spare) {
     return copied;
 }
 
+/* Starts fetching the table's bucket of the items that the hand is about to reach: a judgement is
+ * little else but that cache miss. */
+static void look_ahead(cache *c, const segment *s) {
+    if (c->ahead < c->at) c->ahead = c->at;
+    while (c->ahead < s->used && c->ahead - c->at < LOOK_AHEAD) {
+        const char *p = s->mem + c->ahead;
+        const cache_bucket *b = cache_table_bucket(&c->table, cache_hash(item_pos(p)));
+        __builtin_prefetch(b->hash);
+        __builtin_prefetch(b->ref);
+        c->ahead += item_bytes(item_state(p) & ITEM_LEN);
+    }
+}
+
 /* Moves the hand over one item, or off a segment that is read through. False: there is only the
  * segment that is being filled. */
 static bool step(cache *c, bool spare, uint32_t *copied) {
     *copied = 0;
     if (!c->hand) {
         c->kept = 0;
-        c->at = 0;
+        c->at = c->ahead = 0;
         if (c->oldest == c->fill) return false;
         c->hand = c->oldest;
     }
     segment *s = &c->segs[c->hand];
     if (c->at < s->used) {
+        look_ahead(c, s);
         *copied = judge(c, spare);
         return true;
     }
     uint32_t next = s->next;
     retire(c, c->hand);
     c->hand = next == c->fill ? 0 : next;
-    c->at = 0;
+    c->at = c->ahead = 0;
     return true;
 }
 
@@ -326,7 +342,7 @@ static void begin(cache *c) {
     c->numbers = 1;
     c->segs = mem_zalloc(sizeof *c->segs);
     c->mapped = c->oldest = c->fill = c->free = c->free_count = c->unmapped = 0;
-    c->hand = c->at = c->kept = 0;
+    c->hand = c->at = c->ahead = c->kept = 0;
     c->debt = 0;
     c->value_bytes = 0;
     cache_table_init(&c->table);
