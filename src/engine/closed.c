@@ -5,6 +5,7 @@
  * data fails. */
 #include "engine/closed.h"
 
+/* What every call that can say why says. */
 static status closed_status(engine *e) {
     (void)e;
     return status_make(ST_BUSY, "The data is being loaded");
@@ -13,76 +14,93 @@ static status closed_status(engine *e) {
 /* ---- what fails -------------------------------------------------------------------------------
  */
 
+/* engine_get. */
 static engine_result get(engine *e, uint32_t db, slice key, entry *out) {
     (void)e, (void)db, (void)key, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_put. */
 static engine_result put(engine *e, uint32_t db, slice key, const entry *ent) {
     (void)e, (void)db, (void)key, (void)ent;
     return ENGINE_ERROR;
 }
+/* engine_del. */
 static engine_result del(engine *e, uint32_t db, slice key) {
     (void)e, (void)db, (void)key;
     return ENGINE_ERROR;
 }
+/* engine_move. */
 static engine_result move(engine *e, uint32_t db, slice key, uint32_t to_db, slice to_key) {
     (void)e, (void)db, (void)key, (void)to_db, (void)to_key;
     return ENGINE_ERROR;
 }
+/* engine_coll_new. */
 static engine_result coll_new(engine *e, uint32_t db, slice key, engine_coll *out) {
     (void)e, (void)db, (void)key, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_coll_open. */
 static engine_result coll_open(engine *e, uint32_t db, slice key, const entry *ent,
                                engine_coll *out) {
     (void)e, (void)db, (void)key, (void)ent, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_map_get. */
 static engine_result map_get(engine *e, engine_coll *c, unsigned map, slice sub, map_iter *out) {
     (void)e, (void)c, (void)map, (void)sub, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_map_put. */
 static engine_result map_put(engine *e, engine_coll *c, unsigned map, slice sub, slice value,
                              int64_t expire) {
     (void)e, (void)c, (void)map, (void)sub, (void)value, (void)expire;
     return ENGINE_ERROR;
 }
+/* engine_map_del. */
 static engine_result map_del(engine *e, engine_coll *c, unsigned map, slice sub) {
     (void)e, (void)c, (void)map, (void)sub;
     return ENGINE_ERROR;
 }
+/* engine_map_seek. */
 static engine_result map_seek(engine *e, engine_coll *c, unsigned map, slice from, bool backward,
                               map_iter *out) {
     (void)e, (void)c, (void)map, (void)from, (void)backward, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_map_step. */
 static engine_result map_step(engine *e, map_iter *it, bool backward) {
     (void)e, (void)it, (void)backward;
     return ENGINE_ERROR;
 }
+/* engine_map_rank. */
 static engine_result map_rank(engine *e, engine_coll *c, unsigned map, slice sub, uint64_t *rank) {
     (void)e, (void)c, (void)map, (void)sub, (void)rank;
     return ENGINE_ERROR;
 }
+/* engine_map_select. */
 static engine_result map_select(engine *e, engine_coll *c, unsigned map, uint64_t rank,
                                 map_iter *out) {
     (void)e, (void)c, (void)map, (void)rank, (void)out;
     return ENGINE_ERROR;
 }
+/* engine_flush. */
 static engine_result flush(engine *e, int32_t db) {
     (void)e, (void)db;
     return ENGINE_ERROR;
 }
+/* engine_swap. */
 static engine_result swap(engine *e, uint32_t a, uint32_t b) {
     (void)e, (void)a, (void)b;
     return ENGINE_ERROR;
 }
+/* engine_scan. */
 static engine_result scan(engine *e, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                           void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
     (void)e, (void)db, (void)from, (void)want, (void)each, (void)ctx;
     *next = 0;
     return ENGINE_ERROR;
 }
+/* engine_room. */
 static status room(engine *e, size_t bytes) {
     (void)bytes;
     return closed_status(e);
@@ -91,31 +109,38 @@ static status room(engine *e, size_t bytes) {
 /* ---- what is empty ------------------------------------------------------------------------------
  */
 
+/* engine_random_key. */
 static engine_result random_key(engine *e, uint32_t db, bool with_expire, buf *key, entry *meta) {
     (void)e, (void)db, (void)with_expire, (void)key, (void)meta;
     return ENGINE_ABSENT;
 }
+/* engine_due. */
 static engine_result due(engine *e, int64_t now_ms, uint32_t *db, buf *key, int64_t *when) {
     (void)e, (void)now_ms, (void)db, (void)key;
     *when = 0;
     return ENGINE_ABSENT;
 }
+/* engine_map_count. */
 static uint64_t map_count(engine *e, engine_coll *c, unsigned map) {
     (void)e, (void)c, (void)map;
     return 0;
 }
+/* engine_db_stats. */
 static void db_stats(engine *e, uint32_t db, engine_db_stats *out) {
     (void)e, (void)db;
     *out = (engine_db_stats){0};
 }
+/* engine_token. */
 static uint64_t token(engine *e, slice key) {
     (void)e, (void)key;
     return 0;
 }
+/* engine_position. */
 static log_pos position(engine *e) {
     (void)e;
     return 0;
 }
+/* engine_memory. */
 static void memory(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     (void)e;
     *index = *caches = *buffers = 0;
@@ -124,20 +149,25 @@ static void memory(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffe
 /* ---- what does nothing
  * ---------------------------------------------------------------------------*/
 
+/* engine_nothing. */
 static void nothing(engine *e) {
     (void)e;
 }
+/* engine_set_access. */
 static void set_access(engine *e, const entry *ent, uint32_t access) {
     (void)e, (void)ent, (void)access;
 }
+/* engine_fine. */
 static status fine(engine *e) {
     (void)e;
     return STATUS_OK;
 }
+/* engine_background. */
 static bool background(engine *e, uint64_t budget_us) {
     (void)e, (void)budget_us;
     return false;
 }
+/* engine_check. */
 static status check(engine *e, buf *report) {
     (void)e, (void)report;
     return STATUS_OK;

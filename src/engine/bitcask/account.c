@@ -31,18 +31,23 @@ static void consider(bitcask *e, segment *s) {
     s->dead_at = logwrite_end(e->log);
 }
 
+/* Looks at each again: what made one the oldest, or covered its orders, is not seen elsewhere. */
 void seg_consider_all(bitcask *e) {
     for (uint32_t i = 0; i < e->norder; i++)
         consider(e, e->order[i]);
 }
 
+/* A record that something points at came into the segment. */
 void seg_live_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    CHECK(!d->dropped && size >= RECORD_HEADER);
     CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
     share_of(e, d, slot)->live += size;
     e->slots[slot]->live += size;
 }
 
+/* Nothing points at that record any more: its bytes are dead (B5). */
 void seg_live_sub(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    CHECK(slot < e->nslots && e->slots[slot]);
     seg_share *h = share_of(e, d, slot);
     segment *s = e->slots[slot];
     CHECK(h->live >= size && s->live >= size);
@@ -51,12 +56,15 @@ void seg_live_sub(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
     if (__builtin_expect(s->live == 0, 0)) consider(e, s);
 }
 
+/* A delete came into the segment. */
 void seg_hiding_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
+    CHECK(!d->dropped && size >= RECORD_HEADER);
     CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
     share_of(e, d, slot)->hiding += size;
     e->slots[slot]->hiding += size;
 }
 
+/* One subtraction a segment, however much the database held. */
 void seg_drop_shares(bitcask *e, pdb *d) {
     for (uint32_t i = 0; i < d->shares && i < e->nslots; i++) {
         segment *s = e->slots[i];
@@ -71,7 +79,9 @@ void seg_drop_shares(bitcask *e, pdb *d) {
     seg_consider_all(e);
 }
 
+/* The manifest has the mapping as of `at`: orders before it need not survive (B8). */
 void seg_orders_covered(bitcask *e, log_pos at) {
+    CHECK(at > 0);
     for (uint32_t i = 0; i < e->norder; i++) {
         segment *s = e->order[i];
         if (s->order && s->order_last < at) s->order = 0;
@@ -79,7 +89,9 @@ void seg_orders_covered(bitcask *e, log_pos at) {
     seg_consider_all(e);
 }
 
+/* Deletes of the oldest segment hide nothing, so a share may still have some. */
 void seg_forget_shares(bitcask *e, const segment *s) {
+    CHECK(e->slots[s->slot] == s);
     size_t pos = 0;
     slice key;
     void *value;

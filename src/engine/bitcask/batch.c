@@ -15,7 +15,9 @@
 #define WRITE_EARLY (4u << 20) /* committed bytes that a turn lets wait at most */
 #define UNDO_KEEP   4096       /* items whose memory a batch leaves to the next */
 
+/* Grows by doubling; a batch of one or two changes never does. */
 undo *batch_undo(bitcask *e) {
+    CHECK(e->batch.open);
     batch *b = &e->batch;
     if (__builtin_expect(b->n == b->cap, 0)) {
         b->cap = b->cap ? b->cap * 2 : 64;
@@ -84,6 +86,7 @@ void bc_commit(engine *base) {
     bitcask *e = bitcask_of(base);
     batch *b = &e->batch;
     CHECK(b->open);
+    /* this is the moment: the records are sealed, and a batch of the log from now on */
     logwrite_commit(e->log);
     for (uint32_t i = 0; i < b->n; i++) {
         const undo *u = &b->undo[i];

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 
+/* Messages live in a ring that the next ones overwrite, so it is copied. */
 engine_result bc_error(bitcask *e, status s) {
     CHECK(!status_ok(s));
     snprintf(e->error_msg, sizeof e->error_msg, "%s", s.msg);
@@ -19,10 +20,13 @@ engine_result bc_error(bitcask *e, status s) {
     return ENGINE_ERROR;
 }
 
+/* DIR and the file's name. */
 status bc_path(const bitcask *e, unsigned kind, uint32_t number, char out[FILE_PATH_MAX]) {
+    CHECK(e->dir && number > 0);
     return file_path(out, e->dir, kind, number);
 }
 
+/* For what must not take too long, and for statistics: never for what data means. */
 uint64_t bc_now_us(bitcask *e) {
     clock_refresh(e->env->clock);
     return e->env->clock->mono_us;
@@ -53,7 +57,8 @@ static status create(bitcask *e, const engine_options *opt) {
     return s;
 }
 
-/* Is the store one that can be opened so? */
+/* Is the store one that can be opened so? A wrong answer would be worse than none: tokens of the
+ * two modes differ, and so does the order of everything. */
 static status check_kind(const bitcask *e, const engine_options *opt) {
     const manifest_state *m = manifest_get(e->meta.m);
     if (strcmp(m->engine, bitcask_class.name) != 0)
@@ -92,6 +97,7 @@ static status open_store(bitcask *e, const engine_options *opt) {
     } else {
         TRY(s);
     }
+    /* from here on the directory is known to be ours, and of the right kind */
     TRY(check_kind(e, opt));
     take_state(e, opt);
     TRY(recover_directory(e));
@@ -157,7 +163,7 @@ static void free_engine(bitcask *e) {
     dict_free(e->pdbs, NULL);
     for (uint32_t i = 0; i < e->nslots; i++) {
         if (!e->slots[i]) continue;
-        e->slots[i]->live = 0;
+        e->slots[i]->live = 0; /* the entries that made it so are gone without a word */
         seg_free(e, e->slots[i]);
     }
     mem_free(e->slots);
@@ -181,6 +187,7 @@ static void free_engine(bitcask *e) {
     mem_free(e);
 }
 
+/* Everything but the work of a clean end. */
 void bitcask_abandon(engine *base) {
     bitcask *e = bitcask_of(base);
     if (e->merge) merge_free(e);
@@ -204,6 +211,7 @@ void bc_close(engine *base) {
 /* ---- from outside ------------------------------------------------------------------------------
  */
 
+/* Each of these looks whether the edit that it waits for is the one that is durable now. */
 void bc_advance(bitcask *e) {
     if (!e->log) return; /* still opening */
     seg_prepare_advance(e);
@@ -223,7 +231,8 @@ status bc_room(engine *base, size_t bytes) {
     return status_make(ST_NO_SPACE, "No space left on device for the log in %s", e->dir);
 }
 
-/* engine_cron. */
+/* engine_cron: everything that is begun at some time and not by some command. The log first, as
+ * much of the rest waits for it. */
 void bc_cron(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
@@ -241,7 +250,8 @@ void bc_cron(engine *base) {
     seglog_tell(e);
 }
 
-/* engine_background. */
+/* engine_background: dropped things are freed, a merge is applied, the cache gives memory back;
+ * small slices of each in turn, until the time is used up. */
 bool bc_background(engine *base, uint64_t budget_us) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
@@ -278,12 +288,14 @@ static const metric_section *bitcask_metrics(engine *e) {
 const engine_ops bitcask_ops = {
     .name = "bitcask",
     .close = bc_close,
+    /* main entries: entries.c, expire.c */
     .get = bc_get,
     .meta = bc_meta,
     .put = bc_put,
     .del = bc_del,
     .move = bc_move,
     .set_access = bc_set_access,
+    /* collections: maps.c */
     .coll_new = bc_coll_new,
     .coll_open = bc_coll_open,
     .map_get = bc_map_get,
@@ -294,6 +306,7 @@ const engine_ops bitcask_ops = {
     .map_step = bc_map_step,
     .map_rank = bc_map_rank,
     .map_select = bc_map_select,
+    /* whole databases: dbs.c, entries.c */
     .flush = bc_flush,
     .swap = bc_swap,
     .db_stats = bc_db_stats,
@@ -302,6 +315,7 @@ const engine_ops bitcask_ops = {
     .prefetch = bc_prefetch,
     .random = bc_random,
     .due = bc_due,
+    /* batches and the log: batch.c, commit.c */
     .begin = bc_begin,
     .commit = bc_commit,
     .abort = bc_abort,

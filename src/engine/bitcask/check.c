@@ -2,7 +2,17 @@
  *
  * For tests and DEBUG. Walks every entry and element, reads its record (from the tail or the disk,
  * past the cache) and compares it with what memory says; then compares the sums with the counters
- * that are kept up to date on the way. What is wrong is a line in the report each. */
+ * that are kept up to date on the way. What is wrong is a line in the report each.
+ *
+ * What is compared, and with what it must agree:
+ *
+ *   keys, keys that expire       the keydir's counts
+ *   pairs of the expire index    at most one an entry that expires, at least one if there are any
+ *   elements of each map         the collection's counts
+ *   collections                  entries that own one, one each
+ *   live bytes                   sums over entries, elements, and dropped collections not yet
+ * walked, by database and by segment hiding bytes                 sums over databases, by segment
+ *   the value cache, the trees   their own checks */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
@@ -134,7 +144,7 @@ static void count_dropped(checking *c, const pdb *d) {
     }
 }
 
-/* One physical database. */
+/* One physical database: everything that it owns, then what the sums say it has where. */
 static void check_pdb(checking *c, pdb *d) {
     bitcask *e = c->e;
     uint64_t expires = 0, owners = 0, keys = 0;
@@ -162,7 +172,8 @@ static void check_pdb(checking *c, pdb *d) {
                c->live[i]);
 }
 
-/* One segment's sums. */
+/* One segment's sums. What is neither live nor hiding nor an order is dead: that there are not more
+ * such bytes than the file has is the check of it. */
 static void check_segment(checking *c, const segment *s) {
     const bitcask *e = c->e;
     uint64_t hiding = 0;

@@ -46,10 +46,14 @@ static void end_retiring(bitcask *e) {
     if (!status_ok(s)) log_warning("Closing %s: %s", e->dir, s.msg);
 }
 
+/* In the order in which a crash at any point between costs least. */
 status seg_close(bitcask *e) {
+    CHECK(!e->merge && !e->hints);
+    /* what is acknowledged comes first; all that follows only saves the next start some work */
     TRY(bc_sync(&e->base));
     TRY(end_preparing(e));
     seg_retire_dead(e);
+    /* made ahead in vain */
     if (e->next) {
         edit_retire(&e->meta.edit, e->next->number);
         seg_retire(e, e->next, e->meta.gen);

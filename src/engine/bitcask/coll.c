@@ -21,7 +21,9 @@
 
 enum cell_flags { CELL_EXPIRE = 1, CELL_VALUE = 2 };
 
+/* Place and size have fixed widths, so that a merge changes them where they are. */
 size_t cell_encode(char *p, const cell *c) {
+    CHECK(c->expire >= 0 && c->size >= RECORD_HEADER);
     char *at = put_u16(p, c->slot);
     at = put_u32(at, c->offset);
     at = put_u32(at, c->size);
@@ -33,6 +35,7 @@ size_t cell_encode(char *p, const cell *c) {
     return (size_t)(at - p);
 }
 
+/* The value is a slice into the cell. */
 void cell_decode(slice b, cell *out) {
     CHECK(b.len >= 11);
     uint8_t flags = (uint8_t)b.data[10];
@@ -49,6 +52,7 @@ void cell_decode(slice b, cell *out) {
 /* ---- the table --------------------------------------------------------------------------------
  */
 
+/* One lookup in the database's table. */
 coll *coll_find(const pdb *d, uint64_t id) {
     char k[8];
     if (!d->colls) return NULL;
@@ -56,6 +60,7 @@ coll *coll_find(const pdb *d, uint64_t id) {
     return dict_get(d->colls, slice_of(k, sizeof k));
 }
 
+/* Finds it, or makes it empty: while loading, elements may come before their owner. */
 coll *coll_make(pdb *d, uint64_t id) {
     char k[8];
     coll *c = coll_find(d, id);
@@ -80,11 +85,14 @@ static void unhook(coll *c) {
     CHECK(was == c);
 }
 
+/* At once, without accounting: only for ends. */
 void coll_free(coll *c) {
+    CHECK(c->tree);
     btree_free(c->tree);
     mem_free(c);
 }
 
+/* Costs the caller a lookup, whatever its size. */
 void coll_drop(bitcask *e, coll *c) {
     CHECK(c->owners == 0);
     unhook(c);
@@ -108,11 +116,13 @@ static bool walk_some(bitcask *e, coll *c) {
     return c->walked;
 }
 
+/* Their databases' shares are gone, so there is nothing to subtract from. */
 void coll_forget(bitcask *e, const pdb *d) {
     for (coll *c = e->coll_drops; c; c = c->next)
         if (c->db == d) c->walked = true;
 }
 
+/* First its bytes are given back, then its nodes. */
 bool coll_free_some(bitcask *e) {
     coll *c = e->coll_drops;
     if (!c) return false;
@@ -123,6 +133,7 @@ bool coll_free_some(bitcask *e) {
     return e->coll_drops != NULL;
 }
 
+/* Copied, as the subkey may lie in a tree that is about to change. */
 slice coll_key(bitcask *e, unsigned map, slice sub) {
     CHECK(map < ENGINE_MAPS && sub.len <= ENGINE_SUBKEY_MAX);
     buf_clear(&e->sub);
@@ -139,10 +150,13 @@ static slice undo_key(const bitcask *e, const undo *u) {
     return slice_of(e->batch.bytes.data + u->element.at, u->element.key_len);
 }
 
+/* The cell that was there before the change u. */
 static slice undo_old(const bitcask *e, const undo *u) {
+    CHECK(u->kind == UNDO_ELEMENT);
     return slice_of(e->batch.bytes.data + u->element.at + u->element.key_len, u->element.old_len);
 }
 
+/* Changes are undone from the last to the first, so the cell there is the one u made. */
 void coll_undo(bitcask *e, const undo *u) {
     if (u->kind == UNDO_COLL_NEW) {
         CHECK(u->c->owners == 0 && btree_count(u->c->tree) == 0);
@@ -164,6 +178,7 @@ void coll_undo(bitcask *e, const undo *u) {
     c->counts[map] = c->counts[map] + u->had - u->has;
 }
 
+/* Bytes of the new record are live, or hiding; those of the old one are dead. */
 void coll_settle(bitcask *e, const undo *u) {
     if (u->kind == UNDO_COLL_NEW) { /* made, and given to no entry */
         if (u->c->owners == 0 && coll_find(u->c->db, u->c->id) == u->c) coll_drop(e, u->c);
@@ -186,7 +201,9 @@ static void cell_set_place(char *cell_bytes, uint16_t slot, uint32_t offset) {
     put_u32(cell_bytes + 2, offset);
 }
 
+/* Both the cell in the tree and, for the undo list, the one that u replaced. */
 void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, uint32_t to) {
+    CHECK(u->kind == UNDO_ELEMENT);
     slice key = undo_key(e, u), value, old = undo_old(e, u);
     cell was;
     if (u->had) {

@@ -20,7 +20,9 @@
 #define FORGET_BYTES    (8u << 20)  /* at `no`: written bytes kept in memory */
 #define WRITEBACK_BYTES (4u << 20)
 
+/* Once, and for good (B10). */
 void seglog_fail(bitcask *e, status s) {
+    CHECK(!status_ok(s));
     if (seglog_is_dead(e)) return;
     snprintf(e->failure_msg, sizeof e->failure_msg, "%s", s.msg);
     e->failure = (status){ST_FAILED, e->failure_msg};
@@ -28,14 +30,17 @@ void seglog_fail(bitcask *e, status s) {
     log_warning("The log takes no more writes, and its last ones may not survive: %s", s.msg);
 }
 
+/* Asked before anything is done to a file of the log. */
 bool seglog_is_dead(const bitcask *e) {
     return e->failure.code != ST_OK;
 }
 
+/* What to tell whoever wanted to write. */
 status seglog_failure(const bitcask *e) {
     return e->failure;
 }
 
+/* Kept for later while a batch is open: the host may want to read. */
 void seglog_tell(bitcask *e) {
     if (!e->tell || e->batch.open) return;
     e->tell = false;
@@ -62,7 +67,9 @@ static void seglog_writeback(bitcask *e) {
     e->writeback_from = end;
 }
 
+/* Everything in one gathered write a file; the log ends if that fails. */
 void seglog_write(bitcask *e) {
+    CHECK(e->log);
     if (seglog_is_dead(e)) return;
     uint64_t bytes = 0;
     status s = logwrite_flush(e->log, &bytes);
@@ -106,7 +113,10 @@ static log_pos seglog_sync_target(const bitcask *e, const segment *last) {
     return last == e->active ? logwrite_written(e->log) : seg_pos(last, last->end);
 }
 
+/* Files that the log has left are synced before the one it is in, so that what is durable has no
+ * hole. */
 void seglog_sync(bitcask *e) {
+    CHECK(!e->batch.open && e->sync_head);
     if (e->fsync.busy) e->env->aio->ops->drain(e->env->aio);
     if (seglog_is_dead(e) || logwrite_durable(e->log) >= logwrite_written(e->log)) return;
     for (segment *s = e->sync_head;; s = s->log_next) {
@@ -130,6 +140,7 @@ static void fsync_run(aio_job *job) {
     }
 }
 
+/* Done when no batch is open: a mark must not become due in its middle. */
 void seglog_sync_ended(bitcask *e) {
     fsync_job *f = &e->fsync;
     if (!f->ended || e->batch.open) return;
@@ -157,7 +168,9 @@ static void fsync_done(aio_job *job) {
     seglog_sync_ended(f->e);
 }
 
+/* As many files as a job takes, oldest first; the rest is for the next one. */
 void seglog_sync_start(bitcask *e, bool active) {
+    CHECK(!e->batch.open);
     fsync_job *f = &e->fsync;
     if (f->busy || seglog_is_dead(e)) return;
     f->n = 0;
@@ -169,6 +182,7 @@ void seglog_sync_start(bitcask *e, bool active) {
     }
     if (f->n == 0) return;
     f->target = seglog_sync_target(e, f->last);
+    /* more may have been committed than written: an fsync covers what the files have */
     if (f->target > logwrite_written(e->log)) f->target = logwrite_written(e->log);
     f->active = f->last == e->active;
     f->waited = false;
@@ -224,7 +238,9 @@ status bc_sync(engine *base) {
     return e->failure;
 }
 
+/* Late writes, the sync that is due or asked for, and the mark of a log that has come to rest. */
 void seglog_cron(bitcask *e) {
+    CHECK(!e->batch.open);
     if (seglog_is_dead(e)) return;
     if (logwrite_committed(e->log) > logwrite_written(e->log) && !seglog_must_wait(e))
         seglog_write(e);
@@ -237,6 +253,7 @@ void seglog_cron(bitcask *e) {
         if (!e->fsync.busy) e->want_sync = false;
         seglog_sync_start(e, true);
     } else if (unsynced && e->sync_head != e->active) {
+        /* at `no` the open file is left to the system; a segment can't be sealed without, though */
         seglog_sync_start(e, false);
     } else if (!unsynced && !e->fsync.busy && logwrite_committed(e->log) == durable) {
         e->want_sync = false;
@@ -244,18 +261,22 @@ void seglog_cron(bitcask *e) {
     }
 }
 
+/* engine_log_end. */
 log_pos bc_log_end(engine *base) {
     return logwrite_end(bitcask_of(base)->log);
 }
 
+/* engine_released: see seglog_release. */
 log_pos bc_released(engine *base) {
     return bitcask_of(base)->released;
 }
 
+/* engine_durable. */
 log_pos bc_durable(engine *base) {
     return logwrite_durable(bitcask_of(base)->log);
 }
 
+/* engine_failed. */
 status bc_failed(engine *base) {
     return bitcask_of(base)->failure;
 }

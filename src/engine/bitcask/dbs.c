@@ -16,7 +16,9 @@
 
 /* ---- physical databases ---------------------------------------------------------------------- */
 
+/* Its keydir, trees and shares are made when first needed. */
 pdb *pdb_new(bitcask *e, uint32_t number) {
+    CHECK(!pdb_find(e, number));
     char id[4];
     put_u32(id, number);
     pdb *d = mem_zalloc(sizeof *d);
@@ -26,6 +28,7 @@ pdb *pdb_new(bitcask *e, uint32_t number) {
     return d;
 }
 
+/* The one found last is asked first: loading and merging come to the same again and again. */
 pdb *pdb_find(bitcask *e, uint32_t number) {
     char id[4];
     if (e->pdb_last && e->pdb_last->number == number) return e->pdb_last;
@@ -35,7 +38,9 @@ pdb *pdb_find(bitcask *e, uint32_t number) {
     return d;
 }
 
+/* For a put; readers look at d->keys, which may be NULL. */
 keydir *pdb_keys(bitcask *e, pdb *d) {
+    CHECK(!d->dropped);
     if (__builtin_expect(!d->keys, 0)) d->keys = keydir_new(&e->shared);
     return d->keys;
 }
@@ -49,6 +54,7 @@ static void unhook(bitcask *e, pdb *d) {
     if (e->pdb_last == d) e->pdb_last = NULL;
 }
 
+/* Out of the table and out of the accounting at once; the memory follows. */
 void pdb_drop(bitcask *e, pdb *d) {
     CHECK(!d->dropped);
     d->dropped = true;
@@ -79,6 +85,7 @@ static bool free_colls_some(pdb *d) {
     return true;
 }
 
+/* Keys first, then the index of expire times, then collections. */
 bool pdb_free_some(bitcask *e) {
     pdb *d = e->pdb_drops;
     if (!d) return false;
@@ -98,6 +105,7 @@ static void free_coll(void *value) {
     coll_free(value);
 }
 
+/* At once: only for ends. */
 void pdb_free(pdb *d) {
     CHECK(!d->freeing);
     if (d->keys) keydir_free(d->keys);
@@ -107,6 +115,7 @@ void pdb_free(pdb *d) {
     mem_free(d);
 }
 
+/* Never shrinks: databases that are not configured any more keep their data. */
 void dbs_grow(bitcask *e, uint32_t ndbs) {
     CHECK(ndbs <= ENGINE_DBS_MAX);
     if (ndbs <= e->ndbs) return;
@@ -183,6 +192,7 @@ engine_result bc_swap(engine *base, uint32_t a, uint32_t b) {
     return ENGINE_OK;
 }
 
+/* The logical database has its former one back; the new one is dropped by dbs_settle. */
 void dbs_undo(bitcask *e, const undo *u) {
     pdb *now = e->map[u->logical];
     CHECK(now == u->now);
@@ -194,6 +204,8 @@ static void drop_if_unmapped(bitcask *e, pdb *d) {
     if (!d->mapped && !d->dropped) pdb_drop(e, d);
 }
 
+/* A database may have gone through several hands in one batch, so what is left is looked at last.
+ */
 void dbs_settle(bitcask *e, const batch *b) {
     for (uint32_t i = 0; i < b->n; i++)
         if (b->undo[i].kind == UNDO_MAP) b->undo[i].db->mapped = b->undo[i].now->mapped = false;
@@ -209,7 +221,9 @@ void dbs_settle(bitcask *e, const batch *b) {
 /* ---- the manifest's copy ----------------------------------------------------------------------
  */
 
+/* All of it: it is small, and whole it needs no history. */
 void dbs_edit_map(bitcask *e, log_pos at) {
+    CHECK(at > 0 && e->ndbs > 0);
     manifest_map *map = mem_alloc(e->ndbs * sizeof *map);
     for (uint32_t i = 0; i < e->ndbs; i++)
         map[i] = (manifest_map){i, e->map[i]->number};
@@ -217,6 +231,7 @@ void dbs_edit_map(bitcask *e, log_pos at) {
     mem_free(map);
 }
 
+/* Only of a position that is durable: a mapping newer than the data would make a hole (B8). */
 void dbs_checkpoint(bitcask *e) {
     if (e->map_gen && e->meta.done >= e->map_gen) {
         seg_orders_covered(e, e->map_flying);

@@ -2,7 +2,17 @@
  *
  * A put appends the record first, which may fail, and then changes the keydir, which can't: so an
  * operation that fails has changed nothing (B1). The entry that was replaced stays allocated until
- * the batch ends, for the undo list. */
+ * the batch ends, for the undo list.
+ *
+ * What an operation touches, and what becomes of it:
+ *
+ *              at once                                    at commit            at abort
+ *   record     encoded at the log's end                   sealed               cut off
+ *   keydir     the new entry in the old one's place       old one freed        old one back
+ *   expiry     the pairs of both                                               pairs of both again
+ *   owners     of both collections                        none left: dropped   counted back
+ *   bytes                                                 live, hiding, dead
+ *   cache      the new value, under its place                                  forgotten */
 #include "engine/bitcask/entries.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
@@ -33,7 +43,9 @@ static void fill_entry(const bitcask *e, arena_ref r, const kdent *k, entry *out
                    .ref = r};
 }
 
+/* As engine_meta gives it, and the value if it is inline. */
 void entry_of(const bitcask *e, arena_ref r, entry *out) {
+    CHECK(r != ARENA_NONE);
     kdent k;
     kdent_decode(keydir_at(&e->shared, r), &k);
     fill_entry(e, r, &k, out);
@@ -90,6 +102,7 @@ typedef struct scan_ctx {
     void *ctx;
 } scan_ctx;
 
+/* From the keydir's walk to the caller's function. */
 static void scan_one(void *ctx, arena_ref r) {
     scan_ctx *s = ctx;
     kdent k;
@@ -124,6 +137,7 @@ void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
 /* ---- changing ---------------------------------------------------------------------------------
  */
 
+/* Most entries neither expire nor own a collection: one look at the flags says so. */
 void entry_linked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     const char *p = keydir_at(&e->shared, r);
     if (!(p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64 | KDENT_COLL))) return;
@@ -133,6 +147,7 @@ void entry_linked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     if (k.coll) coll_make(d, k.coll)->owners++;
 }
 
+/* The keydir has forgotten r already, so that due_del finds only others. */
 void entry_unlinked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     const char *p = keydir_at(&e->shared, r);
     if (!(p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64 | KDENT_COLL))) return;

@@ -22,12 +22,15 @@ static slice due_key(char out[DUE_KEY], int64_t when, uint64_t token) {
     return slice_of(out, DUE_KEY);
 }
 
+/* The token of a pair. */
 static uint64_t due_token(slice pair) {
+    CHECK(pair.len == DUE_KEY);
     char t[8] = {0};
     memcpy(t + 1, pair.data + 8, 7);
     return load_be64(t);
 }
 
+/* Fine if another key has the pair in the index already (B11). */
 void due_add(pdb *d, uint64_t token, int64_t when) {
     char k[DUE_KEY];
     if (!d->due) d->due = btree_new();
@@ -49,7 +52,9 @@ static arena_ref find_due(bitcask *e, const pdb *d, uint64_t token, int64_t when
     return ARENA_NONE;
 }
 
+/* Stays if another key still needs it. */
 void due_del(bitcask *e, pdb *d, uint64_t token, int64_t when) {
+    CHECK(d->due);
     char k[DUE_KEY];
     if (find_due(e, d, token, when) != ARENA_NONE) return;
     bool was = btree_del(d->due, due_key(k, when, token));
@@ -59,7 +64,7 @@ void due_del(bitcask *e, pdb *d, uint64_t token, int64_t when) {
 /* The earliest pair of all databases; false if there is none. */
 static bool earliest(bitcask *e, uint32_t *db, slice *pair) {
     bool found = false;
-    for (uint32_t i = 0; i < e->ndbs; i++) {
+    for (uint32_t i = 0; i < e->ndbs; i++) { /* one look at a leaf each; most have no tree */
         btree_iter it;
         const pdb *d = e->map[i];
         if (!d->due || !btree_first(d->due, &it)) continue;

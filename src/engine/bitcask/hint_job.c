@@ -1,7 +1,12 @@
 /* hint_job: hints for sealed segments, made by a child, several in one go.
  *
  * A fork costs time in proportion to memory, so segments are left to gather for some seconds, and a
- * merge under way has precedence: it makes the hints of its outputs itself. */
+ * merge under way has precedence: it makes the hints of its outputs itself.
+ *
+ * A hint is a shortcut. One that is missing or damaged costs the next start the reading of its
+ * segment, and the next merge the dropping of some deletes: never data. So a job that fails is just
+ * tried again later. Segments are frozen while their hints are made: a hint that appeared after its
+ * segment was unlinked would be a file that nobody knows. */
 #include "engine/bitcask/hint_make.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/merge.h"
@@ -37,7 +42,7 @@ static hint_source source_of(const bitcask *e, vfs *v, uint64_t rate) {
                          .rate = rate};
 }
 
-/* In the child. */
+/* In the child: one after the other, then one fsync of the directory for all their names. */
 static status run(child_job *job, vfs *v, buf *out) {
     const hint_job *j = job->ctx;
     hint_source h = source_of(j->e, v, j->rate);
@@ -47,7 +52,7 @@ static status run(child_job *job, vfs *v, buf *out) {
     return v->ops->sync_dir(v, j->e->dir);
 }
 
-/* From the child host. */
+/* From the child host. A failure may have left some of them whole; they are made again. */
 static void done(child_job *job, status result, slice out) {
     hint_job *j = job->ctx;
     bitcask *e = j->e;
@@ -82,7 +87,9 @@ static hint_job *gather(bitcask *e) {
     return j;
 }
 
+/* Seldom, and several at once: see above. */
 void hint_cron(bitcask *e) {
+    CHECK(!e->batch.open);
     uint64_t now = e->env->clock->mono_us;
     bool lacks = false;
     if (e->hints || e->merge || e->compact_wanted || seglog_is_dead(e)) return;
@@ -98,6 +105,7 @@ void hint_cron(bitcask *e) {
     if (!status_ok(s)) done(&j->child, s, SLICE_EMPTY);
 }
 
+/* The youngest first, within a bound: what is left out costs the next start some reading. */
 void hint_all(bitcask *e) {
     hint_source h = source_of(e, e->fs, 0);
     uint64_t bytes = 0;
@@ -120,6 +128,7 @@ void hint_all(bitcask *e) {
     if (!status_ok(st)) log_warning("Hints: %s", st.msg);
 }
 
+/* Hints that were not finished are found damaged, and ignored, by the next start. */
 void hint_end(bitcask *e) {
     child_host *h = e->env->children;
     if (e->hints) h->ops->kill(h, &e->hints->child);

@@ -3,7 +3,11 @@
  * One pass over the segment collects an item for every record that names a key; they are sorted by
  * what the hint is sorted by and then by place, so that of equal ones the last is the key's last
  * record in the segment, which is all that a start needs. Memory is that of the keys, not of the
- * values. */
+ * values: some 70 bytes and the key for each record.
+ *
+ * Orders (FLUSH, SWAP) keep their place in the log and come first; they are few. Values that are
+ * small enough to be inline go along, so that a start has them too; compressed ones do not, as an
+ * entry has no room for their plain length. */
 #include "engine/bitcask/hint_make.h"
 
 #include "base/buf.h"
@@ -73,7 +77,9 @@ static void collect(hint_work *w, const record *r, uint32_t offset) {
     buf_append_slice(&w->bytes, r->value);
 }
 
+/* The key's bytes; the value's, if there are any, follow. */
 static slice item_key(const hint_work *w, const hint_item *it) {
+    CHECK(it->at + it->key_len + it->value_len <= w->bytes.len);
     return slice_of(w->bytes.data + it->at, it->key_len);
 }
 
@@ -88,6 +94,7 @@ static int compare_keys(const hint_work *w, const hint_item *a, const hint_item 
     return slice_cmp(item_key(w, a), item_key(w, b));
 }
 
+/* For qsort_r: equal keys in order of place, the last one counts. */
 static int compare(const void *pa, const void *pb, void *ctx) {
     const hint_item *a = pa, *b = pb;
     int c = compare_keys(ctx, a, b);
@@ -164,6 +171,7 @@ static status write_hint(hint_work *w, uint32_t number, uint32_t length) {
     return s;
 }
 
+/* Opens, reads, sorts, writes. */
 status hint_make(const hint_source *h, uint32_t number, uint32_t length) {
     char path[FILE_PATH_MAX];
     vfs_file *file;

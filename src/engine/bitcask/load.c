@@ -36,10 +36,12 @@ static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
     keydir_free_entry(d->keys, old);
 }
 
-/* A PUT or DEL. */
+/* A PUT or DEL. The later record wins, so what it replaces is gone for good. */
 static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
     arena_ref old;
     if (x->kind == RECORD_DEL) {
+        /* counted as hiding even if nothing was there: what it hides may be in a segment whose
+         * record a later one has replaced already */
         seg_hiding_add(e, d, s->slot, x->size);
         old = d->keys ? keydir_remove(d->keys, x->token, x->key) : ARENA_NONE;
         if (old != ARENA_NONE) forget(e, d, x->token, old);
@@ -61,7 +63,8 @@ static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
     entry_linked(e, d, x->token, now);
 }
 
-/* A MAP_PUT or MAP_DEL. */
+/* A MAP_PUT or MAP_DEL. Its collection is made if this is the first that is heard of it: the owner
+ * may come later in the log, or in another segment, or never. */
 static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) {
     char bytes[CELL_MAX(1024)];
     slice was = SLICE_EMPTY, key = coll_key(e, x->map, x->key);
@@ -95,6 +98,7 @@ static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size
     bitcask *e = l->e;
     uint32_t db, number;
     log_pos at = seg_pos(s, offset);
+    /* the manifest's mapping knows it, and maybe later ones that undid it */
     if (at < manifest_get(e->meta.m)->map_at) return STATUS_OK;
     if (s->merged)
         return status_make(ST_CORRUPT, "segment %u came out of a merge and has a flush at %u",
@@ -117,6 +121,7 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
     if (!d) return STATUS_OK;
     if (x->coll == 0 && (x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL))
         return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->number, x->offset);
+    /* the setting may have become smaller since the hint was written */
     x->has_value = x->has_value && value_is_inline(x->value);
     if (!x->has_value) x->value = SLICE_EMPTY;
     switch (x->kind) {
@@ -132,7 +137,9 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
     return STATUS_OK;
 }
 
+/* From a segment read record by record. */
 status load_record(load_ctx *l, segment *s, const logscan_item *item) {
+    CHECK(s->slot < l->e->nslots);
     const record *r = &item->rec;
     load_progress(l, r->size);
     if (r->kind == RECORD_IDLE || r->kind == RECORD_BEGIN) return STATUS_OK;
@@ -176,7 +183,9 @@ static status load_hint_entry(load_ctx *l, segment *s, const hint_entry *h) {
     return load_one(l, s, &x);
 }
 
+/* hint_open checks all of the file, so that nothing is taken from a bad one. */
 status load_hint(load_ctx *l, segment *s) {
+    CHECK(s->end > FILE_HEADER);
     hint_reader *r;
     hint_entry h;
     bool got = true;
@@ -196,6 +205,7 @@ status load_hint(load_ctx *l, segment *s) {
     return st;
 }
 
+/* Every few MiB, so that a server that starts can answer in between. */
 void load_progress(load_ctx *l, uint64_t bytes) {
     l->done += bytes;
     if (l->done - l->told < TELL_BYTES || !l->e->host.loading) return;
@@ -203,7 +213,8 @@ void load_progress(load_ctx *l, uint64_t bytes) {
     l->e->host.loading(l->e->host.ctx, l->done < l->total ? l->done : l->total, l->total);
 }
 
-/* Drops the collections of d that no entry owns. */
+/* Drops the collections of d that no entry owns. One whose owner was deleted, or put with another
+ * one, has no record that says so: that nobody names it any more does (B12). */
 static void drop_orphans(bitcask *e, pdb *d) {
     size_t pos = 0, n = 0;
     slice key;
@@ -217,8 +228,10 @@ static void drop_orphans(bitcask *e, pdb *d) {
     mem_free(orphans);
 }
 
+/* Which databases and collections are alive is known only now. */
 void load_finish(load_ctx *l) {
     bitcask *e = l->e;
+    CHECK(e->ndbs > 0);
     size_t pos = 0, n = 0;
     slice key;
     void *value;

@@ -1,5 +1,8 @@
 /* maps: the calls on a collection's maps, over the trees of coll.c.
  *
+ * Elements are undone and accounted for as main entries are (entries.c); the tree's cells take the
+ * place of the keydir's entries. Elements of derived maps are logged like all others so far.
+ *
  * An iterator is a btree_iter in map_iter.priv[0..3], the collection in [4] and the map in [5]. All
  * maps of a collection share one tree, so a position is in the map only if its key begins with the
  * map's number. */
@@ -12,6 +15,7 @@
 enum { PRIV_COLL = 4, PRIV_MAP = 5 };
 _Static_assert(sizeof(btree_iter) <= PRIV_COLL * sizeof(uint64_t), "an iterator fits");
 
+/* The pointer that opening left in the caller's struct. */
 static inline coll *coll_of(const engine_coll *c) {
     CHECK(c->priv != 0);
     return (coll *)(uintptr_t)c->priv;
@@ -122,7 +126,7 @@ engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice fro
     coll *c = coll_of(ec);
     btree_iter it;
     bool found;
-    if (!backward) {
+    if (!backward) { /* the first that is not smaller, if it is of this map */
         found = btree_seek(c->tree, coll_key(e, map, from), &it);
     } else if (from.len) {
         found = btree_seek_before(c->tree, coll_key(e, map, from), &it);
@@ -255,6 +259,7 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
     return ENGINE_OK;
 }
 
+/* Element by element, each a record of its own; in the batch of the caller. */
 engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
     btree_iter it;
     coll *copy;

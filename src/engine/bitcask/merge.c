@@ -18,6 +18,7 @@
 #define CHOOSE_US  1000000             /* how often it is looked for something to merge */
 #define FAILED_US  10000000            /* after a failure: not before */
 
+/* For INFO. */
 const char *merge_step_name(merge_step s) {
     static const char *const names[] = {"naming",   "running",  "verifying",
                                         "applying", "settling", "installing"};
@@ -57,6 +58,7 @@ static bool is_better(const run_value *a, const run_value *b) {
 static void consider_runs(const bitcask *e, uint32_t i, run_value *best) {
     run_value v = {.at = i};
     uint64_t total = 0;
+    /* each prefix of what can be taken from here is a run; the best one counts */
     for (uint32_t j = i; j < e->norder && v.len < RUN_MAX && total < RUN_BYTES; j++) {
         const segment *s = e->order[j];
         if (!is_free(e, s)) break;
@@ -92,6 +94,7 @@ static bool in_window(const bitcask *e) {
 /* ---- the end, good or bad
  * ------------------------------------------------------------------------ */
 
+/* Memory alone; the outputs' segments are freed with all others at an end. */
 void merge_free(bitcask *e) {
     merge_job *j = e->merge;
     for (uint32_t i = 0; i < j->nrun; i++)
@@ -144,6 +147,7 @@ static void child_done(child_job *job, status result, slice out) {
     give_up(e);
 }
 
+/* For INFO. */
 static void child_told(child_job *job, uint64_t done, uint64_t total) {
     merge_job *j = job->ctx;
     j->read = done;
@@ -178,6 +182,7 @@ static void installed(bitcask *e) {
 /* ---- the steps
  * ----------------------------------------------------------------------------------- */
 
+/* Freezes the run and has the manifest take as many names as the outputs can need. */
 status merge_start(bitcask *e, uint32_t at, uint32_t len) {
     uint64_t keep = 0;
     CHECK(!e->merge && len > 0 && at + len <= e->norder);
@@ -194,6 +199,8 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
         keep += j->run[i]->live + j->run[i]->hiding;
         j->total += j->run[i]->end;
     }
+    /* an output is ended when it has reached the limit, so all but the last are that long at least
+     */
     uint64_t n = keep / j->limit + 1;
     j->outs = mem_alloc(n * sizeof(segment *));
     id_block *ids = &e->ids[MANIFEST_IDS_FILE];
@@ -221,6 +228,7 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
 /* The names are taken: a child copies. */
 static void start_child(bitcask *e) {
     merge_job *j = e->merge;
+    /* what the child decides rests on the log up to here */
     j->fork_end = logwrite_committed(e->log);
     j->step = MERGE_RUNNING;
     j->child = (child_job){.name = "merge",
@@ -267,7 +275,8 @@ static void start_wanted(bitcask *e) {
     uint32_t n = 0;
     while (n < e->norder && is_free(e, e->order[n]))
         n++;
-    if (n < e->norder && e->order[n] != e->active) return; /* not yet */
+    /* all but the active one must be sealed, and free; until then cron comes back here */
+    if (n < e->norder && e->order[n] != e->active) return;
     e->compact_wanted = false;
     if (n == 0) return;
     status s = merge_start(e, 0, n);
@@ -285,7 +294,9 @@ static void start_best(bitcask *e) {
     if (!status_ok(s)) log_warning("Starting a merge: %s", s.msg);
 }
 
+/* One step at a time: each waits for a worker, a child or the log. */
 void merge_cron(bitcask *e) {
+    CHECK(!e->batch.open);
     merge_job *j = e->merge;
     if (seglog_is_dead(e)) {
         merge_cancel(e);
@@ -307,12 +318,15 @@ void merge_cron(bitcask *e) {
         installed(e);
 }
 
+/* Between two turns, in the time that is left. */
 bool merge_background(bitcask *e) {
+    CHECK(!e->batch.open);
     merge_job *j = e->merge;
     if (!j || (j->step != MERGE_VERIFYING && j->step != MERGE_APPLYING)) return false;
     return merge_apply_some(j);
 }
 
+/* Nothing has pointed into the outputs yet, so they can go. */
 void merge_cancel(bitcask *e) {
     merge_job *j = e->merge;
     if (!j || j->step > MERGE_VERIFYING) return;
@@ -323,6 +337,7 @@ void merge_cancel(bitcask *e) {
     give_up(e);
 }
 
+/* No child may outlive the engine that it reads. */
 void merge_end(bitcask *e) {
     child_host *h = e->env->children;
     merge_cancel(e);

@@ -51,7 +51,9 @@ bad:
     return status_make(ST_CORRUPT, "the merge's result can't be read");
 }
 
+/* Opens the outputs; names that were not used go back. */
 status merge_take(merge_job *j, slice result) {
+    CHECK(j->moves.file == NULL);
     bitcask *e = j->e;
     char path[FILE_PATH_MAX];
     uint32_t used = 0;
@@ -62,7 +64,8 @@ status merge_take(merge_job *j, slice result) {
     }
     TRY(vfs_open(e->fs, j->path, VFS_READ, &j->moves.file));
     TRY(j->moves.file->ops->size(j->moves.file, &j->moves.size));
-    for (; j->nouts > used; j->nouts--) { /* named in vain */
+    /* names that were taken in vain: the manifest forgets them */
+    for (; j->nouts > used; j->nouts--) {
         segment *s = j->outs[j->nouts - 1];
         uint32_t number = s->number;
         seg_free(e, s);
@@ -72,6 +75,7 @@ status merge_take(merge_job *j, slice result) {
     return STATUS_OK;
 }
 
+/* Deletes of a database that was dropped meanwhile hide nothing. */
 void merge_account(merge_job *j) {
     slice in = buf_slice(&j->hiding);
     uint64_t n = 0, length, pairs = 0, number, bytes;
@@ -103,11 +107,13 @@ static void move_entry(bitcask *e, pdb *d, const move *m) {
     arena_ref r = keydir_find_place(d->keys, m->id, m->from_slot, m->from_offset);
     if (r == ARENA_NONE) return;
     kdent_decode(keydir_at(&e->shared, r), &k);
+    /* the copy may be a few bytes shorter: it has no mark and no origin */
     keydir_moved(d->keys, r, m->to_slot, m->to_offset, m->size);
     moved(e, d, m, k.size);
 }
 
-/* Applies a move of an element. */
+/* Applies a move of an element: as above, in the collection's tree. The cell's other fields stay.
+ */
 static void move_element(bitcask *e, pdb *d, const move *m) {
     coll *c = coll_find(d, m->id);
     slice bytes, key = coll_key(e, m->map, m->sub);
@@ -120,6 +126,7 @@ static void move_element(bitcask *e, pdb *d, const move *m) {
     x.slot = m->to_slot;
     x.offset = m->to_offset;
     x.size = m->size;
+    /* place and size have fixed widths, so the cell is as long as it was */
     size_t n = cell_encode(copy, &x);
     CHECK(n == bytes.len);
     bool there = btree_update(c->tree, key, slice_of(copy, n));
@@ -157,6 +164,7 @@ static void pass_ended(merge_job *j) {
     j->step = MERGE_SETTLING;
 }
 
+/* One block checked, or some dozens of moves applied. */
 bool merge_apply_some(merge_job *j) {
     bool more = true;
     CHECK(j->step == MERGE_VERIFYING || j->step == MERGE_APPLYING);

@@ -76,6 +76,7 @@ static void read_filters(worker *w) {
 
 /* May a segment before the run hold that key (or element)? */
 static bool may_be_older(worker *w, bool element, uint64_t hash) {
+    /* DEAD segments that are not retired yet count as well: a crash would bring them back */
     if (w->oldest) return false;
     if (!w->older) read_filters(w);
     for (uint32_t i = 0; i < w->nolder; i++) {
@@ -125,8 +126,11 @@ static status begin_output(worker *w) {
 
 /* Copies r to the output; *slot, *offset: its new place. */
 static status put_record(worker *w, record *r, uint16_t *slot, uint32_t *offset) {
+    /* limits are soft by one record, so that any record fits somewhere */
     if (w->out.file && outfile_length(&w->out) >= w->j->limit) TRY(end_output(w));
     if (!w->out.file) TRY(begin_output(w));
+    /* what frames a record in the log means nothing in an output: batches and marks are of the past
+     */
     r->flags &= RECORD_ENTRY_FLAGS;
     r->mark = 0;
     r->origin = SLICE_EMPTY;
@@ -139,7 +143,9 @@ static status put_record(worker *w, record *r, uint16_t *slot, uint32_t *offset)
 /* ---- moves --------------------------------------------------------------------------------------
  */
 
+/* Some 20 bytes for a key, and the subkey for an element. */
 void move_encode(buf *out, const move *m) {
+    CHECK(m->sub.len <= ENGINE_SUBKEY_MAX && m->map < ENGINE_MAPS);
     char head[48], *p = head;
     *p++ = (char)m->element;
     p = put_u16(p, m->from_slot);
@@ -158,6 +164,7 @@ void move_encode(buf *out, const move *m) {
     buf_append_slice(out, m->sub);
 }
 
+/* False if the bytes are no move. */
 bool move_decode(slice *in, move *out) {
     slice flag, map;
     uint64_t size, number;
@@ -231,6 +238,7 @@ static status do_main(worker *w, const pdb *d, const segment *from, uint32_t off
             return STATUS_OK;
         return keep_live(w, from, offset, r, token);
     }
+    /* an entry is never older than the delete: the delete would have removed it */
     bool newer = d->keys && keydir_find(d->keys, token, r->key) != ARENA_NONE;
     if (!newer && may_be_older(w, false, hint_hash_main(d->number, token))) keep_delete(w, r);
     return STATUS_OK;
@@ -379,8 +387,10 @@ static void clean_up(worker *w) {
     buf_free(&w->name);
 }
 
+/* The child's whole life; it writes files and `out`, and changes nothing in memory (B14). */
 status merge_child_run(child_job *job, vfs *v, buf *out) {
     const merge_job *j = job->ctx;
+    CHECK(j->nrun > 0 && j->nouts > 0);
     buf lines = {0};
     char head[2 * VARINT_MAX];
     worker w = {.j = j, .e = j->e, .v = v, .result = &lines};

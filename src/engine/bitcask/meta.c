@@ -61,6 +61,7 @@ static void meta_done(aio_job *job) {
     }
 }
 
+/* The edit goes on collecting while one is under way; both have the same generation then. */
 uint64_t meta_commit(bitcask *e) {
     uint64_t gen = e->meta.gen;
     CHECK(e->meta.edit.ops.len > 0);
@@ -68,6 +69,7 @@ uint64_t meta_commit(bitcask *e) {
     return gen;
 }
 
+/* One edit at a time (B9). */
 void meta_kick(bitcask *e) {
     meta_queue *m = &e->meta;
     if (m->busy || m->full || m->edit.ops.len == 0 || seglog_is_dead(e)) return;
@@ -91,6 +93,7 @@ void meta_kick(bitcask *e) {
     aio_submit(e->env->aio, AIO_HOUSEKEEP, &m->job);
 }
 
+/* For starts and ends, and when ids ran out faster than they were reserved. */
 status meta_wait(bitcask *e, uint64_t gen) {
     meta_queue *m = &e->meta;
     m->full = false;
@@ -104,6 +107,7 @@ status meta_wait(bitcask *e, uint64_t gen) {
     return STATUS_OK;
 }
 
+/* A block is asked for when half of the last one is used. */
 void meta_reserve_ahead(bitcask *e) {
     for (int i = 0; i < MANIFEST_IDS; i++) {
         id_block *b = &e->ids[i];
@@ -113,6 +117,7 @@ void meta_reserve_ahead(bitcask *e) {
     }
 }
 
+/* Blocks only if the reserve is used up. */
 status bc_take_id(bitcask *e, enum manifest_ids which, uint64_t *id) {
     id_block *b = &e->ids[which];
     CHECK(id_ahead[which] > 0);

@@ -1,4 +1,8 @@
-/* metrics: the section "Engine" of INFO. */
+/* metrics: the section "Engine" of INFO.
+ *
+ * Bytes of segments are those of records, so live + hiding + dead is a little less than the total,
+ * which has the files' headers too. Times are microseconds where the name says usec, else
+ * milliseconds. log_end and log_durable are positions: file number << 32 | offset. */
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/seglog.h"
@@ -8,6 +12,7 @@ typedef struct totals {
     uint64_t live, hiding, dead, total;
 } totals;
 
+/* One pass over the segments. */
 static totals sum(const bitcask *e) {
     totals t = {0};
     for (uint32_t i = 0; i < e->norder; i++) {
@@ -36,6 +41,7 @@ static void tree_bytes(const bitcask *e, uint64_t *due, uint64_t *colls) {
     CHECK(pos > 0 || dict_count(e->pdbs) == 0);
 }
 
+/* For engine_memory. */
 uint64_t bc_tree_bytes(const bitcask *e) {
     uint64_t due, colls;
     tree_bytes(e, &due, &colls);
@@ -125,6 +131,7 @@ static void emit_recovery(const bitcask *e, buf *out) {
     metric_u64(out, "recovery_cut_bytes", e->stats.recovery_cut);
 }
 
+/* All of the section. */
 void bc_emit(buf *out, void *ctx) {
     const bitcask *e = ctx;
     metric_str(out, "engine", bitcask_class.name);
@@ -135,6 +142,7 @@ void bc_emit(buf *out, void *ctx) {
     CHECK(out->len > 0);
 }
 
+/* What counts events; not what describes a state. */
 void bc_reset(void *ctx) {
     bitcask *e = ctx;
     bitcask_stats *s = &e->stats;

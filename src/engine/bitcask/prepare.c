@@ -17,6 +17,8 @@
 
 #define RETRY_US 1000000
 
+/* Allocated before the header is written: a disk that is full shows it while the file is worth
+ * nothing. */
 status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t limit,
                      vfs_file **out) {
     char path[FILE_PATH_MAX], head[FILE_HEADER];
@@ -39,7 +41,8 @@ status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t lim
     return s;
 }
 
-/* On a worker: touches the segment's file alone, which the thread leaves alone meanwhile. */
+/* On a worker, for some milliseconds or more: touches the segment's file alone, which the thread
+ * leaves alone meanwhile. */
 static void make_run(aio_job *job) {
     seg_prepare *p = AIO_OWNER(job, seg_prepare, job);
     file_header h = {.kind = FILE_SEGMENT,
@@ -112,6 +115,7 @@ static status prepare_start(bitcask *e) {
     return STATUS_OK;
 }
 
+/* A step further, if the manifest has got there. */
 void seg_prepare_advance(bitcask *e) {
     seg_prepare *p = &e->prepare;
     if (p->step == PREP_NAMING && e->meta.done >= p->gen) {
@@ -130,6 +134,8 @@ void seg_prepare_advance(bitcask *e) {
     }
 }
 
+/* When a quarter of the active segment is used: early enough for a burst, and a small store has one
+ * file. */
 void seg_prepare_if_due(bitcask *e) {
     seg_prepare *p = &e->prepare;
     if (seglog_is_dead(e)) return;
@@ -149,6 +155,7 @@ void seg_prepare_if_due(bitcask *e) {
     if (!status_ok(s)) log_debug("%s: %s", e->dir, s.msg);
 }
 
+/* One attempt, from its beginning to its end, with the thread waiting. */
 status seg_wait_next(bitcask *e) {
     for (bool tried = false; !e->next; tried = true) {
         if (seglog_is_dead(e)) return seglog_failure(e);

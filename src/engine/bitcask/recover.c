@@ -18,6 +18,18 @@
 
 #define LIMIT_MIN (256u << 10)
 
+/* A crash in the middle of any of this is met by the next start in the same way: unlinking is
+ * repeated, loading changes nothing, and the edit of step 3 is there or is not.
+ *
+ * What may lie behind the log's end, and what becomes of it:
+ *
+ *   zeros                   as allocated: the file is cut there when it is sealed
+ *   part of a batch         never acknowledged: cut off
+ *   a segment made ahead    without records: retired
+ *   segments that follow a torn one   retired too: history has no hole
+ *   outputs of a merge      pending in the manifest: unlinked in step 1
+ *   hints of live segments  kept; whether one is good is found when it is read */
+
 /* ---- 1. the directory ---------------------------------------------------------------------------
  */
 
@@ -28,12 +40,14 @@ typedef struct listing {
     char foreign[FILE_NAME_MAX + 8];
 } listing;
 
+/* What a name in the directory means for the start. */
 static void list_one(void *ctx, const char *name) {
     listing *l = ctx;
     unsigned kind;
     uint32_t number;
     file_name_class c = file_name_parse(name, &kind, &number);
     if (c == FILE_NAME_FOREIGN || (c == FILE_NAME_OURS && kind == FILE_MANIFEST)) return;
+    /* without a manifest nothing is known, and anything of ours is a store that lost it */
     bool pending = l->state && manifest_state_is_pending(l->state, number);
     bool live = l->state && manifest_state_find(l->state, number) >= 0;
     bool known = pending || live;
@@ -55,6 +69,7 @@ static status remove_listed(bitcask *e, const buf *names) {
     return STATUS_OK;
 }
 
+/* Nothing is removed before every name has been looked at. */
 status recover_directory(bitcask *e) {
     listing l = {.e = e, .state = e->meta.m ? manifest_get(e->meta.m) : NULL};
     status s = e->fs->ops->list(e->fs, e->dir, list_one, &l);
@@ -99,7 +114,8 @@ typedef struct recovery {
     log_pos mark;  /* the greatest one read: all before it is durable */
 } recovery;
 
-/* Opens the live files, as segments in order. */
+/* Opens the live files, as segments in order. For writing too: the open end is to be made durable,
+ * and cut. */
 static status open_files(recovery *r) {
     bitcask *e = r->e;
     const manifest_state *m = manifest_get(e->meta.m);
@@ -128,6 +144,7 @@ static status open_files(recovery *r) {
     return STATUS_OK;
 }
 
+/* Notes where the file's records end and the greatest mark, then loads. */
 static status replay_one(void *ctx, const log_file *f, const logscan_item *item) {
     recovery *r = ctx;
     segment *s = r->e->order[f - r->files];
@@ -149,11 +166,13 @@ static status replay(recovery *r, uint32_t from, uint32_t to, log_verdict *v) {
     return STATUS_OK;
 }
 
-/* Loads all segments. */
+/* Loads all segments. A hint that is not there is nothing special; one that is bad is told, as it
+ * says something about the disk. */
 static status load_all(recovery *r) {
     bitcask *e = r->e;
     log_verdict v;
     uint32_t n = e->norder, i = 0;
+    /* sealed ones, by hint if there is a good one */
     for (; i < n && e->order[i]->end != 0; i++) {
         status s = load_hint(&r->load, e->order[i]);
         if (status_ok(s)) {
@@ -167,6 +186,7 @@ static status load_all(recovery *r) {
     }
     r->last = n;
     if (i == n) return STATUS_OK;
+    /* the open ones, together: where one ends is told by how the next one begins */
     TRY(replay(r, i, n, &v));
     r->last = (uint32_t)v.file;
     e->order[r->last]->end = v.cut;
@@ -326,6 +346,7 @@ static status recover_files(recovery *r, uint32_t databases) {
     return begin(r, next, before);
 }
 
+/* The steps above, in order. */
 status recover(bitcask *e, uint32_t databases) {
     recovery r = {.load.e = e, .e = e};
     TRY(drop_pending(e));

@@ -91,6 +91,7 @@ static void retire_push(bitcask *e, uint32_t number, uint64_t gen, vfs_file *fil
     r->items[r->n++] = (retire_item){number, gen, file};
 }
 
+/* A job for all whose edit is durable. */
 void retire_advance(bitcask *e) {
     retire_job *r = e->retire;
     if (!r || r->doing || seglog_is_dead(e)) return;
@@ -107,12 +108,14 @@ void retire_advance(bitcask *e) {
     aio_submit(e->env->aio, AIO_HOUSEKEEP, &r->job);
 }
 
+/* Their edits are durable already, or they were never more than names. */
 void retire_numbers(bitcask *e, const uint32_t *numbers, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         retire_push(e, numbers[i], 0, NULL);
     retire_advance(e);
 }
 
+/* Nothing in memory says its slot any more, so the slot is free at once. */
 void seg_retire(bitcask *e, segment *s, uint64_t gen) {
     CHECK(s->live == 0 && s != e->active && s != e->sync_head);
     seg_forget_shares(e, s);
@@ -121,7 +124,9 @@ void seg_retire(bitcask *e, segment *s, uint64_t gen) {
     seg_free(e, s);
 }
 
+/* All that may go, in one edit (B7). */
 bool seg_retire_dead(bitcask *e) {
+    CHECK(!e->batch.open);
     uint32_t kept = 0, n = e->norder;
     log_pos durable = logwrite_durable(e->log);
     if (seglog_is_dead(e)) return false;
@@ -146,6 +151,7 @@ bool seg_retire_dead(bitcask *e) {
     return true;
 }
 
+/* What is not unlinked yet stays pending in the manifest: the next start does it. */
 void retire_free(bitcask *e) {
     retire_job *r = e->retire;
     if (!r) return;

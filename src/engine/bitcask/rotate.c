@@ -9,7 +9,9 @@
 
 #define RESERVE (256u << 10)
 
+/* A quarter of a small segment. */
 uint32_t seglog_reserve(const bitcask *e) {
+    CHECK(e->active);
     return e->active->limit / 4 < RESERVE ? e->active->limit / 4 : RESERVE;
 }
 
@@ -43,6 +45,7 @@ static void batch_moved(bitcask *e, uint16_t from_slot, const logwrite_moved *m)
     if (e->batch.order_at) e->batch.order_at = m->to + (e->batch.order_at - m->from);
 }
 
+/* No file is touched: the next one was made ahead, and the old one is synced later. */
 void seg_rotate(bitcask *e) {
     segment *old = e->active, *s = e->next;
     logwrite_moved moved;
@@ -81,6 +84,7 @@ static status make_room(bitcask *e, size_t need) {
     return STATUS_OK;
 }
 
+/* The common case is a comparison and an encoding. */
 status seglog_append(bitcask *e, record *r, log_pos *at) {
     CHECK(e->batch.open);
     size_t need = RECORD_OVERHEAD_MAX + r->key.len + r->value.len + r->body.len;

@@ -5,7 +5,9 @@
  * is an array too: it changes once per rotation or merge. */
 #include "engine/bitcask/bitcask_int.h"
 
+/* The lowest free slot: slots index tables, so they are kept dense. */
 segment *seg_new(bitcask *e, uint32_t number) {
+    CHECK(number > 0);
     uint32_t slot = 0;
     while (slot < e->nslots && e->slots[slot])
         slot++;
@@ -22,6 +24,7 @@ segment *seg_new(bitcask *e, uint32_t number) {
     return s;
 }
 
+/* Its slot may be given again at once. */
 void seg_free(bitcask *e, segment *s) {
     CHECK(e->slots[s->slot] == s && s->live == 0);
     e->slots[s->slot] = NULL;
@@ -39,12 +42,14 @@ static void order_reserve(bitcask *e, uint32_t n) {
     e->order = mem_realloc(e->order, e->order_cap * sizeof *e->order);
 }
 
+/* A rotation, or loading in order. */
 void seg_append(bitcask *e, segment *s) {
     CHECK(seg_rank(e, s) == e->norder);
     order_reserve(e, 1);
     e->order[e->norder++] = s;
 }
 
+/* A merge is installed. */
 void seg_replace(bitcask *e, uint32_t at, uint32_t len, segment **with, uint32_t n) {
     CHECK(at + len <= e->norder);
     order_reserve(e, n);
@@ -54,6 +59,7 @@ void seg_replace(bitcask *e, uint32_t at, uint32_t len, segment **with, uint32_t
     e->norder = e->norder - len + n;
 }
 
+/* A walk: asked once a merge. */
 uint32_t seg_rank(const bitcask *e, const segment *s) {
     uint32_t i = 0;
     while (i < e->norder && e->order[i] != s)

@@ -51,11 +51,13 @@ static status set_window(const setting *s, int argc, const slice *argv) {
     return STATUS_OK;
 }
 
+/* As CONFIG GET shows it. */
 static void get_window(const setting *s, buf *out) {
     (void)s;
     buf_append_slice(out, slice_cstr(bitcask_conf.merge_window));
 }
 
+/* Hours may go over midnight: 22-3. */
 bool bitcask_in_window(int hour) {
     const char *w = bitcask_conf.merge_window;
     int from, to;
@@ -64,30 +66,38 @@ bool bitcask_in_window(int hour) {
     return from <= to ? hour >= from && hour <= to : hour >= from || hour <= to;
 }
 
+/* In the order in which they are explained in redis-compat.conf. Sizes are bytes; all but
+ * segment-size take effect at once. */
 const setting bitcask_setting_table[] = {
+    /* When the log is fsynced: see commit.c. */
     {.name = "appendfsync",
      .kind = SETTING_ENUM,
      .target = &bitcask_conf.appendfsync,
      .default_value = "everysec",
      .choices = fsync_choices},
+    /* Of segments that are made from now on. Large ones are fewer open files and fewer rotations,
+     * small ones come back sooner; each slot of 65,535 may hold one. */
     {.name = "segment-size",
      .kind = SETTING_MEMORY,
      .target = &bitcask_conf.segment_size,
      .default_value = "64mb",
      .min = 64 << 10,
      .max = 2047LL * MIB},
+    /* Values in memory, tables included. Beyond it the system's page cache does what it can. */
     {.name = "value-cache-size",
      .kind = SETTING_MEMORY,
      .target = &bitcask_conf.value_cache_size,
      .default_value = "256mb",
      .min = 0,
      .max = INT64_MAX},
+    /* Such values are in the keydir's entry too, and are read without a look elsewhere. */
     {.name = "inline-value-max",
      .kind = SETTING_INT,
      .target = &bitcask_conf.inline_value_max,
      .default_value = "32",
      .min = 0,
      .max = 1024},
+    /* Of values in the log, if it saves an eighth. */
     {.name = "compression",
      .kind = SETTING_ENUM,
      .target = &bitcask_conf.compression,
@@ -99,23 +109,27 @@ const setting bitcask_setting_table[] = {
      .default_value = "256",
      .min = 32,
      .max = MIB},
+    /* A run of segments is merged when so much of it is garbage. */
     {.name = "merge-garbage-percent",
      .kind = SETTING_INT,
      .target = &bitcask_conf.merge_garbage,
      .default_value = "40",
      .min = 1,
      .max = 100},
+    /* Hours of local time in which merges start by themselves. */
     {.name = "merge-window",
      .kind = SETTING_CUSTOM,
      .default_value = "always",
      .set = set_window,
      .get = get_window},
+    /* Bytes a second, read and written together; 0: as fast as it goes. */
     {.name = "merge-rate-limit",
      .kind = SETTING_MEMORY,
      .target = &bitcask_conf.merge_rate_limit,
      .default_value = "0",
      .min = 0,
      .max = INT64_MAX},
+    /* Milliseconds; see commit.c. */
     {.name = "fsync-wait-max",
      .kind = SETTING_INT,
      .target = &bitcask_conf.fsync_wait_max,

@@ -8,16 +8,19 @@
 #include "engine/bitcask/entries.h"
 #include "storage/compress.h"
 
+/* As the setting is now; entries made under another one stay as they are. */
 bool value_is_inline(slice plain) {
     return plain.len <= (size_t)bitcask_conf.inline_value_max;
 }
 
+/* A merge's output was fsynced before anything pointed at it. */
 log_pos value_depends(const bitcask *e, uint16_t slot, uint32_t offset, uint32_t size) {
     const segment *s = e->slots[slot];
     CHECK(s != NULL);
     return s->merged ? 0 : seg_pos(s, offset) + size;
 }
 
+/* Incompressible values are stored plain, and cost one attempt. */
 void value_pack(bitcask *e, slice plain, record *r) {
     r->value = plain;
     r->plain_len = plain.len;
@@ -32,6 +35,7 @@ void value_pack(bitcask *e, slice plain, record *r) {
     e->stats.compressed_out += r->value.len;
 }
 
+/* Values just written are likely to be read, and are here already. */
 void value_written(bitcask *e, log_pos pos, slice plain, bool is_inline) {
     if (!is_inline) cache_put(e->values, pos, plain);
 }
@@ -82,10 +86,12 @@ static bool read_tail(bitcask *e, const value_want *w, record *r) {
     return true;
 }
 
+/* For engine_check, which must not be told what the cache remembers. */
 status value_record(bitcask *e, const value_want *w, record *r) {
     return read_tail(e, w, r) ? STATUS_OK : read_segment(e, w, r);
 }
 
+/* Cache, tail, segment: in order of what they cost. */
 engine_result value_read(bitcask *e, const value_want *w, slice *out) {
     log_pos pos = seg_pos(e->slots[w->slot], w->offset);
     record r;
