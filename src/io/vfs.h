@@ -55,9 +55,10 @@ typedef struct vfs_ops {
     status (*list)(vfs *v, const char *path, void (*each)(void *ctx, const char *name), void *ctx);
     /* Bytes free for this process on path's file system. */
     status (*free_space)(vfs *v, const char *path, uint64_t *out);
-    /* An exclusive lock on a file (created if missing), without waiting. Forked children inherit
-     * it: it lasts until each process that has it has unlocked it or ended. ST_BUSY, with the
-     * holder's pid in the message, if another has it. */
+    /* An exclusive lock on a file (created if missing). Forked children inherit it: it lasts until
+     * each process that has it has unlocked it or ended. ST_BUSY, with the holder's pid in the
+     * message, if another has it: at once, but that a child whose process has ended is waited
+     * for. */
     status (*lock)(vfs *v, const char *path, vfs_file **out);
     void (*unlock)(vfs_file *f);
 } vfs_ops;
@@ -71,6 +72,8 @@ struct vfs_file {
 
 /* The system's file system; one static object. */
 vfs *vfs_posix(void);
+/* How long its lock waits for such a child, in ms: 10000 if nobody says otherwise. */
+void vfs_posix_lock_wait(int ms);
 /* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
 int vfs_posix_fd(const vfs_file *f);
 

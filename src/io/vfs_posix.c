@@ -25,12 +25,15 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FILE_MODE  0644
 #define DIR_MODE   0755
 #define ZERO_CHUNK (256 * 1024) /* bytes of one write where fallocate is missing */
 #define PID_TEXT   32           /* a pid and a line's end, with room to spare */
+
+#define LOCK_STEP_MS 5 /* between two looks at a lock that is about to be free */
 
 static const vfs_ops posix_ops;
 
@@ -308,21 +311,51 @@ static status posix_free_space(vfs *v, const char *path, uint64_t *out) {
 /* ---- the lock
  * ----------------------------------------------------------------------------------*/
 
-/* The message of whoever comes second. The pid in the file may be of a process that has ended while
- * a child of its still holds the lock, or not be written yet. */
-static status busy(posix_file *f) {
+static int lock_wait_ms = 10000;
+
+void vfs_posix_lock_wait(int ms) {
+    lock_wait_ms = ms;
+}
+
+/* The pid in the lock file; 0 if there is none, as when the holder has not written it yet. */
+static status holder(posix_file *f, pid_t *pid) {
     char text[PID_TEXT];
     size_t n = 0;
+    *pid = 0;
     TRY(posix_pread(&f->base, text, sizeof(text), 0, &n));
     const char *end = memchr(text, '\n', n);
-    int64_t pid = 0;
-    if (!end || !num_parse_i64(slice_of(text, (size_t)(end - text)), &pid) || pid <= 0 ||
-        pid > INT32_MAX)
-        return status_make(ST_BUSY, "%s is held by another process", f->path);
-    if (kill((pid_t)pid, 0) < 0 && errno == ESRCH)
-        return status_make(ST_BUSY, "%s is held by a child of process %d, which has ended", f->path,
-                           (int)pid);
-    return status_make(ST_BUSY, "%s is held by process %d", f->path, (int)pid);
+    int64_t found = 0;
+    if (end && num_parse_i64(slice_of(text, (size_t)(end - text)), &found) && found > 0 &&
+        found <= INT32_MAX)
+        *pid = (pid_t)found;
+    return STATUS_OK;
+}
+
+/* Has it ended? Also if nobody has waited for it yet, as a shell that killed it may not have. */
+static bool has_ended(pid_t pid) {
+    char path[32], line[64];
+    if (kill(pid, 0) < 0) return errno == ESRCH;
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    bool zombie = false;
+    while (f && !zombie && fgets(line, sizeof(line), f))
+        zombie = strncmp(line, "State:\tZ", 8) == 0;
+    if (f) (void)fclose(f);
+    return zombie;
+}
+
+/* The lock is taken. If the process that took it has ended, a child of its still holds it, which is
+ * about to end too (io/child_side.c): true if it is worth to wait and try again. Else the message
+ * of whoever comes second. */
+static status busy(posix_file *f, int waited_ms, bool *again) {
+    pid_t pid;
+    *again = false;
+    TRY(holder(f, &pid));
+    if (pid == 0) return status_make(ST_BUSY, "%s is held by another process", f->path);
+    if (!has_ended(pid)) return status_make(ST_BUSY, "%s is held by process %d", f->path, (int)pid);
+    *again = waited_ms < lock_wait_ms;
+    return status_make(ST_BUSY, "%s is held by a child of process %d, which has ended", f->path,
+                       (int)pid);
 }
 
 /* Replaces what the lock file says by our pid. It is for the message alone: on a full disk the lock
@@ -334,18 +367,24 @@ static void write_pid(posix_file *f) {
     (void)(status_ok(posix_truncate(&f->base, 0)) && status_ok(write_run(f, text, n, 0)));
 }
 
-/* Never waits. */
+/* Waits only for the child of a process that has ended. */
 static status posix_lock(vfs *v, const char *path, vfs_file **out) {
     vfs_file *file = NULL;
     *out = NULL;
     TRY(posix_open(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, &file));
     posix_file *f = posix_of(file);
-    int r;
-    RETRY(r, flock(f->fd, LOCK_EX | LOCK_NB));
-    if (r < 0) {
-        status s = errno == EWOULDBLOCK ? busy(f) : status_errno(errno, "lock %s", path);
-        (void)status_ok(posix_close(file)); /* the first failure is the one to tell */
-        return s;
+    for (int waited = 0;; waited += LOCK_STEP_MS) {
+        int r;
+        bool again = false;
+        RETRY(r, flock(f->fd, LOCK_EX | LOCK_NB));
+        if (r == 0) break;
+        status s =
+            errno == EWOULDBLOCK ? busy(f, waited, &again) : status_errno(errno, "lock %s", path);
+        if (!again) {
+            (void)status_ok(posix_close(file)); /* the first failure is the one to tell */
+            return s;
+        }
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
     }
     write_pid(f);
     *out = file;
