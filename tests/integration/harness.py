@@ -1,12 +1,15 @@
 """What the Python programs of this folder share: running their tests, waiting, and looking at a
 server from outside."""
 
+import contextlib
+import ctypes
 import os
 import re
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import traceback
 import zlib
@@ -164,3 +167,52 @@ class Process:
         """Waits for its end; (status, all that it wrote)."""
         text = self.process.communicate(timeout=PATIENCE)[0]
         return self.process.returncode, text
+
+
+def in_child(test, name=None):
+    """Runs it in a forked child, so that what it does to its process ends with it."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            test()
+            status = 0
+        except Skip as why:
+            print("SKIPPED: %s: %s" % (name or test.__name__, why))
+            status = 0
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)
+    expect(os.waitpid(pid, 0)[1], 0, name or test.__name__)
+
+
+def private_mounts():
+    """Gives the process mounts of its own, which end with it; without root's rights, as the root of a
+    user namespace, if the system lets it."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    uid, gid, new_ns, new_user = os.getuid(), os.getgid(), 0x00020000, 0x10000000
+    if libc.unshare(new_ns) != 0:
+        if libc.unshare(new_ns | new_user) != 0:
+            raise Skip("mounts: " + os.strerror(ctypes.get_errno()))
+        for name, text in (("setgroups", "deny"), ("uid_map", "0 %d 1" % uid), ("gid_map", "0 %d 1" % gid)):
+            with open("/proc/self/" + name, "w") as f:
+                f.write(text)
+    if libc.mount(b"none", b"/", None, 0x4000 | 0x40000, None) != 0:  # MS_REC | MS_PRIVATE
+        raise Skip("mounts: " + os.strerror(ctypes.get_errno()))
+
+
+@contextlib.contextmanager
+def tmpfs(size):
+    """The path of a file system of its own, of so many bytes; in a process that has private_mounts()."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    path = tempfile.mkdtemp(prefix="stave-test-")
+    if libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, b"size=%d" % size) != 0:
+        os.rmdir(path)
+        raise Skip("tmpfs: " + os.strerror(ctypes.get_errno()))
+    try:
+        yield path
+    finally:
+        libc.umount2(path.encode(), 2)  # MNT_DETACH: whoever still has a file there keeps it
+        os.rmdir(path)

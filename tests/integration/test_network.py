@@ -157,25 +157,6 @@ def unshare_network():
             raise Skip(command + " failed")
 
 
-def in_child(test):
-    """Runs it in a forked child, so that what it does to its process ends with it."""
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            test()
-            status = 0
-        except Skip as why:
-            print("SKIPPED: %s: %s" % (test.__name__, why))
-            status = 0
-        except BaseException:
-            harness.traceback.print_exc()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(status)
-    expect(os.waitpid(pid, 0)[1], 0, test.__name__)
-
-
 def protected_mode():
     unshare_network()
     with Stave({"bind": "*"}).start() as s:
@@ -192,7 +173,7 @@ def protected_mode():
 
 
 def test_protected_mode():
-    in_child(protected_mode)
+    harness.in_child(protected_mode)
 
 
 def test_maxclients():
