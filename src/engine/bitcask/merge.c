@@ -4,7 +4,8 @@
  * percent of it is garbage: dead bytes, and hiding ones that no merge has looked at since they were
  * written, or that come with the oldest segment. Deletes that a merge had to keep do not count
  * again, or a merge would be repeated for nothing. Many small segments in a row, as restarts leave
- * them, are a reason too. */
+ * them, are a reason too. No run is chosen whose copy the disk may have no room for: on one that is
+ * nearly full the space comes back a segment at a time. */
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
@@ -54,8 +55,15 @@ static bool is_better(const run_value *a, const run_value *b) {
     return ra > rb || (ra == rb && a->garbage > b->garbage);
 }
 
-/* The best run that begins at rank i, if it is better than *best. */
-static void consider_runs(const bitcask *e, uint32_t i, run_value *best) {
+/* How much a merge may copy, so that there is room for it, for its hints and its file of moves. */
+static uint64_t copy_room(const bitcask *e) {
+    uint64_t bytes;
+    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
+    return status_ok(s) ? bytes - bytes / 4 : UINT64_MAX;
+}
+
+/* The best run that begins at rank i and copies no more than `room`, if it is better than *best. */
+static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value *best) {
     run_value v = {.at = i};
     uint64_t total = 0;
     /* each prefix of what can be taken from here is a run; the best one counts */
@@ -66,6 +74,7 @@ static void consider_runs(const bitcask *e, uint32_t i, run_value *best) {
         v.len++;
         total += s->end;
         v.copy += s->live + kept;
+        if (v.copy > room) break;
         if (s->state != SEG_DEAD) v.garbage += s->end - FILE_HEADER - s->live - kept;
         bool enough =
             v.garbage * 100 >= (v.garbage + v.copy) * (uint64_t)bitcask_conf.merge_garbage;
@@ -77,9 +86,10 @@ static void consider_runs(const bitcask *e, uint32_t i, run_value *best) {
 
 /* True, with the run to merge, if there is one worth it. */
 static bool choose(const bitcask *e, run_value *best) {
+    uint64_t room = copy_room(e);
     *best = (run_value){0};
     for (uint32_t i = 0; i < e->norder; i++)
-        consider_runs(e, i, best);
+        consider_runs(e, i, room, best);
     return best->len > 0;
 }
 
