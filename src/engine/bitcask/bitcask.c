@@ -12,6 +12,9 @@
 
 #include <stdio.h>
 
+/* Room that the arena keeps, in chunks, for what is done between two looks at it. */
+#define INDEX_SPARE ((uint64_t)256 << 20)
+
 /* Messages live in a ring that the next ones overwrite, so it is copied. */
 engine_result bc_error(bitcask *e, status s) {
     CHECK(!status_ok(s));
@@ -226,6 +229,8 @@ status bc_room(engine *base, size_t bytes) {
     uint64_t left = logwrite_left(e->log), need = bytes + RECORD_OVERHEAD_MAX;
     bool coming = !e->no_space && !e->meta.full; /* the next segment is there, or on its way */
     if (bytes == 0 && (left >= need || e->next || coming)) return STATUS_OK;
+    if (bytes > 0 && e->index_full)
+        return status_make(ST_NO_SPACE, "No space left in the index: it has its largest size");
     if (bytes > 0 && !e->on_reserve && (left >= need + seglog_reserve(e) || coming))
         return STATUS_OK;
     return status_make(ST_NO_SPACE, "No space left on device for the log in %s", e->dir);
@@ -246,6 +251,7 @@ void bc_cron(engine *base) {
     seg_retire_dead(e);
     merge_cron(e);
     hint_cron(e);
+    e->index_full = arena_left(e->shared.arena) < INDEX_SPARE;
     bc_cache_cron(e);
     seglog_tell(e);
 }

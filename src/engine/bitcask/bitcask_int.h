@@ -148,7 +148,9 @@ typedef struct bitcask {
     merge_job *merge;
     hint_job *hints;
     uint64_t merge_after_us, hints_after_us; /* none is started before */
-    bool compact_wanted;
+    bool compact_wanted;                     /* engine_compact was called, and has not begun */
+    uint32_t compact_seals;                  /* the segment that was active then */
+    bool index_full;                         /* the arena has no room for many more entries */
     bitcask_stats stats;
     metric_section sections[2];
 } bitcask;

@@ -23,6 +23,7 @@ struct hint_job {
     segment *segs[HINTS_MAX];
     uint32_t n;
     uint64_t rate;
+    bool cancelled;
 };
 
 /* Does s lack a hint that it should have? */
@@ -64,7 +65,7 @@ static void done(child_job *job, status result, slice out) {
     }
     if (status_ok(result)) {
         e->stats.hints += j->n;
-    } else {
+    } else if (!j->cancelled) {
         e->stats.hint_failures++;
         e->hints_after_us = bc_now_us(e) + FAILED_US;
         log_warning("Making %u hints: %s", j->n, result.msg);
@@ -131,6 +132,7 @@ void hint_all(bitcask *e) {
 /* Hints that were not finished are found damaged, and ignored, by the next start. */
 void hint_end(bitcask *e) {
     child_host *h = e->env->children;
+    if (e->hints) e->hints->cancelled = true;
     if (e->hints) h->ops->kill(h, &e->hints->child);
     while (e->hints)
         h->ops->poll(h);

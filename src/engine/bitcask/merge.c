@@ -16,6 +16,7 @@
 #define RUN_MAX    64
 #define RUN_BYTES  ((uint64_t)2 << 30) /* of a run that is chosen by itself */
 #define SMALL_MANY 8                   /* segments in a row that fill less than half of one */
+#define LEAST_PART 8                   /* of a segment: less garbage is not worth a fork */
 #define CHOOSE_US  1000000             /* how often it is looked for something to merge */
 #define FAILED_US  10000000            /* after a failure: not before */
 
@@ -79,7 +80,7 @@ static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value
         bool enough =
             v.garbage * 100 >= (v.garbage + v.copy) * (uint64_t)bitcask_conf.merge_garbage;
         bool small = v.len >= SMALL_MANY && total < (uint64_t)bitcask_conf.segment_size / 2;
-        if (v.garbage == 0 && !small) continue;
+        enough = enough && v.garbage * LEAST_PART >= (uint64_t)bitcask_conf.segment_size;
         if ((enough || small) && is_better(&v, best)) *best = v;
     }
 }
@@ -151,6 +152,10 @@ static void child_done(child_job *job, status result, slice out) {
     e->stats.merge_read += j->read;
     e->stats.merge_written += j->written;
     if (status_ok(result)) return;
+    if (j->cancelled) {
+        give_up(e);
+        return;
+    }
     log_warning("A merge of %u segments failed: %s", j->nrun, result.msg);
     e->stats.merge_failures++;
     e->merge_after_us = bc_now_us(e) + FAILED_US;
@@ -280,9 +285,25 @@ static void settle(bitcask *e) {
     j->gen = meta_commit(e);
 }
 
+/* Goes on in another segment than the one that was active when engine_compact was called; true once
+ * that is so. */
+static bool is_sealed_for_compact(bitcask *e) {
+    if (e->active->number != e->compact_seals) return true;
+    status s = seg_ask_next(e);
+    if (!status_ok(s)) {
+        log_warning("No merge of all there is: %s", s.msg);
+        e->compact_wanted = false;
+    }
+    if (!e->next) return false;
+    seg_rotate(e);
+    e->want_sync = true;
+    return true;
+}
+
 /* All sealed segments, for engine_compact: they begin at rank 0. */
 static void start_wanted(bitcask *e) {
     uint32_t n = 0;
+    if (!is_sealed_for_compact(e)) return;
     while (n < e->norder && is_free(e, e->order[n]))
         n++;
     /* all but the active one must be sealed, and free; until then cron comes back here */
@@ -341,6 +362,7 @@ void merge_cancel(bitcask *e) {
     merge_job *j = e->merge;
     if (!j || j->step > MERGE_VERIFYING) return;
     if (j->step == MERGE_RUNNING) {
+        j->cancelled = true;
         e->env->children->ops->kill(e->env->children, &j->child);
         return; /* child_done gives it up */
     }
@@ -360,17 +382,14 @@ void merge_end(bitcask *e) {
     forget(e);
 }
 
-/* engine_compact: the active segment is sealed, then all there is merged as soon as it can be. */
+/* engine_compact: cron does it: seals the active segment, then merges all there is. */
 status bc_compact(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
     if (e->merge || e->compact_wanted) return status_make(ST_BUSY, "a merge is running");
     if (seglog_is_dead(e)) return e->failure;
-    if (log_pos_offset(logwrite_end(e->log)) > e->active->first) {
-        TRY(seg_wait_next(e));
-        seg_rotate(e);
-        e->want_sync = true;
-    }
     e->compact_wanted = true;
+    e->compact_seals =
+        log_pos_offset(logwrite_end(e->log)) > e->active->first ? e->active->number : 0;
     return STATUS_OK;
 }

@@ -38,7 +38,8 @@ struct merge_job {
     child_job child;
     bitcask *e;
     merge_step step;
-    segment **run; /* in order; frozen */
+    bool cancelled; /* its child was told to end */
+    segment **run;  /* in order; frozen */
     uint32_t nrun;
     segment **outs; /* SEG_PREPARING until they are installed */
     uint32_t nouts;

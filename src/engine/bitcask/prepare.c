@@ -155,6 +155,13 @@ void seg_prepare_if_due(bitcask *e) {
     if (!status_ok(s)) log_debug("%s: %s", e->dir, s.msg);
 }
 
+/* For a segment that is left before it is full. */
+status seg_ask_next(bitcask *e) {
+    CHECK(!e->batch.open);
+    if (e->next || e->prepare.step != PREP_NONE) return STATUS_OK;
+    return prepare_start(e);
+}
+
 /* One attempt, from its beginning to its end, with the thread waiting. */
 status seg_wait_next(bitcask *e) {
     for (bool tried = false; !e->next; tried = true) {

@@ -286,6 +286,17 @@ static status make_next(bitcask *e, log_pos before, segment **out) {
     return make_active(e, s, log_pos_file(before));
 }
 
+/* Gives back what was allocated behind the ends of files that were open, now that their lengths are
+ * in the manifest. */
+static void cut_sealed(recovery *r) {
+    for (uint32_t i = 0; i < r->e->norder; i++) {
+        segment *s = r->e->order[i];
+        if (r->files[i].length) continue;
+        status st = s->file->ops->truncate(s->file, s->end);
+        if (!status_ok(st)) log_warning("Cutting segment %u: %s", s->number, st.msg);
+    }
+}
+
 /* The log goes on in s, from the edit on that closes what was before. */
 static status begin(recovery *r, segment *s, log_pos before) {
     bitcask *e = r->e;
@@ -295,6 +306,7 @@ static status begin(recovery *r, segment *s, log_pos before) {
     TRY(meta_wait(e, meta_commit(e)));
     for (uint32_t i = 0; i < e->norder; i++)
         e->order[i]->order = 0;
+    cut_sealed(r);
     e->log = logwrite_new(e->store_id);
     logwrite_file f = {s->file, s->number, s->limit};
     logwrite_start(e->log, &f, before);

@@ -101,6 +101,8 @@ void seg_consider_all(bitcask *e);
 /* Starts making the next segment if there is none and the active one is filling. */
 void seg_prepare_if_due(bitcask *e);
 void seg_prepare_advance(bitcask *e);
+/* Starts making it even if the active one is not filling. Not ok: it can't be had. */
+status seg_ask_next(bitcask *e);
 /* Blocks until there is a next segment. */
 status seg_wait_next(bitcask *e);
 /* Goes on in the next segment, taking the open batch along. REQUIRES: there is a next one. */
