@@ -178,8 +178,9 @@ def test_protected_mode():
 
 def test_maxclients():
     with Stave({"maxclients": 5}).start() as s:
-        wait_until(lambda: info(s.connect(), "connected_clients") == 1, "the first clients' end")
-        inside = [s.connect() for _ in range(5)]
+        c = s.connect()
+        wait_until(lambda: info(c, "connected_clients") == 1, "the end of those before")
+        inside = [c] + [s.connect() for _ in range(4)]
         expect([c.call("PING") for c in inside], ["PONG"] * 5)
         refused = raw(s.port)
         expect(refused.recv(4096), b"-ERR max number of clients reached\r\n")

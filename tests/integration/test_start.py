@@ -17,6 +17,7 @@ def refuses(*args, says, lines=1, stdin=None):
     with tempfile.TemporaryDirectory(prefix="stave-test-") as top:
         data = os.path.join(top, "data")
         port = [] if "--port" in args else ["--port", free_port()]
+        port += [] if "--bind" in args else ["--bind", "127.0.0.1"]
         status, out, err = run_once(*args, *port, "--dir", data, stdin=stdin)
         expect(status, 1, "status of %r, which said %r" % (args, out + err))
         for word in [says] if isinstance(says, str) else says:
@@ -135,8 +136,8 @@ def bad_directory(path, says):
     """The directory is the trouble: it stays as it was, and no socket or pid file is left."""
     with tempfile.TemporaryDirectory(prefix="stave-test-") as top:
         before = files_of(path) if os.path.isdir(path) else None
-        status, out, err = run_once("--port", free_port(), "--dir", path, "--unixsocket",
-                                    top + "/s.sock", "--pidfile", top + "/pid")
+        status, out, err = run_once("--port", free_port(), "--bind", "127.0.0.1", "--dir", path,
+                                    "--unixsocket", top + "/s.sock", "--pidfile", top + "/pid")
         expect((status, len(err.strip().split("\n"))), (1, 1), err)
         for word in says:
             assert word in err, "%r is not in %r" % (word, err)

@@ -2,6 +2,7 @@
 temporary directory of its own; stopped by pid. Standard library only."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -16,10 +17,15 @@ STAVE = os.environ.get("STAVE_SERVER", os.path.join(TOP, "src", "stave-server"))
 
 
 def free_port():
-    """A port that nobody listens on just now."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port that nobody listens on just now, below those that connections take for their own end."""
+    while True:
+        port = random.randrange(10000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("", port))
+                return port
+            except OSError:
+                pass
 
 
 class Server:

@@ -1,0 +1,93 @@
+#!/usr/bin/python3
+"""What commands cost the log: a small change of a large value is a small record; dead files go."""
+
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from tests.integration import harness  # noqa: E402
+from tests.integration.harness import Stave, expect, info, wait_until  # noqa: E402
+
+MB = 1 << 20
+LARGE = 16 * MB
+SMALL = 8 << 10  # bytes of log that one bit may cost: a few KiB
+
+
+def logged(c, *command):
+    """The bytes of log that a command has cost, all of it written."""
+    before = info(c, "log_end")
+    answer = c.call(*command)
+    expect(info(c, "log_end") >> 32, before >> 32, "the log went on to another file: ")
+    return info(c, "log_end") - before, answer
+
+
+def test_a_bit_in_a_large_value():
+    with Stave({"segment-size": "256mb", "compression": "no"}).start() as s:
+        c = s.connect()
+        noise = os.urandom(LARGE)
+        bytes_whole, _ = logged(c, "SET", "b", noise)
+        assert bytes_whole > LARGE, bytes_whole
+        costs = []
+        for at in (0, 1, LARGE * 4, LARGE * 4 + 1, LARGE * 8 - 1):
+            cost, old = logged(c, "SETBIT", "b", at, 1)
+            expect(old, noise[at // 8] >> (7 - at % 8) & 1)
+            costs.append(cost)
+        for command in (["SETRANGE", "b", 5 * MB, "12 bytes long"], ["APPEND", "b", "tail"],
+                        ["BITFIELD", "b", "SET", "u32", LARGE, 7], ["EXPIRE", "b", 1000],
+                        ["PERSIST", "b"], ["RENAME", "b", "c"]):
+            costs.append(logged(c, *command)[0])
+        print("MEASURED: bytes of log for a change of a 16 MiB value: %r" % costs)
+        assert max(costs) < SMALL, costs
+        wanted = bytearray(noise + b"tail")
+        for at in (0, 1, LARGE * 4, LARGE * 4 + 1, LARGE * 8 - 1):
+            wanted[at // 8] |= 128 >> at % 8
+        wanted[5 * MB:5 * MB + 13] = b"12 bytes long"
+        wanted[LARGE // 8:LARGE // 8 + 4] = b"\0\0\0\7"
+        s.kill()
+        c = s.start().connect()
+        assert c.call("GET", "c") == bytes(wanted), "after a kill"
+
+
+def test_a_far_bit_of_nothing():
+    """What was never written takes no room: a bit 512 MB away is one small record."""
+    with Stave().start() as s:
+        c = s.connect()
+        cost, _ = logged(c, "SETBIT", "far", (512 * MB) * 8 - 1, 1)
+        assert cost < SMALL, cost
+        expect(c.call("STRLEN", "far"), 512 * MB)
+        expect(c.call("GETRANGE", "far", 512 * MB - 2, -1), b"\0\1")
+        expect(c.call("GETBIT", "far", 12345678), 0)
+        expect(c.call("BITPOS", "far", 1), 512 * MB * 8 - 1)
+
+
+def test_reads_cost_nothing():
+    with Stave().start() as s:
+        c = s.connect()
+        c.call("SET", "k", "v")
+        for command in (["GET", "k"], ["EXISTS", "k"], ["TTL", "k"], ["SCAN", 0], ["DBSIZE"], ["DEL", "nosuch"],
+                        ["EXPIRE", "nosuch", 1], ["SET", "k", "w", "NX"], ["PERSIST", "k"], ["SETNX", "k", "x"]):
+            expect(logged(c, *command)[0] < 64, True, "%r: " % command)  # a mark of what is durable may come
+
+
+def test_disk_is_given_back():
+    """After FLUSHALL the files are gone, without a merge; overwritten segments go by themselves."""
+    with Stave({"segment-size": "1mb", "compression": "no", "merge-window": "never"}).start() as s:
+        c = s.connect()
+
+        def used():
+            d = s.data_directory()
+            return sum(os.stat(os.path.join(d, n)).st_blocks * 512 for n in os.listdir(d))
+        for i in range(100):
+            c.call("SET", "k:%d" % i, os.urandom(100000))
+        assert used() > 10 * MB, used()
+        c.call("FLUSHALL")
+        wait_until(lambda: used() < 4 * MB, "space back after FLUSHALL")
+        for i in range(200):
+            c.call("SET", "again:%d" % (i % 5), os.urandom(100000))
+        wait_until(lambda: used() < 5 * MB, "space back after overwriting")
+        expect(info(c, "merges"), 0)
+        expect(c.call("DBSIZE"), 5)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main(globals()))
