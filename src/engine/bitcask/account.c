@@ -8,6 +8,9 @@
  *         Which delete has become needless is not known here: only a merge finds out
  * order   a FLUSH or SWAP that the manifest's copy of the mapping does not cover yet
  *
+ * dead    the rest, which is nowhere counted: replaced and deleted records, BEGIN and IDLE, and the
+ *         bytes by which a mark makes a record longer are live or dead with it
+ *
  * A sealed segment is dead when nothing in it is live, none of its orders matter, and it hides
  * nothing, which holds too for the oldest segment, there being nothing older to hide (B6). */
 #include "engine/bitcask/bitcask_int.h"

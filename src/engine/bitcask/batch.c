@@ -28,6 +28,7 @@ undo *batch_undo(bitcask *e) {
 
 /* Empties the list for the next batch. */
 static void batch_reset(bitcask *e) {
+    CHECK(e->batch.open);
     batch *b = &e->batch;
     b->open = false;
     b->n = 0;
@@ -55,6 +56,7 @@ void bc_begin(engine *base) {
 
 /* A main entry's change stands. */
 static void settle_entry(bitcask *e, const undo *u) {
+    CHECK(u->kind == UNDO_ENTRY && u->size >= RECORD_HEADER);
     if (u->entry.now != ARENA_NONE)
         seg_live_add(e, u->db, e->active->slot, u->size);
     else
@@ -72,6 +74,7 @@ static void settle_entry(bitcask *e, const undo *u) {
 
 /* The batch's orders stand. */
 static void settle_orders(bitcask *e) {
+    CHECK(e->batch.order_size > 0);
     segment *s = e->active;
     s->order += e->batch.order_size;
     s->order_last = e->batch.order_at;
@@ -109,6 +112,7 @@ void bc_commit(engine *base) {
 
 /* A main entry is again what it was. */
 static void undo_entry(bitcask *e, const undo *u) {
+    CHECK(u->entry.now != ARENA_NONE || u->entry.old != ARENA_NONE);
     arena_ref now = u->entry.now, old = u->entry.old;
     slice key = kdent_key(keydir_at(&e->shared, now != ARENA_NONE ? now : old));
     uint64_t token = keydir_token(&e->shared, key);

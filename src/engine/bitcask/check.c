@@ -72,6 +72,7 @@ static void check_value(checking *c, bool has_value, slice value, const record *
 /* One main entry. */
 static void check_entry(checking *c, const pdb *d, const char *p, uint64_t *expires,
                         uint64_t *owners) {
+    CHECK(d->keys);
     kdent k;
     record r;
     kdent_decode(p, &k);
@@ -93,6 +94,7 @@ static void check_entry(checking *c, const pdb *d, const char *p, uint64_t *expi
 
 /* One collection: every element, and the counts. */
 static void check_coll(checking *c, const coll *o) {
+    CHECK(o->tree && o->db);
     uint64_t counts[ENGINE_MAPS] = {0};
     btree_iter it;
     btree_check(o->tree);
@@ -146,6 +148,7 @@ static void count_dropped(checking *c, const pdb *d) {
 
 /* One physical database: everything that it owns, then what the sums say it has where. */
 static void check_pdb(checking *c, pdb *d) {
+    CHECK(!d->dropped);
     bitcask *e = c->e;
     uint64_t expires = 0, owners = 0, keys = 0;
     size_t pos = 0;

@@ -1,8 +1,9 @@
 /* close: a clean end: everything durable, every segment sealed, hints beside them.
  *
  * The active segment is sealed as it is and cut to its length; one that was prepared and not used
- * goes, and so does an active one in which nothing matters. What fails on the way costs the next
- * start time, not data: it recovers as after a crash. */
+ * goes, and so does an active one in which nothing matters. A merge that was being applied is left
+ * as the manifest has it: not begun. What fails on the way costs the next start time, not data: it
+ * recovers as after a crash. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
@@ -10,6 +11,7 @@
 
 /* Waits until no segment is being made: either there is a next one, or none. */
 static status end_preparing(bitcask *e) {
+    CHECK(!e->batch.open);
     while (e->prepare.step != PREP_NONE) {
         if (seglog_is_dead(e)) return e->failure;
         if (e->meta.full) return status_make(ST_NO_SPACE, "No space left on device");
@@ -21,6 +23,7 @@ static status end_preparing(bitcask *e) {
 
 /* Seals the active segment, or retires it if nothing in it matters. */
 static void end_active(bitcask *e) {
+    CHECK(e->active && !e->next);
     segment *s = e->active;
     s->end = log_pos_offset(logwrite_end(e->log));
     s->state = SEG_SEALED;
@@ -39,6 +42,7 @@ static void end_active(bitcask *e) {
 
 /* Waits until what is retired is unlinked, or can't be. */
 static void end_retiring(bitcask *e) {
+    CHECK(!e->merge);
     retire_advance(e);
     e->env->aio->ops->drain(e->env->aio);
     if (e->meta.edit.ops.len == 0 || seglog_is_dead(e)) return;

@@ -79,6 +79,7 @@ coll *coll_make(pdb *d, uint64_t id) {
 
 /* Takes it out of the table. */
 static void unhook(coll *c) {
+    CHECK(c->db && c->id != 0);
     char k[8];
     put_u64(k, c->id);
     void *was = dict_del(c->db->colls, slice_of(k, sizeof k));
@@ -103,6 +104,7 @@ void coll_drop(bitcask *e, coll *c) {
 /* Gives the bytes of at most SLICE_PAIRS elements back; true when all are. A database that was
  * dropped meanwhile has given back everything at once. */
 static bool walk_some(bitcask *e, coll *c) {
+    CHECK(c->owners == 0);
     if (c->walked) return true;
     bool more = c->walking || btree_first(c->tree, &c->walk);
     for (int i = 0; more && i < SLICE_PAIRS; i++) {
@@ -147,6 +149,7 @@ slice coll_key(bitcask *e, unsigned map, slice sub) {
 
 /* The key and old cell that u remembers. */
 static slice undo_key(const bitcask *e, const undo *u) {
+    CHECK(u->element.at + u->element.key_len <= e->batch.bytes.len);
     return slice_of(e->batch.bytes.data + u->element.at, u->element.key_len);
 }
 

@@ -49,6 +49,7 @@ void seglog_tell(bitcask *e) {
 
 /* Moves `released` as far as the policy allows; it never goes back. */
 static void seglog_release(bitcask *e) {
+    CHECK(logwrite_durable(e->log) <= logwrite_written(e->log));
     if (seglog_is_dead(e)) return;
     bool always = bitcask_conf.appendfsync == ENGINE_FSYNC_ALWAYS;
     log_pos to = always ? logwrite_durable(e->log) : logwrite_written(e->log);
@@ -133,6 +134,7 @@ void seglog_sync(bitcask *e) {
 
 /* On a worker. */
 static void fsync_run(aio_job *job) {
+    CHECK(((fsync_job *)((char *)job - offsetof(fsync_job, job)))->n > 0);
     fsync_job *f = AIO_OWNER(job, fsync_job, job);
     for (int i = 0; i < f->n; i++) {
         job->result = f->files[i]->ops->fdatasync(f->files[i]);

@@ -68,6 +68,7 @@ void pdb_drop(bitcask *e, pdb *d) {
 /* One collection of a dropped database, some of it; true when it has none left. The table itself
  * is only walked, as deleting from it one by one would make each next one dearer to find. */
 static bool free_colls_some(pdb *d) {
+    CHECK(d->dropped);
     slice key;
     void *value;
     if (!d->colls) return true;
@@ -130,6 +131,7 @@ void dbs_grow(bitcask *e, uint32_t ndbs) {
 /* Logs an order and remembers it for the batch's end. */
 static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
                         const uint32_t *pdbs) {
+    CHECK(n > 0);
     buf body = {0};
     log_pos at;
     record_put_pairs(&body, n, dbs, pdbs);
@@ -145,6 +147,7 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
 
 /* Gives a logical database another physical one, undoably. */
 static void remap(bitcask *e, uint32_t db, pdb *now) {
+    CHECK(e->batch.open && db < e->ndbs);
     undo *u = batch_undo(e);
     *u = (undo){.kind = UNDO_MAP, .logical = db, .db = e->map[db]};
     u->now = now;

@@ -33,6 +33,7 @@ static inline arena_ref find(const bitcask *e, const pdb *d, slice key) {
 
 /* Fills out from k, whose reference is r. */
 static void fill_entry(const bitcask *e, arena_ref r, const kdent *k, entry *out) {
+    CHECK(k->segment < e->nslots);
     *out = (entry){.type = k->type,
                    .hint = k->hint,
                    .access = k->access,
@@ -163,6 +164,7 @@ void entry_unlinked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
 /* Remembers a change of a main entry; the keydir has it already. */
 static void entry_changed(bitcask *e, pdb *d, uint64_t token, const record *r, log_pos at,
                           arena_ref old, arena_ref now) {
+    CHECK(old != ARENA_NONE || now != ARENA_NONE);
     undo *u = batch_undo(e);
     u->kind = UNDO_ENTRY;
     u->size = r->size;

@@ -39,6 +39,7 @@ void due_add(pdb *d, uint64_t token, int64_t when) {
 
 /* An entry of that token and, unless `when` is 0, that time; ARENA_NONE if there is none. */
 static arena_ref find_due(bitcask *e, const pdb *d, uint64_t token, int64_t when) {
+    CHECK(token < (1ULL << TOKEN_BITS));
     keydir_iter it;
     uint64_t t;
     arena_ref r;

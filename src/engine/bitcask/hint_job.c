@@ -28,6 +28,7 @@ struct hint_job {
 
 /* Does s lack a hint that it should have? */
 static bool lacks_hint(const bitcask *e, const segment *s) {
+    CHECK(s->number > 0);
     bool logged = s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
     return s->state == SEG_SEALED && logged && !s->hinted && !s->frozen;
 }
@@ -45,6 +46,7 @@ static hint_source source_of(const bitcask *e, vfs *v, uint64_t rate) {
 
 /* In the child: one after the other, then one fsync of the directory for all their names. */
 static status run(child_job *job, vfs *v, buf *out) {
+    CHECK(((const hint_job *)job->ctx)->n > 0);
     const hint_job *j = job->ctx;
     hint_source h = source_of(j->e, v, j->rate);
     (void)out;
@@ -76,6 +78,7 @@ static void done(child_job *job, status result, slice out) {
 
 /* Takes segments for a job. */
 static hint_job *gather(bitcask *e) {
+    CHECK(!e->hints);
     hint_job *j = mem_zalloc(sizeof *j);
     j->e = e;
     j->rate = (uint64_t)bitcask_conf.merge_rate_limit;

@@ -21,7 +21,7 @@
 
 #define THROTTLE_BYTES (256u << 10)
 
-/* One record; its key and value lie in hint_work.bytes. */
+/* One record, as far as a hint can need it; its key and value lie in hint_work.bytes. */
 typedef struct hint_item {
     uint8_t kind, type, flags, map;
     uint32_t pdb, offset, size, key_len, value_len;
@@ -47,6 +47,7 @@ static int group_of(unsigned kind) {
 
 /* Collects one record. */
 static void collect(hint_work *w, const record *r, uint32_t offset) {
+    CHECK(offset >= FILE_HEADER && r->size >= RECORD_HEADER);
     if (r->kind == RECORD_IDLE || r->kind == RECORD_BEGIN) return;
     int group = group_of(r->kind);
     slice key = group == 0 ? r->body : r->key;
@@ -103,6 +104,7 @@ static int compare(const void *pa, const void *pb, void *ctx) {
 
 /* Reads the whole segment. */
 static status scan(hint_work *w, const log_file *f) {
+    CHECK(w->n == 0 && f->length > 0);
     logscan *s;
     logscan_item item;
     bool got = true;
@@ -125,6 +127,7 @@ static status scan(hint_work *w, const log_file *f) {
 
 /* Is item i the last record of its key? */
 static bool is_last(const hint_work *w, size_t i) {
+    CHECK(i < w->n);
     if (i + 1 == w->n || group_of(w->items[i].kind) == 0) return true;
     return compare_keys(w, &w->items[i], &w->items[i + 1]) != 0;
 }
@@ -158,6 +161,7 @@ static status put_items(const hint_work *w, hint_writer *out) {
 
 /* Sorts and writes what was collected. */
 static status write_hint(hint_work *w, uint32_t number, uint32_t length) {
+    CHECK(length > FILE_HEADER && number > 0);
     char path[FILE_PATH_MAX];
     hint_writer *out;
     uint64_t bytes;

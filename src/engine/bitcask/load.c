@@ -22,6 +22,7 @@ typedef struct loaded {
 
 /* The database, or NULL if it is known to be dead. */
 static pdb *live_pdb(load_ctx *l, uint32_t number) {
+    CHECK(l->e->map);
     pdb *d = pdb_find(l->e, number);
     if (d || number < l->known) return d;
     return pdb_new(l->e, number);
@@ -29,6 +30,7 @@ static pdb *live_pdb(load_ctx *l, uint32_t number) {
 
 /* An entry that the keydir no longer has is gone for good. */
 static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
+    CHECK(d->keys && old != ARENA_NONE);
     kdent k;
     kdent_decode(keydir_at(&e->shared, old), &k);
     seg_live_sub(e, d, k.segment, k.size);
@@ -38,6 +40,7 @@ static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
 
 /* A PUT or DEL. The later record wins, so what it replaces is gone for good. */
 static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    CHECK(x->size >= RECORD_HEADER && x->offset >= FILE_HEADER);
     arena_ref old;
     if (x->kind == RECORD_DEL) {
         /* counted as hiding even if nothing was there: what it hides may be in a segment whose
@@ -66,6 +69,7 @@ static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
 /* A MAP_PUT or MAP_DEL. Its collection is made if this is the first that is heard of it: the owner
  * may come later in the log, or in another segment, or never. */
 static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    CHECK(x->coll != 0 && x->map < ENGINE_MAPS);
     char bytes[CELL_MAX(1024)];
     slice was = SLICE_EMPTY, key = coll_key(e, x->map, x->key);
     coll *c = coll_make(d, x->coll);
@@ -95,6 +99,7 @@ static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) 
 
 /* A FLUSH or SWAP, unless the manifest's mapping is of a later position. */
 static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size, slice pairs) {
+    CHECK(size > RECORD_HEADER && offset >= FILE_HEADER);
     bitcask *e = l->e;
     uint32_t db, number;
     log_pos at = seg_pos(s, offset);
@@ -216,6 +221,7 @@ void load_progress(load_ctx *l, uint64_t bytes) {
 /* Drops the collections of d that no entry owns. One whose owner was deleted, or put with another
  * one, has no record that says so: that nobody names it any more does (B12). */
 static void drop_orphans(bitcask *e, pdb *d) {
+    CHECK(d->mapped);
     size_t pos = 0, n = 0;
     slice key;
     void *value;

@@ -69,6 +69,7 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
 
 /* Fills out from the pair (key, value) of c's tree. */
 static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map_iter *out) {
+    CHECK(key.len > 0 && c->id != 0);
     cell x;
     cell_decode(bytes, &x);
     out->subkey = slice_skip(key, 1);
@@ -182,6 +183,7 @@ engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_
 
 /* Remembers a change of the element `key` (map number and subkey) of c, about to be made. */
 static void element_changes(bitcask *e, coll *c, slice key, const record *r, log_pos at, bool has) {
+    CHECK(e->batch.open && key.len > 0);
     slice old = SLICE_EMPTY;
     undo *u = batch_undo(e);
     u->kind = UNDO_ELEMENT;

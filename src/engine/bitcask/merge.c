@@ -33,6 +33,7 @@ const char *merge_step_name(merge_step s) {
 
 /* Is all of s durable, and known to be so in the manifest? */
 static bool is_logged(const bitcask *e, const segment *s) {
+    CHECK(s->number > 0);
     return s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
 }
 
@@ -65,6 +66,7 @@ static uint64_t copy_room(const bitcask *e) {
 
 /* The best run that begins at rank i and copies no more than `room`, if it is better than *best. */
 static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value *best) {
+    CHECK(i < e->norder);
     run_value v = {.at = i};
     uint64_t total = 0;
     /* each prefix of what can be taken from here is a run; the best one counts */
@@ -124,6 +126,7 @@ void merge_free(bitcask *e) {
 
 /* The job is over: the run is free for others, the file of moves goes. */
 static void forget(bitcask *e) {
+    CHECK(e->merge);
     status gone = e->fs->ops->unlink(e->fs, e->merge->path);
     (void)gone; /* it may not be there; else the next start deletes it */
     merge_free(e);
@@ -171,6 +174,7 @@ static void child_told(child_job *job, uint64_t done, uint64_t total) {
 
 /* The outputs are in the manifest, in the run's place: so they are here, and the run goes. */
 static void installed(bitcask *e) {
+    CHECK(e->merge->step == MERGE_INSTALLING);
     merge_job *j = e->merge;
     uint32_t at = seg_rank(e, j->run[0]);
     CHECK(at < e->norder);
@@ -242,6 +246,7 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
 
 /* The names are taken: a child copies. */
 static void start_child(bitcask *e) {
+    CHECK(e->merge->step == MERGE_NAMING && !e->batch.open);
     merge_job *j = e->merge;
     /* what the child decides rests on the log up to here */
     j->fork_end = logwrite_committed(e->log);
@@ -268,6 +273,7 @@ static void start_child(bitcask *e) {
 
 /* All is applied: the manifest may be told, once the log is far enough (B7). */
 static void settle(bitcask *e) {
+    CHECK(e->merge->step == MERGE_SETTLING && !e->batch.open);
     merge_job *j = e->merge;
     uint64_t live = 0;
     for (uint32_t i = 0; i < j->nrun; i++)
@@ -302,6 +308,7 @@ static bool is_sealed_for_compact(bitcask *e) {
 
 /* All sealed segments, for engine_compact: they begin at rank 0. */
 static void start_wanted(bitcask *e) {
+    CHECK(e->compact_wanted && !e->merge);
     uint32_t n = 0;
     if (!is_sealed_for_compact(e)) return;
     while (n < e->norder && is_free(e, e->order[n]))
@@ -316,6 +323,7 @@ static void start_wanted(bitcask *e) {
 
 /* Starts what is worth it. */
 static void start_best(bitcask *e) {
+    CHECK(!e->merge);
     run_value v;
     uint64_t now = bc_now_us(e);
     if (now < e->merge_after_us) return;

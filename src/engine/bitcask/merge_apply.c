@@ -13,6 +13,7 @@
 
 /* Reads the next block of moves into r->block; *more is false at the end. */
 static status next_block(moves_reader *r, const char *path, bool *more) {
+    CHECK(r->file && r->at <= r->size);
     char head[MOVES_HEAD];
     *more = r->at < r->size;
     if (!*more) return STATUS_OK;
@@ -33,6 +34,7 @@ static status next_block(moves_reader *r, const char *path, bool *more) {
 
 /* The result, cut up: lengths of the outputs, and where each one's deletes are told. */
 static status parse_result(merge_job *j, slice in, uint32_t *used) {
+    CHECK(j->hiding.len == 0);
     uint64_t n, length, pairs, number, bytes;
     slice all = in;
     if (!get_varint(&in, &n) || n > j->nouts) goto bad;
@@ -94,6 +96,7 @@ void merge_account(merge_job *j) {
 
 /* Bytes go from the run to the output. */
 static void moved(bitcask *e, pdb *d, const move *m, uint32_t old_size) {
+    CHECK(m->size >= RECORD_HEADER && m->size <= old_size);
     seg_live_sub(e, d, m->from_slot, old_size);
     seg_live_add(e, d, m->to_slot, m->size);
     cache_move(e->values, seg_pos(e->slots[m->from_slot], m->from_offset),
@@ -102,6 +105,7 @@ static void moved(bitcask *e, pdb *d, const move *m, uint32_t old_size) {
 
 /* Applies a move of a main entry. */
 static void move_entry(bitcask *e, pdb *d, const move *m) {
+    CHECK(!m->element && !d->dropped);
     kdent k;
     if (!d->keys) return;
     arena_ref r = keydir_find_place(d->keys, m->id, m->from_slot, m->from_offset);
@@ -115,6 +119,7 @@ static void move_entry(bitcask *e, pdb *d, const move *m) {
 /* Applies a move of an element: as above, in the collection's tree. The cell's other fields stay.
  */
 static void move_element(bitcask *e, pdb *d, const move *m) {
+    CHECK(m->element && !d->dropped);
     coll *c = coll_find(d, m->id);
     slice bytes, key = coll_key(e, m->map, m->sub);
     cell x;
@@ -137,6 +142,7 @@ static void move_element(bitcask *e, pdb *d, const move *m) {
 
 /* Applies some moves of the block at hand. False: it can't be read. */
 static bool apply_moves(merge_job *j) {
+    CHECK(j->step == MERGE_APPLYING);
     move m;
     for (int i = 0; i < SLICE_MOVES && j->moves.rest.len; i++) {
         if (!move_decode(&j->moves.rest, &m)) return false;
@@ -153,6 +159,7 @@ static bool apply_moves(merge_job *j) {
 
 /* The end of a pass over the file. */
 static void pass_ended(merge_job *j) {
+    CHECK(j->moves.at == j->moves.size);
     j->moves.at = 0;
     if (j->step == MERGE_VERIFYING) {
         j->step = MERGE_APPLYING;

@@ -57,6 +57,7 @@ typedef struct worker {
 
 /* Reads the filters of all segments before the run. */
 static void read_filters(worker *w) {
+    CHECK(w->nolder > 0 && !w->older);
     uint64_t held = 0;
     w->older = mem_zalloc(w->nolder * sizeof *w->older);
     for (uint32_t i = 0; i < w->nolder; i++) {
@@ -92,6 +93,7 @@ static bool may_be_older(worker *w, bool element, uint64_t hash) {
 
 /* Ends the open output: its line of the result, and its hint. */
 static status end_output(worker *w) {
+    CHECK(w->out.file && w->nout > 0);
     char number[2 * VARINT_MAX];
     uint32_t length = outfile_length(&w->out);
     const segment *s = w->j->outs[w->nout - 1];
@@ -126,6 +128,7 @@ static status begin_output(worker *w) {
 
 /* Copies r to the output; *slot, *offset: its new place. */
 static status put_record(worker *w, record *r, uint16_t *slot, uint32_t *offset) {
+    CHECK(w->j->limit > FILE_HEADER);
     /* limits are soft by one record, so that any record fits somewhere */
     if (w->out.file && outfile_length(&w->out) >= w->j->limit) TRY(end_output(w));
     if (!w->out.file) TRY(begin_output(w));
@@ -201,6 +204,7 @@ static status flush_moves(worker *w) {
 
 /* Copies a live record and notes where it went. */
 static status keep_live(worker *w, const segment *from, uint32_t offset, record *r, uint64_t id) {
+    CHECK(from->frozen && offset >= FILE_HEADER);
     move m = {.element = r->kind == RECORD_MAP_PUT,
               .map = r->map,
               .from_slot = from->slot,
@@ -217,6 +221,7 @@ static status keep_live(worker *w, const segment *from, uint32_t offset, record 
 /* Remembers a delete that must be kept; the last of its key is all that counts, and all are alike.
  */
 static void keep_delete(worker *w, const record *r) {
+    CHECK(r->kind == RECORD_DEL || r->kind == RECORD_MAP_DEL);
     buf_clear(&w->name);
     buf_append_char(&w->name, (char)r->kind);
     buf_append_slice(&w->name, r->body);
@@ -231,6 +236,7 @@ static const coll *owned(const pdb *d, uint64_t id) {
 
 /* A PUT or DEL of database d. */
 static status do_main(worker *w, const pdb *d, const segment *from, uint32_t offset, record *r) {
+    CHECK(!d->dropped && from->frozen);
     const bitcask *e = w->e;
     uint64_t token = keydir_token(&e->shared, r->key);
     if (r->kind == RECORD_PUT) {
@@ -246,6 +252,7 @@ static status do_main(worker *w, const pdb *d, const segment *from, uint32_t off
 
 /* A MAP_PUT or MAP_DEL of database d. */
 static status do_element(worker *w, const pdb *d, const segment *from, uint32_t offset, record *r) {
+    CHECK(r->map < ENGINE_MAPS && from->frozen);
     const coll *c = owned(d, r->coll);
     slice value;
     if (!c) return STATUS_OK;
@@ -266,6 +273,7 @@ static status do_element(worker *w, const pdb *d, const segment *from, uint32_t 
 
 /* One record of the run. */
 static status do_record(worker *w, const segment *from, const logscan_item *item) {
+    CHECK(item->offset >= FILE_HEADER);
     record r = item->rec;
     char id[4];
     w->read += r.size;
@@ -291,6 +299,7 @@ static void pace(worker *w) {
 
 /* One segment of the run. */
 static status do_segment(worker *w, const segment *s) {
+    CHECK(s->frozen && s->end > FILE_HEADER);
     char path[FILE_PATH_MAX];
     vfs_file *file;
     logscan *scan = NULL;
@@ -316,6 +325,7 @@ static status do_segment(worker *w, const segment *s) {
 
 /* Adds to what the open output's deletes take. */
 static void note_hiding(worker *w, uint32_t number, uint32_t size) {
+    CHECK(w->out.file && w->hiding.len % 12 == 0);
     size_t i = 0;
     while (i < w->hiding.len && load_u32(w->hiding.data + i) != number)
         i += 12;
@@ -329,6 +339,7 @@ static void note_hiding(worker *w, uint32_t number, uint32_t size) {
 
 /* A delete's fields, from the kind and body that are its name in `hides`. */
 static bool delete_of(slice name, record *r) {
+    CHECK(name.len > 1);
     slice in = slice_skip(name, 1), map;
     uint64_t number;
     *r = (record){.kind = (uint8_t)name.data[0]};
@@ -361,6 +372,7 @@ static status put_deletes(worker *w) {
 
 /* All of it. */
 static status work(worker *w) {
+    CHECK(!w->out.file && w->nout == 0);
     for (uint32_t i = 0; i < w->j->nrun; i++)
         TRY(do_segment(w, w->j->run[i]));
     TRY(put_deletes(w));

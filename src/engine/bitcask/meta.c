@@ -3,8 +3,9 @@
  * Changes to the manifest are collected in one edit while the one before is being written by a
  * worker (B9). Each edit has a generation; whoever must not go on before his change is durable
  * remembers the generation and looks at meta.done in bc_advance, which runs whenever an edit has
- * become durable. A full disk puts the edit back, to be tried again by cron; any other failure ends
- * the log, as segments can't be had without a manifest. */
+ * become durable. Several changes that belong together are put into the edit before meta_commit is
+ * called once: an edit is applied whole or not at all. A full disk puts the edit back, to be tried
+ * again by cron; any other failure ends the log, as segments can't be had without a manifest. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/seglog.h"
 
@@ -14,12 +15,14 @@ static const uint64_t id_ahead[MANIFEST_IDS] = {
 
 /* On a worker. */
 static void meta_run(aio_job *job) {
+    CHECK(((meta_queue *)((char *)job - offsetof(meta_queue, job)))->busy);
     meta_queue *m = AIO_OWNER(job, meta_queue, job);
     job->result = manifest_write(m->m);
 }
 
 /* The edit under way is durable: what was asked for with it holds. */
 static void meta_durable(bitcask *e) {
+    CHECK(!e->meta.busy && e->meta.gen > e->meta.done);
     meta_queue *m = &e->meta;
     m->done = m->gen - 1;
     for (int i = 0; i < MANIFEST_IDS; i++) {
@@ -33,6 +36,7 @@ static void meta_durable(bitcask *e) {
 /* The disk was full: the edit goes back in front of what was collected meanwhile, and counts as
  * part of that generation. */
 static void meta_put_back(bitcask *e) {
+    CHECK(!e->meta.busy && e->meta.flying.ops.len > 0);
     meta_queue *m = &e->meta;
     buf_append_slice(&m->flying.ops, buf_slice(&m->edit.ops));
     buf swap = m->edit.ops;
@@ -95,6 +99,7 @@ void meta_kick(bitcask *e) {
 
 /* For starts and ends, and when ids ran out faster than they were reserved. */
 status meta_wait(bitcask *e, uint64_t gen) {
+    CHECK(gen <= e->meta.gen);
     meta_queue *m = &e->meta;
     m->full = false;
     meta_kick(e);

@@ -44,6 +44,7 @@ status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t lim
 /* On a worker, for some milliseconds or more: touches the segment's file alone, which the thread
  * leaves alone meanwhile. */
 static void make_run(aio_job *job) {
+    CHECK(((seg_prepare *)((char *)job - offsetof(seg_prepare, job)))->seg);
     seg_prepare *p = AIO_OWNER(job, seg_prepare, job);
     file_header h = {.kind = FILE_SEGMENT,
                      .store_id = p->e->store_id,
@@ -54,6 +55,7 @@ static void make_run(aio_job *job) {
 
 /* The file could not be made: its name is given back. */
 static void make_failed(bitcask *e, status s) {
+    CHECK(!status_ok(s) && e->prepare.seg);
     seg_prepare *p = &e->prepare;
     uint32_t number = p->seg->number;
     log_warning("Making segment %u: %s", number, s.msg);
@@ -85,6 +87,7 @@ static void make_done(aio_job *job) {
 /* Does the file system have room for another segment, and `spare` more of its size? That it can't
  * be asked is no reason not to try. */
 static bool has_space(bitcask *e, unsigned spare) {
+    CHECK(bitcask_conf.segment_size > 0);
     uint64_t bytes;
     status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
     return !status_ok(s) || bytes > (uint64_t)bitcask_conf.segment_size * (1 + spare);

@@ -42,6 +42,7 @@ typedef struct listing {
 
 /* What a name in the directory means for the start. */
 static void list_one(void *ctx, const char *name) {
+    CHECK(ctx && name[0]);
     listing *l = ctx;
     unsigned kind;
     uint32_t number;
@@ -59,6 +60,7 @@ static void list_one(void *ctx, const char *name) {
 
 /* Unlinks the names listed for that. */
 static status remove_listed(bitcask *e, const buf *names) {
+    CHECK(names->len == 0 || names->data[names->len - 1] == 0);
     char path[FILE_PATH_MAX];
     for (size_t at = 0; at < names->len; at += strlen(names->data + at) + 1) {
         int n = snprintf(path, sizeof path, "%s/%s", e->dir, names->data + at);
@@ -87,6 +89,7 @@ status recover_directory(bitcask *e) {
 
 /* Unlinks what the manifest has as pending, and tells it so. */
 static status drop_pending(bitcask *e) {
+    CHECK(!e->log && e->norder == 0);
     const manifest_state *m = manifest_get(e->meta.m);
     char path[FILE_PATH_MAX];
     if (m->npending == 0) return STATUS_OK;
@@ -117,6 +120,7 @@ typedef struct recovery {
 /* Opens the live files, as segments in order. For writing too: the open end is to be made durable,
  * and cut. */
 static status open_files(recovery *r) {
+    CHECK(r->e->norder == 0 && !r->files);
     bitcask *e = r->e;
     const manifest_state *m = manifest_get(e->meta.m);
     r->files = mem_zalloc((m->nfiles + 1) * sizeof *r->files);
@@ -156,6 +160,7 @@ static status replay_one(void *ctx, const log_file *f, const logscan_item *item)
 
 /* Reads the files at ranks [from, to); the log must be whole there, or end in the last ones. */
 static status replay(recovery *r, uint32_t from, uint32_t to, log_verdict *v) {
+    CHECK(from < to && to <= r->e->norder);
     r->from = from;
     TRY(log_replay(r->e->store_id, r->files + from, to - from, 0, replay_one, r, v));
     log_verdict_known(v, r->files + from, to - from,
@@ -169,6 +174,7 @@ static status replay(recovery *r, uint32_t from, uint32_t to, log_verdict *v) {
 /* Loads all segments. A hint that is not there is nothing special; one that is bad is told, as it
  * says something about the disk. */
 static status load_all(recovery *r) {
+    CHECK(!r->e->active);
     bitcask *e = r->e;
     log_verdict v;
     uint32_t n = e->norder, i = 0;
@@ -204,6 +210,7 @@ static status load_all(recovery *r) {
  * may hold bytes that it takes for written and that are not on the disk. So what no mark vouches
  * for is written again, as it is. */
 static status make_durable(recovery *r, segment *s) {
+    CHECK(s->end > FILE_HEADER && !s->logged);
     char *piece = mem_alloc(LOGSCAN_PIECE);
     status st = STATUS_OK;
     uint32_t at = FILE_HEADER;
@@ -224,6 +231,7 @@ static status make_durable(recovery *r, segment *s) {
 
 /* Seals what is open and used; retires what is open and not. */
 static status close_end(recovery *r) {
+    CHECK(r->e->meta.edit.ops.len == 0 || r->e->meta.gen > 0);
     bitcask *e = r->e;
     uint32_t kept = e->norder;
     for (uint32_t i = 0; i < e->norder; i++) {
@@ -246,6 +254,7 @@ static status close_end(recovery *r) {
 
 /* Where the log was left: the end of its last file, if that is known. */
 static log_pos left_at(const recovery *r) {
+    CHECK(r->last <= r->e->norder);
     const bitcask *e = r->e;
     uint32_t i = r->last < e->norder ? r->last + 1 : e->norder;
     while (i-- > 0) {
@@ -258,6 +267,7 @@ static log_pos left_at(const recovery *r) {
 
 /* Makes the file of the new active segment, smaller if the disk is nearly full. */
 static status make_active(bitcask *e, segment *s, uint32_t before) {
+    CHECK(!s->file && s->number > before);
     file_header h = {
         .kind = FILE_SEGMENT, .store_id = e->store_id, .number = s->number, .before = before};
     s->limit = (uint32_t)bitcask_conf.segment_size;
@@ -274,6 +284,7 @@ static status make_active(bitcask *e, segment *s, uint32_t before) {
 
 /* Makes the log's next segment, so far only pending in the manifest. */
 static status make_next(bitcask *e, log_pos before, segment **out) {
+    CHECK(!e->active && e->ids[MANIFEST_IDS_FILE].next > 0);
     id_block *ids = &e->ids[MANIFEST_IDS_FILE];
     segment *s = seg_new(e, (uint32_t)ids->next);
     if (!s) return status_make(ST_LIMIT, "%s: too many segments", e->dir);
@@ -289,6 +300,7 @@ static status make_next(bitcask *e, log_pos before, segment **out) {
 /* Gives back what was allocated behind the ends of files that were open, now that their lengths are
  * in the manifest. */
 static void cut_sealed(recovery *r) {
+    CHECK(r->files);
     for (uint32_t i = 0; i < r->e->norder; i++) {
         segment *s = r->e->order[i];
         if (r->files[i].length) continue;
@@ -299,6 +311,7 @@ static void cut_sealed(recovery *r) {
 
 /* The log goes on in s, from the edit on that closes what was before. */
 static status begin(recovery *r, segment *s, log_pos before) {
+    CHECK(s->file && s->number > log_pos_file(before));
     bitcask *e = r->e;
     TRY(close_end(r));
     edit_append(&e->meta.edit, s->number);
@@ -323,6 +336,7 @@ static status begin(recovery *r, segment *s, log_pos before) {
 
 /* The mapping as the manifest has it, and a database for each logical one. */
 static void load_map(bitcask *e, load_ctx *l) {
+    CHECK(e->ndbs == 0);
     const manifest_state *m = manifest_get(e->meta.m);
     for (size_t i = 0; i < m->nmap; i++) {
         dbs_grow(e, m->map[i].db + 1);
@@ -334,6 +348,7 @@ static void load_map(bitcask *e, load_ctx *l) {
 
 /* Logical databases that there were not before get a physical one. */
 static status fill_map(bitcask *e, uint32_t databases) {
+    CHECK(databases > 0);
     dbs_grow(e, databases);
     for (uint32_t i = 0; i < e->ndbs; i++) {
         uint64_t id;

@@ -4,6 +4,11 @@
  *        ──(durable)──> a worker closes and unlinks segment and hint, fsyncs the directory
  *        ──> GONE in the manifest
  *
+ * The number is in the manifest's list of pending files from the first edit to the last, so a crash
+ * anywhere in between leaves nothing that the next start could not finish. Retired segments are out
+ * of the order at once: the edits are made in order, so nothing that is decided without them can
+ * become durable before they are.
+ *
  * The wait for dead_at (B7): what made the segment dead lies in the log before that position. Were
  * the file unlinked earlier, a crash could lose both the old record and the new. */
 #include "engine/bitcask/bitcask_int.h"
@@ -26,6 +31,7 @@ struct retire_job {
 
 /* Unlinks DIR/number.kind; that it is not there is fine. */
 static status unlink_one(bitcask *e, unsigned kind, uint32_t number) {
+    CHECK(number > 0);
     char path[FILE_PATH_MAX];
     TRY(file_path(path, e->dir, kind, number));
     status s = e->fs->ops->unlink(e->fs, path);
@@ -35,6 +41,7 @@ static status unlink_one(bitcask *e, unsigned kind, uint32_t number) {
 /* On a worker. The hint goes first: a hint whose segment the manifest has forgotten would be a
  * foreign file. */
 static void retire_run(aio_job *job) {
+    CHECK(((retire_job *)((char *)job - offsetof(retire_job, job)))->ndoing > 0);
     retire_job *r = AIO_OWNER(job, retire_job, job);
     for (size_t i = 0; i < r->ndoing; i++) {
         retire_item *it = &r->doing[i];
@@ -79,6 +86,7 @@ static void retire_done(aio_job *job) {
 
 /* Adds to the queue what the edit of that generation makes pending. */
 static void retire_push(bitcask *e, uint32_t number, uint64_t gen, vfs_file *file) {
+    CHECK(number > 0 && gen <= e->meta.gen);
     if (!e->retire) {
         e->retire = mem_zalloc(sizeof *e->retire);
         e->retire->e = e;
@@ -110,6 +118,7 @@ void retire_advance(bitcask *e) {
 
 /* Their edits are durable already, or they were never more than names. */
 void retire_numbers(bitcask *e, const uint32_t *numbers, uint32_t n) {
+    CHECK(n > 0);
     for (uint32_t i = 0; i < n; i++)
         retire_push(e, numbers[i], 0, NULL);
     retire_advance(e);

@@ -2,7 +2,13 @@
  *
  * A batch never spans files (B2): when the next record does not fit, the whole open batch moves to
  * the next segment, and so do the places that its entries and elements name. A batch that is larger
- * than a segment gets one to itself, which grows as it does. */
+ * than a segment gets one to itself, which grows as it does.
+ *
+ *   before   ... |committed|batch batch batch|      no room for the next record
+ *   after    ... |committed|  sealed here           the next file: |BEGIN|batch batch batch|record
+ *
+ * BEGIN says where the log left the former file, so that recovery can tell a file that was left
+ * there from one whose end is lost. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/seglog.h"
@@ -17,6 +23,7 @@ uint32_t seglog_reserve(const bitcask *e) {
 
 /* Makes the file of s larger: for a batch that is larger than a segment. */
 static status grow(segment *s, uint64_t limit) {
+    CHECK(s->file && s->limit >= FILE_HEADER);
     if (limit > LOG_FILE_MAX)
         return status_make(ST_LIMIT, "a batch of more than %u bytes", LOG_FILE_MAX);
     CHECK(limit > s->limit);
@@ -27,6 +34,7 @@ static status grow(segment *s, uint64_t limit) {
 
 /* All that this batch has put points to where the batch is now. */
 static void batch_moved(bitcask *e, uint16_t from_slot, const logwrite_moved *m) {
+    CHECK(m->to > m->from);
     for (uint32_t i = 0; i < e->batch.n; i++) {
         undo *u = &e->batch.undo[i];
         if (u->kind != UNDO_ENTRY && u->kind != UNDO_ELEMENT) continue;
@@ -67,6 +75,7 @@ void seg_rotate(bitcask *e) {
 
 /* Makes `need` bytes of room in a file that also holds the open batch. */
 static status make_room(bitcask *e, size_t need) {
+    CHECK(e->batch.open);
     uint64_t held = logwrite_batch_bytes(e->log);
     uint64_t all = held + need + FILE_HEADER + RECORD_OVERHEAD_MAX;
     uint32_t end = log_pos_offset(logwrite_end(e->log));

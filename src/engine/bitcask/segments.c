@@ -2,7 +2,10 @@
  *
  * Slots are few and looked up for every read, so the table is an array of pointers; a slot is given
  * again as soon as its segment is gone, which is when nothing in memory says its number. The order
- * is an array too: it changes once per rotation or merge. */
+ * is an array too: it changes once per rotation or merge. A slot's number means the same segment as
+ * long as anything in memory may say it: entries and cells (its bytes are live then), the undo list
+ * (its batch keeps old entries' segments alive, as nothing is retired within a batch), a merge's
+ * list of moves (the run is frozen). */
 #include "engine/bitcask/bitcask_int.h"
 
 /* The lowest free slot: slots index tables, so they are kept dense. */
@@ -37,6 +40,7 @@ void seg_free(bitcask *e, segment *s) {
 
 /* Makes room for n more in the order. */
 static void order_reserve(bitcask *e, uint32_t n) {
+    CHECK(e->norder <= e->order_cap);
     if (e->norder + n <= e->order_cap) return;
     e->order_cap = (e->norder + n) * 2;
     e->order = mem_realloc(e->order, e->order_cap * sizeof *e->order);
@@ -61,6 +65,7 @@ void seg_replace(bitcask *e, uint32_t at, uint32_t len, segment **with, uint32_t
 
 /* A walk: asked once a merge. */
 uint32_t seg_rank(const bitcask *e, const segment *s) {
+    CHECK(s);
     uint32_t i = 0;
     while (i < e->norder && e->order[i] != s)
         i++;

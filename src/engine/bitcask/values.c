@@ -2,7 +2,10 @@
  *
  * A value that is not inline is looked for in the value cache, then in the log's tail, then read
  * from its segment: one read at a known place, whose record must have the right CRCs, key and kind.
- * Anything else is an error for the client, never other bytes (B4). */
+ * Anything else is an error for the client, never other bytes (B4).
+ *
+ * What is read from a segment goes into the cache, under the place it was read from. What is read
+ * from the tail does too, unless a batch is open: its places may yet come to mean other records. */
 #include "base/log.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/entries.h"
@@ -10,6 +13,7 @@
 
 /* As the setting is now; entries made under another one stay as they are. */
 bool value_is_inline(slice plain) {
+    CHECK(bitcask_conf.inline_value_max >= 0);
     return plain.len <= (size_t)bitcask_conf.inline_value_max;
 }
 
@@ -22,6 +26,7 @@ log_pos value_depends(const bitcask *e, uint16_t slot, uint32_t offset, uint32_t
 
 /* Incompressible values are stored plain, and cost one attempt. */
 void value_pack(bitcask *e, slice plain, record *r) {
+    CHECK(plain.len <= RECORD_VALUE_MAX);
     r->value = plain;
     r->plain_len = plain.len;
     if (bitcask_conf.compression == BITCASK_PLAIN) return;
@@ -42,6 +47,7 @@ void value_written(bitcask *e, log_pos pos, slice plain, bool is_inline) {
 
 /* The record's value as it was given: slices live in the record or in e->plain. */
 static status unpack(bitcask *e, const record *r, slice *out) {
+    CHECK(r->kind == RECORD_PUT || r->kind == RECORD_MAP_PUT);
     *out = r->value;
     if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
     buf_clear(&e->plain);
@@ -93,6 +99,7 @@ status value_record(bitcask *e, const value_want *w, record *r) {
 
 /* Cache, tail, segment: in order of what they cost. */
 engine_result value_read(bitcask *e, const value_want *w, slice *out) {
+    CHECK(w->slot < e->nslots && e->slots[w->slot]);
     log_pos pos = seg_pos(e->slots[w->slot], w->offset);
     record r;
     if (cache_get(e->values, pos, out)) return ENGINE_OK;
