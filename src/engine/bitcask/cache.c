@@ -78,26 +78,33 @@ struct cache {
 
 /* ---- items ---------------------------------------------------------------------------------- */
 
+/* The log position that the item is found under. */
 static inline uint64_t item_pos(const char *p) {
     uint64_t pos;
     memcpy(&pos, p, sizeof pos);
     return pos;
 }
+/* The length, with the marks DEAD and READ. */
 static inline uint32_t item_state(const char *p) {
     uint32_t state;
     memcpy(&state, p + 8, sizeof state);
     return state;
 }
+/* Writes the head and leaves the value behind it alone. */
 static inline void item_set(char *p, uint64_t pos, uint32_t state) {
     memcpy(p, &pos, sizeof pos);
     memcpy(p + 8, &state, sizeof state);
 }
+/* What an item takes, rounded so that the next one's head is aligned. */
 static inline uint32_t item_bytes(uint32_t len) {
     return (ITEM_HEAD + len + 7) & ~7u;
 }
+/* Where a reference leads; wrong after its segment was retired, so the table has none by
+ * then (C2). */
 static inline char *item_at(const cache *c, uint32_t ref) {
     return c->segs[ref >> c->shift].mem + (size_t)(ref & ((1u << c->shift) - 1)) * 8;
 }
+/* Items begin at multiples of 8, so 32 bits name one in as much memory as segments may take. */
 static inline uint32_t ref_of(const cache *c, uint32_t seg, uint32_t offset) {
     return seg << c->shift | offset / 8;
 }
@@ -115,8 +122,8 @@ static uint32_t find(const cache *c, uint64_t pos) {
 
 /* ---- segments ------------------------------------------------------------------------------- */
 
-/* The size of segments that suits a limit: a power of two; 0 if it is too small to keep anything.
- */
+/* The size of segments that suits a limit: a power of two; 0 if it is too small to keep
+ * anything. */
 static uint32_t segment_size_for(uint64_t limit) {
     uint32_t size = SEGMENT_MAX;
     while (size > SEGMENT_MIN && limit / 32 < size)
@@ -357,6 +364,7 @@ static void end(cache *c) {
     mem_free(c->segs);
 }
 
+/* Only the table is mapped; segments come one by one with the values that fill them. */
 cache *cache_new(uint64_t limit) {
     cache *c = mem_zalloc(sizeof *c);
     c->limit = limit;
@@ -364,6 +372,7 @@ cache *cache_new(uint64_t limit) {
     return c;
 }
 
+/* At once, whatever is still queued for unmapping included. */
 void cache_free(cache *c) {
     end(c);
     while (c->doomed)
@@ -371,6 +380,9 @@ void cache_free(cache *c) {
     mem_free(c);
 }
 
+/* Cron calls it every time, mostly with the limit that there is. Unless the size of segments
+ * changes, and with it what references mean, only counts do; a table that is too large can't
+ * shrink, so then too all begins anew. */
 void cache_set_limit(cache *c, uint64_t limit) {
     c->limit = limit;
     if (segment_size_for(limit) == c->seg_size && cache_table_bytes(&c->table) <= limit / 4) return;
@@ -378,6 +390,8 @@ void cache_set_limit(cache *c, uint64_t limit) {
     begin(c);
 }
 
+/* The hand works as it does for values that come in, until a free segment can be given back. For
+ * the background, which calls until nothing is left to do. */
 bool cache_trim(cache *c) {
     uint32_t copied;
     unmap_some(c);
@@ -390,12 +404,14 @@ bool cache_trim(cache *c) {
     return c->doomed || c->mapped > max_segments(c);
 }
 
+/* An item takes a quarter of a segment at most: what make_way() counts on for C1. */
 size_t cache_value_max(const cache *c) {
     return c->seg_size ? c->seg_size / 4 - 8 - ITEM_HEAD : 0;
 }
 
 /* ---- use ------------------------------------------------------------------------------------ */
 
+/* Goes by hashes alone, the item not being read yet: a wrong one costs a useless fetch. */
 void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
     if (!c->seg_size) return;
     if (step == 0) {
@@ -414,6 +430,8 @@ void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
     __builtin_prefetch(p + 64);
 }
 
+/* Says to the hand that the value was read. The mark is written only if it is not there, so a value
+ * that is read often is not a line that is written often. */
 bool cache_get(cache *c, uint64_t pos, slice *value) {
     uint32_t ref = find(c, pos);
     if (!ref) {
@@ -472,12 +490,15 @@ static char *place(cache *c, uint64_t pos, size_t len) {
     return p + ITEM_HEAD;
 }
 
+/* The hand never enters the segment that is being filled, so room can be made before the bytes are
+ * there. */
 char *cache_reserve(cache *c, uint64_t pos, size_t len) {
     char *p = place(c, pos, len);
     if (p) make_way(c, item_bytes((uint32_t)len));
     return p;
 }
 
+/* Copies before it makes way, as the value may lie in a segment that the hand is about to free. */
 void cache_put(cache *c, uint64_t pos, slice value) {
     char *p = place(c, pos, value.len);
     if (!p) return;
@@ -485,6 +506,7 @@ void cache_put(cache *c, uint64_t pos, slice value) {
     make_way(c, item_bytes((uint32_t)value.len));
 }
 
+/* Positions of an aborted batch are going to be written again, with other values. */
 void cache_drop(cache *c, uint64_t pos) {
     uint32_t ref = find(c, pos);
     if (!ref) return;
@@ -492,6 +514,8 @@ void cache_drop(cache *c, uint64_t pos) {
     bury(c, ref >> c->shift, item_at(c, ref));
 }
 
+/* A merge copied the record: the item stays where it is, as old and as much read as before, under
+ * another position. */
 void cache_move(cache *c, uint64_t from, uint64_t to) {
     uint32_t ref = find(c, from);
     if (!ref) return;
@@ -504,6 +528,7 @@ void cache_move(cache *c, uint64_t from, uint64_t to) {
 /* ---- statistics and the check -----------------------------------------------------------------
  */
 
+/* Memory still queued for unmapping counts: the process has it. */
 void cache_stats_of(const cache *c, cache_stats *out) {
     *out = (cache_stats){
         .hits = c->hits,
@@ -536,6 +561,8 @@ static void check_segment(const cache *c, uint32_t n, uint64_t *items, uint64_t 
     *items += live;
 }
 
+/* Walks the segments in their order; what they have in use, and what the counters and the table
+ * say, must be one (C2). */
 void cache_check(const cache *c) {
     uint64_t items = 0, bytes = 0;
     uint32_t segments = 0, prev = 0, free = 0;

@@ -17,6 +17,7 @@
 #define HUGE_PAGE  (2u << 20)
 #define AT_ONCE    4 /* buckets moved by one call */
 
+/* Of one half of memory; while the table grows it has two. */
 uint64_t cache_table_bytes_of(unsigned bits) {
     return ((uint64_t)1 << bits) * sizeof(cache_bucket);
 }
@@ -30,11 +31,13 @@ static cache_bucket *buckets_new(unsigned bits) {
     return p;
 }
 
+/* Small: a cache that nobody uses costs one page. */
 void cache_table_init(cache_table *t) {
     *t = (cache_table){.bits = FIRST_BITS};
     t->buckets = buckets_new(t->bits);
 }
 
+/* Both halves while it grows, though the old one is ever less in use. */
 uint64_t cache_table_bytes(const cache_table *t) {
     return cache_table_bytes_of(t->bits) + (t->old ? cache_table_bytes_of(t->bits - 1) : 0);
 }
@@ -57,6 +60,7 @@ static bool bucket_add(cache_bucket *b, uint32_t hash, uint32_t ref) {
     return false;
 }
 
+/* Looks at one bucket only: there is no second place for an item. */
 bool cache_table_add(cache_table *t, uint32_t hash, uint32_t ref) {
     CHECK(ref != 0);
     if (!bucket_add(cache_table_bucket(t, hash), hash, ref)) return false;
@@ -64,6 +68,7 @@ bool cache_table_add(cache_table *t, uint32_t hash, uint32_t ref) {
     return true;
 }
 
+/* Clears the hash too, so that a search for another one need not look at the reference. */
 void cache_table_remove(cache_table *t, uint32_t hash, uint32_t ref) {
     CHECK(t->items > 0 && ref != 0);
     cache_bucket *b = cache_table_bucket(t, hash);
@@ -73,16 +78,21 @@ void cache_table_remove(cache_table *t, uint32_t hash, uint32_t ref) {
     t->items--;
 }
 
+/* The hand copied the item: same position, same hash, another place. */
 void cache_table_replace(cache_table *t, uint32_t hash, uint32_t ref, uint32_t new_ref) {
     CHECK(ref != 0 && new_ref != 0);
     *slot_of(cache_table_bucket(t, hash), hash, ref) = new_ref;
 }
 
+/* Asked at each insert. Once it grows it goes on until it is through, however few the
+ * items become. */
 bool cache_table_crowded(const cache_table *t) {
     return t->old ||
            (t->items > (((uint64_t)1 << t->bits) * CACHE_BUCKET / 8 * 5) && t->bits < LAST_BITS);
 }
 
+/* A bucket of the new half gets nothing before the old one that it comes from is moved, so what is
+ * moved always fits. */
 void cache_table_grow(cache_table *t, void **done, size_t *bytes) {
     *done = NULL;
     *bytes = 0;

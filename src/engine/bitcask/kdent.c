@@ -33,6 +33,8 @@ static inline size_t expire_bytes(uint8_t flags) {
     return flags & KDENT_EXPIRE48 ? 6 : flags & KDENT_EXPIRE64 ? 8 : 0;
 }
 
+/* What the arena is asked for; one byte less than kdent_encode() writes would be the next
+ * object's. */
 size_t kdent_bytes(const kdent *e) {
     size_t n = KDENT_KEY + varint_size(e->key.len) + e->key.len + varint_size(e->size);
     n += expire_bytes(flags_of(e));
@@ -47,6 +49,7 @@ static char *put_slice(char *p, slice s) {
     return p + s.len;
 }
 
+/* Checks that each field fits its bits: reading trusts what was written here. */
 char *kdent_encode(char *p, const kdent *e) {
     CHECK(e->type < 16 && e->hint < 16 && e->own < 16);
     CHECK(e->access <= 0xffffff && e->expire >= 0);
@@ -67,12 +70,14 @@ char *kdent_encode(char *p, const kdent *e) {
     return p;
 }
 
+/* For searches, which compare keys and need nothing else of an entry. */
 slice kdent_key(const char *p) {
     uint64_t len;
     p = read_varint(p + KDENT_KEY, &len);
     return slice_of(p, len);
 }
 
+/* In the order of the layout; fields whose flag is not set stay 0. */
 void kdent_decode(const char *p, kdent *out) {
     uint64_t n;
     uint8_t flags = (uint8_t)p[10];
@@ -101,6 +106,8 @@ void kdent_decode(const char *p, kdent *out) {
     }
 }
 
+/* For merges, which must not move entries (K4): a smaller size is padded to the width of the varint
+ * that is there. */
 bool kdent_set_place(char *p, uint16_t segment, uint32_t offset, uint32_t size) {
     slice key = kdent_key(p);
     char *at = p + (key.data - p) + key.len;

@@ -39,6 +39,7 @@ typedef struct trail {
 
 /* ---- the whole ------------------------------------------------------------------------------ */
 
+/* A heap of its own in the arena, so that dropping a database never looks at its entries. */
 keydir *keydir_new(const keydir_shared *s) {
     keydir *k = mem_zalloc(sizeof *k);
     k->shared = s;
@@ -50,6 +51,7 @@ keydir *keydir_new(const keydir_shared *s) {
     return k;
 }
 
+/* Chunk by chunk of the heap; pages, nodes and entries are not told apart. */
 bool keydir_free_some(keydir *k, size_t chunks) {
     if (!arena_heap_free_some(k->heap, chunks)) return false;
     mem_free(k->slots);
@@ -57,28 +59,35 @@ bool keydir_free_some(keydir *k, size_t chunks) {
     return true;
 }
 
+/* For ends, where nobody waits. */
 void keydir_free(keydir *k) {
     bool gone = keydir_free_some(k, SIZE_MAX);
     CHECK(gone);
 }
 
+/* The one place of the engine where a key becomes a token; the slot, in cluster mode, comes first
+ * in the order. */
 uint64_t keydir_token(const keydir_shared *s, slice key) {
     uint64_t token = token_of(s->hash, s->slot_of ? s->slot_of(key) : 0, key);
     return s->token_mask ? token & s->token_mask : token;
 }
 
+/* Exact after every call (K3), as is the next. */
 uint64_t keydir_count(const keydir *k) {
     return k->count;
 }
+/* Counted as entries come and go: INFO asks for it and must not walk. */
 uint64_t keydir_expires(const keydir *k) {
     return k->expires;
 }
+/* Pages, nodes and entries, those included that only a batch still refers to. */
 uint64_t keydir_bytes(const keydir *k) {
     return arena_heap_used(k->heap);
 }
 
 /* ---- going down ----------------------------------------------------------------------------- */
 
+/* The child below which x is: the bits of x that the node is a directory of. */
 static inline unsigned slot_in(const node *n, uint64_t x) {
     return (unsigned)bits_of(x, n->depth, n->bits);
 }
@@ -108,6 +117,8 @@ static void descend(const keydir *k, uint64_t x, trail *t) {
     t->page = r;
 }
 
+/* A page's slots are compared by tag, so but for one search in forty the only entry that is read is
+ * the right one. */
 arena_ref keydir_find(const keydir *k, uint64_t token, slice key) {
     uint64_t x = keydir_warp(k, token);
     const page *p = page_at(k, x);
@@ -120,6 +131,8 @@ static inline const char *slot_near(const page *p, uint64_t x) {
     return p->slots + (size_t)((x << p->depth >> 48) * p->count >> 16) * SLOT_SIZE;
 }
 
+/* Called by prefetch.c for keys of commands to come. Going down is not a step of its own: the nodes
+ * are in the cache anyway. */
 void keydir_prefetch(const keydir *k, uint64_t token, unsigned step) {
     uint64_t x = keydir_warp(k, token);
     const page *p = page_at(k, x);
@@ -136,6 +149,8 @@ void keydir_prefetch(const keydir *k, uint64_t token, unsigned step) {
     }
 }
 
+/* May be an entry of another key with the same tag: good for fetching ahead, and for
+ * nothing else. */
 arena_ref keydir_guess(const keydir *k, uint64_t token) {
     uint64_t x = keydir_warp(k, token);
     const page *p = page_at(k, x);
@@ -144,6 +159,8 @@ arena_ref keydir_guess(const keydir *k, uint64_t token) {
     return i < p->count && slot_tag(p, i) == tag_of(x, p->depth) ? slot_ref(p, i) : ARENA_NONE;
 }
 
+/* For merges: does an entry still point at the record that is copied (B5)? No key is compared, as
+ * no two records lie in one place. */
 arena_ref keydir_find_place(const keydir *k, uint64_t token, uint16_t segment, uint32_t offset) {
     uint64_t x = keydir_warp(k, token);
     const page *p = page_at(k, x);
@@ -188,6 +205,7 @@ static void replace_page(keydir *k, trail *t, unsigned depth, arena_ref r) {
     t->page = r;
 }
 
+/* The children are for the caller to fill in. */
 static arena_ref node_new(keydir *k, unsigned depth, unsigned bits) {
     CHECK(bits > 0 && bits <= NODE_BITS && depth + bits <= k->bits + NODE_BITS);
     arena_ref r = arena_alloc(k->heap, sizeof(node) + sizeof(arena_ref) * ((size_t)1 << bits));
@@ -375,6 +393,7 @@ static arena_ref entry_new(keydir *k, const kdent *e) {
     return r;
 }
 
+/* The new entry is made before the old one leaves its slot, as e may consist of slices of it. */
 arena_ref keydir_put(keydir *k, uint64_t token, const kdent *e, arena_ref *old) {
     arena_ref r = entry_new(k, e);
     *old = place(k, keydir_warp(k, token), r);
@@ -404,10 +423,12 @@ static arena_ref take(keydir *k, uint64_t token, slice key) {
     return r;
 }
 
+/* The entry is out of the order, but stays in memory for keydir_undo(). */
 arena_ref keydir_remove(keydir *k, uint64_t token, slice key) {
     return take(k, token, key);
 }
 
+/* Puts the very reference back, not a copy: others, earlier in the undo list, may name it (K4). */
 void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
     CHECK(old || new_ref);
     uint64_t token = entry_token(k, new_ref ? new_ref : old);
@@ -423,10 +444,13 @@ void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
     if (new_ref) arena_release(k->heap, new_ref);
 }
 
+/* After a commit, or while loading: nobody can want it back any more. */
 void keydir_free_entry(keydir *k, arena_ref r) {
     arena_release(k->heap, r);
 }
 
+/* A new object only if the size needs a longer varint, which a merge's copy, shorter if anything,
+ * hardly ever does. */
 arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset, uint32_t size) {
     if (kdent_set_place(keydir_object(k, r), segment, offset, size)) return r;
     kdent e;

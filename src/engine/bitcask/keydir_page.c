@@ -23,12 +23,15 @@
  */
 #include "engine/bitcask/keydir_page.h"
 
+/* Computed, not stored: for a short key a hash takes 13 ns, and only walks, undoing and every sixth
+ * split need it; its bytes would be in every entry. */
 uint64_t entry_token(const keydir *k, arena_ref entry) {
     return keydir_token(k->shared, kdent_key(keydir_object(k, entry)));
 }
 
 /* ---- searching ------------------------------------------------------------------------------ */
 
+/* Begins at the share of the page that the tag has, and walks to either side. */
 unsigned page_lower(const page *p, uint64_t x) {
     unsigned tag = tag_of(x, p->depth);
     unsigned i = (unsigned)((x << p->depth >> 48) * p->count >> 16);
@@ -39,6 +42,7 @@ unsigned page_lower(const page *p, uint64_t x) {
     return i;
 }
 
+/* Equal tags are told apart by whole tokens, for which the entries are read. */
 unsigned page_seek(const keydir *k, const page *p, uint64_t x) {
     unsigned tag = tag_of(x, p->depth);
     unsigned i = page_lower(p, x);
@@ -66,6 +70,7 @@ static unsigned place_among(const keydir *k, const page *p, unsigned i, uint64_t
     return i;
 }
 
+/* Compares keys right away, without hashing any: an equal key has an equal token. */
 bool page_has(const keydir *k, const page *p, uint64_t x, slice key, unsigned *at) {
     unsigned tag = tag_of(x, p->depth);
     for (unsigned i = page_lower(p, x); i < p->count && slot_tag(p, i) == tag; i++) {
@@ -76,6 +81,7 @@ bool page_has(const keydir *k, const page *p, uint64_t x, slice key, unsigned *a
     return false;
 }
 
+/* Only a key that is not there pays for finding its place among equal tags (K1). */
 bool page_find(const keydir *k, const page *p, uint64_t x, slice key, unsigned *at) {
     if (page_has(k, p, x, key, at)) return true;
     *at = place_among(k, p, page_lower(p, x), x, key);
@@ -84,6 +90,7 @@ bool page_find(const keydir *k, const page *p, uint64_t x, slice key, unsigned *
 
 /* ---- changing ------------------------------------------------------------------------------- */
 
+/* A multiple of 8 for a multiple of PAGE_STEP slots, so the arena has nothing to round. */
 size_t page_bytes(unsigned cap) {
     return sizeof(page) + (size_t)cap * SLOT_SIZE;
 }
@@ -93,6 +100,7 @@ static unsigned round_cap(unsigned n) {
     return (n + PAGE_STEP - 1) / PAGE_STEP * PAGE_STEP;
 }
 
+/* An empty page that is hooked in nowhere; T3 is for the caller to bring about. */
 arena_ref page_new(keydir *k, unsigned depth, unsigned cap) {
     cap = round_cap(cap);
     CHECK(cap <= UINT16_MAX && depth <= k->bits + 1);
@@ -125,6 +133,8 @@ static arena_ref resize(keydir *k, arena_ref r, unsigned cap) {
     return moved;
 }
 
+/* Grows a page that is full by one step. Whether it had better split is the caller's decision, who
+ * knows the node above. */
 arena_ref page_insert(keydir *k, arena_ref r, unsigned at, uint64_t x, arena_ref entry) {
     page *p = keydir_object(k, r);
     if (p->count == p->cap) {
@@ -139,6 +149,7 @@ arena_ref page_insert(keydir *k, arena_ref r, unsigned at, uint64_t x, arena_ref
     return r;
 }
 
+/* One that becomes empty is left as it is: the caller is about to drop it (T3). */
 arena_ref page_remove(keydir *k, arena_ref r, unsigned at) {
     page *p = keydir_object(k, r);
     CHECK(at < p->count);
@@ -149,6 +160,8 @@ arena_ref page_remove(keydir *k, arena_ref r, unsigned at) {
     return p->count && p->count + 2 * PAGE_STEP <= p->cap ? resize(k, r, p->count) : r;
 }
 
+/* Slots are in order, so those with the next bit set are the last ones; the bit is in the tag, so
+ * the cut costs no look at an entry. */
 void page_split(keydir *k, arena_ref r, arena_ref out[2]) {
     const page *p = keydir_object(k, r);
     unsigned depth = p->depth + 1u;
@@ -165,6 +178,7 @@ void page_split(keydir *k, arena_ref r, arena_ref out[2]) {
     arena_release(k->heap, r);
 }
 
+/* All of `low` come before all of `high`, so their slots are only put side by side (K1). */
 arena_ref page_join(keydir *k, arena_ref low, arena_ref high) {
     const page *a = low ? keydir_object(k, low) : NULL, *b = high ? keydir_object(k, high) : NULL;
     CHECK(a || b);

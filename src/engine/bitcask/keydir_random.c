@@ -15,6 +15,7 @@
 /* ---- entries by cluster slot ------------------------------------------------------------------
  */
 
+/* Called for each entry that comes or goes (K3), so that a slot's count is never a walk. */
 void keydir_slots_add(keydir *k, unsigned slot, int sign) {
     CHECK(slot < SLOTS);
     for (unsigned i = slot + 1; i <= SLOTS; i += i & -i)
@@ -29,6 +30,7 @@ static uint64_t slots_before(const keydir *k, unsigned slot) {
     return sum;
 }
 
+/* The difference of two sums. */
 uint64_t keydir_slot_count(const keydir *k, unsigned slot) {
     CHECK(k->slots && slot < SLOTS);
     return slots_before(k, slot + 1) - slots_before(k, slot);
@@ -67,6 +69,8 @@ static arena_ref try_range(const keydir *k, rng *r, uint64_t first, uint64_t las
     return i < to ? slot_ref(p, (unsigned)i) : ARENA_NONE;
 }
 
+/* Two tries in five succeed, whatever the keys; only the range and the count that a try is made
+ * with differ between the modes. */
 arena_ref keydir_random(const keydir *k, rng *r) {
     if (k->count == 0) return ARENA_NONE;
     uint64_t first = 0, last = UINT64_MAX, n = k->count, token = 0;

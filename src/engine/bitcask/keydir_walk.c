@@ -10,6 +10,7 @@
 
 /* ---- in order ------------------------------------------------------------------------------- */
 
+/* Says where the range ends even if it is empty, so that a walk knows where to go on. */
 arena_ref keydir_page_around(const keydir *k, uint64_t x, uint64_t *end) {
     arena_ref r = k->root;
     unsigned depth = 0;
@@ -49,6 +50,7 @@ static void seek(const keydir *k, uint64_t x, keydir_iter *it) {
     it->page = ARENA_NONE;
 }
 
+/* A token beyond the last possible one is an end, not an error: cursors come from clients. */
 void keydir_seek(const keydir *k, uint64_t from, keydir_iter *it) {
     if (from >> k->bits)
         *it = (keydir_iter){.k = k};
@@ -56,6 +58,7 @@ void keydir_seek(const keydir *k, uint64_t from, keydir_iter *it) {
         seek(k, keydir_warp(k, from), it);
 }
 
+/* Steps on before it returns, and fetches the entry AHEAD places further. */
 arena_ref keydir_next(keydir_iter *it, uint64_t *token) {
     if (!it->page) return ARENA_NONE;
     const keydir *k = it->k;
@@ -72,6 +75,8 @@ arena_ref keydir_next(keydir_iter *it, uint64_t *token) {
     return r;
 }
 
+/* A cursor is a token and can't name an entry within one, so it stops between tokens only (K2: what
+ * it goes on for is in this page). */
 uint64_t keydir_scan(const keydir *k, uint64_t from, size_t want,
                      void (*each)(void *ctx, arena_ref r), void *ctx) {
     keydir_iter it;
@@ -113,6 +118,7 @@ static void add_stats(const keydir *k, arena_ref r, unsigned level, keydir_stats
             add_stats(k, n->child[i], level + 1, out);
 }
 
+/* For tests and benchmarks: INFO is content with keydir_bytes(). */
 void keydir_stats_of(const keydir *k, keydir_stats *out) {
     *out = (keydir_stats){0};
     if (k->root) add_stats(k, k->root, 0, out);
@@ -176,6 +182,7 @@ static void check_below(const keydir *k, arena_ref r, uint64_t low, tally *sum) 
     CHECK(any > 0); /* T3 */
 }
 
+/* Everything that can be known without the engine: K1 to K3, T1 to T3, then the heap itself. */
 void keydir_check(const keydir *k) {
     tally *sum = mem_zalloc(sizeof *sum);
     if (k->root) {

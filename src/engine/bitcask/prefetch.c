@@ -43,6 +43,8 @@ static void take_step(const bitcask *e, const ahead_key *k, unsigned step) {
     if (pos) cache_prefetch(e->values, pos, step - 3);
 }
 
+/* Notes the key, then takes each key that came 0, 2, 4 .. calls ago the step that is due at that
+ * age. A call without a key only moves the others on. */
 void bc_prefetch(engine *base, uint32_t db, slice key, bool value) {
     bitcask *e = bitcask_of(base);
     ahead_key *now = &e->ahead.keys[e->ahead.next % AHEAD_RING];

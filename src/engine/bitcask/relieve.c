@@ -18,11 +18,13 @@
 #define QUIET_MAX_US (3600 * 1000000ull)
 #define TAIL_LARGE   (1u << 20) /* its fsync need not wait for its second */
 
+/* What the setting allows after as many halvings as need has brought about. */
 static uint64_t cache_limit(const bitcask *e) {
     uint64_t whole = (uint64_t)bitcask_conf.value_cache_size;
     return e->halvings > HALVINGS_MAX ? 0 : whole >> e->halvings;
 }
 
+/* What the cache takes now, which may be less than it may take, or for a while more. */
 static uint64_t cache_bytes(const bitcask *e) {
     cache_stats c;
     cache_stats_of(e->values, &c);
@@ -63,6 +65,8 @@ uint64_t bc_relieve(engine *base, uint64_t over) {
     return vacant;
 }
 
+/* Doubles the cache again when it was quiet for long enough; and passes the setting on, which may
+ * have been changed. */
 void bc_cache_cron(bitcask *e) {
     uint64_t now = bc_now_us(e);
     if (e->halvings && now - e->relieved_us > e->quiet_us) {
