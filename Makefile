@@ -22,7 +22,7 @@ PACKAGES := liblz4 $(if $(filter yes,$(JEMALLOC)),jemalloc)
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
-SELF_SUFFICIENT := help clean run test lint asan bench uninstall
+SELF_SUFFICIENT := help clean run test lint asan valgrind bench uninstall
 ifneq ($(filter-out $(SELF_SUFFICIENT),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo found),)
 $(error Missing: the development files of $(PACKAGES). `deps/install build` brings what a build needs)
@@ -64,6 +64,7 @@ grouped  = -Wl,--start-group $(1) -Wl,--end-group
 
 .PHONY: all
 all: src/stave-server utils
+	@:
 
 # Objects of test programs are kept, as those of src/ are.
 .SECONDARY:
@@ -204,7 +205,7 @@ JOBS      ?= $(shell nproc 2>/dev/null || echo 1)
 SUBMAKE    = $(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 SERVE_ARGS ?=
 
-.PHONY: run test asan lint
+.PHONY: run test asan valgrind lint
 run:
 	@deps/install build
 	@$(SUBMAKE) all
@@ -216,15 +217,21 @@ test:
 	@tests/support/reference >/dev/null
 	@tests/run
 
-# The test programs, and a short run of each fuzzer, with AddressSanitizer and UBSan. The server is
-# built too: STAVE_SERVER=build/asan/stave-server tests/run NAME runs a script's tests on it.
-ASAN_FUZZ_SECONDS ?= 10
-ASAN_BUILD        := CONFIG=asan BUILD=build/asan SANITIZE=address,undefined
+# With AddressSanitizer and UBSan: the unit tests, then the scripts that drive a server hardest, on a
+# server built so. (STAVE_SERVER=build/asan/stave-server tests/run NAME runs any other script on it.)
+ASAN_BUILD   := CONFIG=asan BUILD=build/asan SANITIZE=address,undefined
+ASAN_SCRIPTS ?= clients differential torture
 asan:
 	@deps/install test
 	@$(SUBMAKE) $(ASAN_BUILD) build/asan/stave-server unit-programs
+	@tests/support/reference >/dev/null
 	@tests/run --build build/asan --units
-	@$(MAKE) --no-print-directory fuzz FUZZ_SECONDS=$(ASAN_FUZZ_SECONDS)
+	@STAVE_SERVER=$(CURDIR)/build/asan/stave-server tests/run --scripts $(ASAN_SCRIPTS)
+
+# A part of `make test` that can be had alone.
+valgrind:
+	@deps/install test
+	@tests/valgrind/run
 
 lint:
 	@deps/install test
@@ -264,7 +271,8 @@ help:
 	@echo 'make test       installs what tests need, builds, runs all tests (tests/run NAME: some)'
 	@echo 'make unit       the unit tests alone'
 	@echo 'make lint       layers, budgets, words, shape, layout, gcc and clang'
-	@echo 'make asan       the unit tests with sanitizers, the fuzzers for a moment'
+	@echo 'make asan       the unit tests, and some of the others, with sanitizers'
+	@echo 'make valgrind   small unit tests and a session of the server under valgrind'
 	@echo 'make fuzz       the fuzzers, FUZZ_SECONDS=30 each'
 	@echo 'make sim        the simulator: SEEDS=1000 FROM=1'
 	@echo 'make bench      measures, side by side with redis-server'
