@@ -81,6 +81,11 @@ void sim_tick(void *ctx) {
     }
 }
 
+void sim_set_fsync(sim *s, const char *how) {
+    sim_set(s, "appendfsync", how);
+    s->appendfsync = *how == 'a' ? ENGINE_FSYNC_ALWAYS : ENGINE_FSYNC_EVERYSEC;
+}
+
 bool sim_permille(sim *s, unsigned chances) {
     return rng_below(&s->chance, 1000) < chances;
 }

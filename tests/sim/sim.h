@@ -154,6 +154,8 @@ void sim_say(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)))
 void sim_fail(sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
 /* A setting of the engine by its name, as a line of the configuration would have it. */
 void sim_set(sim *s, const char *name, const char *value);
+/* appendfsync, which every engine has. */
+void sim_set_fsync(sim *s, const char *how);
 /* True, with so many chances in a thousand. */
 bool sim_permille(sim *s, unsigned chances);
 /* A worker or a child gets a turn, perhaps. */

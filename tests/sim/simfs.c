@@ -228,20 +228,30 @@ uint64_t simfs_largest(const simfs *fs) {
     return most;
 }
 
+/* Bytes of a file up to its last one that is not zero. */
+static uint64_t used_part(const sim_inode *f) {
+    uint64_t n = f->view.len;
+    while (n > 0 && f->view.data[n - 1] == 0)
+        n--;
+    return n;
+}
+
 bool simfs_flip(simfs *fs, const char *part, buf *what) {
-    uint64_t total = 0;
+    uint64_t files = 0, pick;
     for (size_t i = 0; i < fs->view.n; i++)
-        if (!part || strstr(fs->view.at[i].path, part)) total += fs->view.at[i].inode->view.len;
-    if (!total) return false;
-    uint64_t at = rng_below(&fs->chance, total);
-    unsigned bit = (unsigned)rng_below(&fs->chance, 8);
+        files += used_part(fs->view.at[i].inode) > 0 &&
+                 (!part || strstr(fs->view.at[i].path, part) != NULL);
+    if (!files) return false;
+    pick = rng_below(&fs->chance, files);
     for (size_t i = 0; i < fs->view.n; i++) {
         sim_inode *f = fs->view.at[i].inode;
-        if (part && !strstr(fs->view.at[i].path, part)) continue;
-        if (at >= f->view.len) {
-            at -= f->view.len;
-            continue;
-        }
+        uint64_t used = used_part(f);
+        if (!used || (part && !strstr(fs->view.at[i].path, part)) || pick-- > 0) continue;
+        /* Mostly where something is, often near its end. */
+        uint64_t way = rng_below(&fs->chance, 10);
+        uint64_t at = rng_below(&fs->chance, way == 0 ? f->view.len : used);
+        if (way >= 5) at = used - 1 - rng_below(&fs->chance, used < 20000 ? used : 20000);
+        unsigned bit = (unsigned)rng_below(&fs->chance, 8);
         f->view.data[at] ^= (char)(1u << bit);
         if (at < f->durable.len) f->durable.data[at] ^= (char)(1u << bit);
         buf_printf(what, "%s offset %llu bit %u", fs->view.at[i].path, (unsigned long long)at, bit);

@@ -80,7 +80,8 @@ uint64_t simfs_used(const simfs *fs);
 uint64_t simfs_largest(const simfs *fs); /* bytes of the largest file */
 
 /* Flips one bit of a file picked by chance whose path contains `part` (NULL: any), on the disk and
- * in the view. Says where in `what`. False if there is no byte to flip. */
+ * in the view; rarely in the zeros at its end. Says where in `what`. False if there is no byte to
+ * flip. */
 bool simfs_flip(simfs *fs, const char *part, buf *what);
 /* Copies all files as they are seen to a directory of the real file system, for stave-check and
  * hexdump. */

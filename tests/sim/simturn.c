@@ -35,6 +35,24 @@ static void flip_now(sim *s) {
     buf_free(&where);
 }
 
+/* The policy becomes `always` while a worker syncs for `everysec`, and that sync fails, perhaps. */
+static void hasten_syncs(sim *s) {
+    sim_observe(s);
+    sim_set_fsync(s, "everysec");
+    sim_command(s);
+    engine_turn_end(s->e);
+    s->now_us += 1100000;
+    clock_refresh(&s->clock);
+    engine_cron(s->e);
+    sim_observe(s);
+    sim_set_fsync(s, "always");
+    simfs_knobs *k = simfs_knobs_of(s->fs);
+    if (s->style.profile == SIM_ONE_ERROR) k->fail_sync_at = simfs_counts_of(s->fs)->syncs + 1;
+    sim_command(s);
+    engine_turn_end(s->e);
+    sim_observe(s);
+}
+
 /* Things that happen seldom. */
 static void occasions(sim *s) {
     if (sim_permille(s, 30)) sync_now(s);
@@ -44,6 +62,7 @@ static void occasions(sim *s) {
         s->kind->configure(s, true);
     }
     if (sim_permille(s, 10)) sim_verify_now(s);
+    if (sim_permille(s, 10)) hasten_syncs(s);
     if (s->style.profile == SIM_FLIPS && sim_permille(s, 5)) flip_now(s);
 }
 

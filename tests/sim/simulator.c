@@ -31,9 +31,7 @@
         &(s)->chance, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))])
 
 static void configure_fsync(sim *s) {
-    const char *how = ONE_OF(s, "always", "always", "everysec", "everysec", "no");
-    sim_set(s, "appendfsync", how);
-    s->appendfsync = *how == 'a' ? ENGINE_FSYNC_ALWAYS : ENGINE_FSYNC_EVERYSEC;
+    sim_set_fsync(s, ONE_OF(s, "always", "always", "everysec", "everysec", "no"));
 }
 
 static void configure_toy(sim *s, bool live) {
