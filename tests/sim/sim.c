@@ -171,6 +171,29 @@ static void host_ready(void *ctx) {
     ((sim *)ctx)->ready = true;
 }
 
+static void host_released(void *ctx) {
+    sim *s = ctx;
+    s->look_again = true;
+    if (s->e && !status_ok(engine_failed(s->e))) s->failure_told = true;
+}
+
+/* Few slots, so that keys share them. */
+static uint16_t slot_of(slice key) {
+    unsigned sum = 0;
+    for (size_t i = 0; i < key.len; i++)
+        sum = sum * 31 + (unsigned char)key.data[i];
+    return (uint16_t)(sum % 16384 / 1000 * 1000);
+}
+
+engine_options sim_options(sim *s) {
+    return (engine_options){.dir = SIM_DIR,
+                            .env = &s->env,
+                            .host = s->host,
+                            .databases = SIM_DBS + (int)rng_below(&s->chance, 3),
+                            .cluster = s->cluster,
+                            .slot_of = slot_of};
+}
+
 sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose) {
     sim *s = mem_zalloc(sizeof *s);
     rng all;
@@ -198,7 +221,8 @@ sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose)
                       .rng = &s->sampling,
                       .random_bytes = random_bytes,
                       .random_ctx = s};
-    s->host = (engine_host){.ready = host_ready, .ctx = s};
+    s->host = (engine_host){.ready = host_ready, .released = host_released, .ctx = s};
+    s->cluster = rng_below(&all, 5) == 0;
     engine_options opt = {.databases = SIM_DBS};
     s->model = engine_mem_new(&opt, rng_next(&all));
     engine_mem_knobs(s->model)->history = true;

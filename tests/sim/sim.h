@@ -39,6 +39,7 @@ typedef struct sim_engine {
     /* It takes room before it needs it, and gives it back: a full disk does not make its log fail.
      */
     bool minds_room;
+    bool tells; /* it calls host.released */
 } sim_engine;
 
 const sim_engine *sim_engine_named(const char *name);
@@ -85,6 +86,7 @@ bool sim_style_parse(sim_style *y, const char *text);
 typedef struct sim_totals {
     uint64_t seeds, rounds, turns, batches, aborts, crashes, kills, closes, stops_in_open;
     uint64_t children, failed_calls, refused, flips, pendings, errors, lost_batches, calls;
+    uint64_t deletes_refused; /* for want of room */
 } sim_totals;
 
 struct sim {
@@ -106,7 +108,10 @@ struct sim {
     uint64_t now_us;
     uint64_t low_us; /* when there was little room, last */
     io_env env;
-    bool ready; /* host.ready was called */
+    bool ready;        /* host.ready was called */
+    bool failure_told; /* host.released was called when the log had failed */
+    bool look_again;   /* host.released was called since the last look */
+    bool cluster;      /* tokens begin with a slot */
     engine_host host;
     int appendfsync;
 
@@ -161,10 +166,16 @@ bool sim_permille(sim *s, unsigned chances);
 /* A worker or a child gets a turn, perhaps. */
 void sim_tick(void *s);
 
+/* What every open of this run has. */
+engine_options sim_options(sim *s);
+
 /* simlife.c: all lives of the engine. */
 void sim_lives(sim *s);
 /* Looks at the positions: what was told, what is safe; fails if they went back or lie. */
 void sim_observe(sim *s);
+/* The same after what the program did not call for: a completion. Then host.released must have been
+ * called if there is something new. */
+void sim_observe_completion(sim *s);
 /* May a call on the engine fail now, after what was done to the disk since it was opened? */
 bool sim_errors_allowed(const sim *s);
 

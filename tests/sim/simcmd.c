@@ -65,7 +65,7 @@ static void make_value(sim *s, unsigned max, buf *out) {
 
 static unsigned value_bound(sim *s) {
     if (!sim_permille(s, s->style.big_values)) return s->style.value_max;
-    return sim_permille(s, 100) ? 200000 : 20000;
+    return sim_permille(s, 100) ? 200000 : sim_permille(s, 5) ? ENGINE_VALUE_MAX : 20000;
 }
 
 static int64_t make_expire(sim *s) {
@@ -281,7 +281,9 @@ static engine_result run_batch(sim *s, bool deletes, unsigned bound) {
 static bool room_comes(sim *s, size_t bytes) {
     for (int i = 0; i < 200; i++) {
         status st = engine_room(s->e, bytes);
+        if (status_ok(st) && s->failed) sim_fail(s, "the log has failed, and has room");
         if (status_ok(st)) return true;
+        if (!bytes && st.code == ST_NO_SPACE) sim_total.deletes_refused++;
         if (sim_errors_allowed(s)) return false;
         simaio_step(s->workers);
         simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));

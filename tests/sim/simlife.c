@@ -63,6 +63,14 @@ void sim_observe(sim *s) {
     }
 }
 
+void sim_observe_completion(sim *s) {
+    log_pos released = s->released;
+    sim_observe(s);
+    if (s->released != released && !s->look_again && s->kind->tells)
+        sim_fail(s, "released moved, and host.released was not called");
+    s->look_again = false;
+}
+
 /* Batches that must be there after the end that is coming. */
 static uint64_t promised(const sim *s, bool power) {
     if (s->flipped) return s->forgotten;
@@ -140,12 +148,12 @@ static void end_life(sim *s, bool power, bool observe) {
 /* Opens, through whatever goes wrong, until it is open. False if damage was refused, as it may be
  * after a bit has flipped. *promise: batches that must be there; it only falls with a power cut. */
 static bool open_engine(sim *s, uint64_t *promise) {
-    engine_options opt = {.dir = SIM_DIR, .env = &s->env, .host = s->host, .databases = SIM_DBS};
+    engine_options opt = sim_options(s);
     for (int attempt = 0;; attempt++) {
         s->kind->configure(s, false);
         arm_open(s, attempt);
         note_counts(s);
-        s->failed = false;
+        s->failed = s->failure_told = false;
         sim_say(s, "open, attempt %d", attempt);
         status st = s->kind->class->open(&opt, &s->e);
         sim_say(s, "open: %s", status_ok(st) ? "ok" : st.msg);
@@ -178,7 +186,7 @@ static bool open_engine(sim *s, uint64_t *promise) {
 
 /* A second engine on the same directory must be refused. */
 static void try_second(sim *s) {
-    engine_options opt = {.dir = SIM_DIR, .env = &s->env, .databases = SIM_DBS};
+    engine_options opt = sim_options(s);
     engine *second;
     status st = s->kind->class->open(&opt, &second);
     if (st.code != ST_BUSY) sim_fail(s, "a second engine was not refused: %s", st.msg);
@@ -246,7 +254,8 @@ static void arm_life(sim *s) {
 
 static void close_cleanly(sim *s, uint64_t *promise) {
     disarm(s);
-    bool whole = !s->failed && simfs_counts_of(s->fs)->failed_syncs == s->syncs_before;
+    /* A worker may have failed without the engine having heard of it. */
+    bool whole = !s->failed && simfs_counts_of(s->fs)->failed == s->failed_before;
     sim_say(s, "close");
     sim_total.closes++;
     engine_close(s->e);

@@ -53,6 +53,17 @@ static void hasten_syncs(sim *s) {
     sim_observe(s);
 }
 
+/* What INFO asks for. */
+static void show_metrics(sim *s) {
+    buf out = {0};
+    uint64_t index, caches, buffers;
+    if (!s->kind->class->metrics) return;
+    for (const metric_section *m = s->kind->class->metrics(s->e); m->name; m++)
+        m->emit(&out, m->ctx);
+    engine_memory(s->e, &index, &caches, &buffers);
+    buf_free(&out);
+}
+
 /* Things that happen seldom. */
 static void occasions(sim *s) {
     if (sim_permille(s, 30)) sync_now(s);
@@ -63,6 +74,7 @@ static void occasions(sim *s) {
     }
     if (sim_permille(s, 10)) sim_verify_now(s);
     if (sim_permille(s, 10)) hasten_syncs(s);
+    if (sim_permille(s, 20)) show_metrics(s);
     if (s->style.profile == SIM_FLIPS && sim_permille(s, 5)) flip_now(s);
 }
 
@@ -77,10 +89,12 @@ static void pass_time(sim *s) {
 static void poll_all(sim *s) {
     aio *a = simaio_aio(s->workers);
     child_host *h = simchild_host(s->children);
+    sim_observe(s);
+    s->look_again = false;
     sim_tick(s);
     a->ops->poll(a);
     h->ops->poll(h);
-    sim_observe(s);
+    sim_observe_completion(s);
 }
 
 void sim_turn(sim *s) {
@@ -90,6 +104,8 @@ void sim_turn(sim *s) {
         sim_command(s);
     if (sim_permille(s, 200)) sim_expire(s);
     engine_turn_end(s->e);
+    if (!status_ok(engine_failed(s->e)) && !s->failure_told && s->kind->tells)
+        sim_fail(s, "the log has failed, a turn has ended, and host.released was not called");
     sim_observe(s);
     poll_all(s);
     if (sim_permille(s, 500)) engine_background(s->e, rng_below(&s->chance, 1000));

@@ -57,8 +57,8 @@ static void configure_bitcask(sim *s, bool live) {
 }
 
 static const sim_engine engines[] = {
-    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon, true},
-    {"toy", &toy_class, configure_toy, NULL, false},
+    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon, true, true},
+    {"toy", &toy_class, configure_toy, NULL, false, false},
 };
 
 const sim_engine *sim_engine_named(const char *name) {
@@ -165,6 +165,38 @@ static void run_some(const options *o, const uint64_t *list, progress *p, time_t
     _exit(0);
 }
 
+/* How much was done, in one paragraph. */
+static void print_totals(const sim_totals *t, uint64_t seconds) {
+    const struct {
+        const char *name;
+        uint64_t n;
+    } all[] = {{"rounds", t->rounds},
+               {"turns", t->turns},
+               {"batches", t->batches},
+               {"aborts", t->aborts},
+               {"power cuts", t->crashes},
+               {"kills", t->kills},
+               {"closes", t->closes},
+               {"stops in an open", t->stops_in_open},
+               {"children", t->children},
+               {"failed calls", t->failed_calls},
+               {"flips", t->flips},
+               {"refused opens", t->refused},
+               {"pending reads", t->pendings},
+               {"errors", t->errors},
+               {"batches lost", t->lost_batches},
+               {"deletes refused", t->deletes_refused},
+               {"calls of the disk", t->calls},
+               {"seconds", seconds}};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        printf("%s%llu %s",
+               i == 0  ? ""
+               : i % 6 ? ", "
+                       : ",\n",
+               (unsigned long long)all[i].n, all[i].name);
+    printf("\n");
+}
+
 static int run_seeds(const options *o, const uint64_t *list) {
     progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     CHECK(p != MAP_FAILED);
@@ -186,22 +218,7 @@ static int run_seeds(const options *o, const uint64_t *list) {
         p->next++;
         if (o->first) break;
     }
-    if (o->totals) {
-        const sim_totals *t = &p->totals;
-        printf(
-            "rounds %llu turns %llu batches %llu aborts %llu crashes %llu kills %llu closes %llu "
-            "stops-in-open %llu\nchildren %llu failed-calls %llu refused %llu flips %llu pendings "
-            "%llu errors %llu lost-batches %llu calls %llu, %lld s\n",
-            (unsigned long long)t->rounds, (unsigned long long)t->turns,
-            (unsigned long long)t->batches, (unsigned long long)t->aborts,
-            (unsigned long long)t->crashes, (unsigned long long)t->kills,
-            (unsigned long long)t->closes, (unsigned long long)t->stops_in_open,
-            (unsigned long long)t->children, (unsigned long long)t->failed_calls,
-            (unsigned long long)t->refused, (unsigned long long)t->flips,
-            (unsigned long long)t->pendings, (unsigned long long)t->errors,
-            (unsigned long long)t->lost_batches, (unsigned long long)t->calls,
-            (long long)(time(NULL) - start));
-    }
+    if (o->totals) print_totals(&p->totals, (uint64_t)(time(NULL) - start));
     printf("%llu passed, %llu failed\n", (unsigned long long)p->passed,
            (unsigned long long)p->failed);
     return p->failed ? 1 : 0;
