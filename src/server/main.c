@@ -154,7 +154,7 @@ static status start(server *s) {
     }
     if (settings.daemonize) TRY(process_daemonize());
     if (settings.syslog_enabled) {
-        log_set_syslog(1, settings.syslog_ident, NULL);
+        log_set_syslog(1, settings.syslog_ident, settings_facility_name());
     }
     signals_crash_report();
     TRY(make_environment(s));

@@ -58,6 +58,8 @@ typedef struct server_settings {
 } server_settings;
 extern server_settings settings;
 extern const setting server_setting_table[];
+/* The name of the syslog-facility setting, as log_set_syslog takes it. */
+const char *settings_facility_name(void);
 /* Settings of redis.conf that are taken and shown, and have nothing to do here. */
 extern const setting accepted_setting_table[];
 

@@ -18,6 +18,13 @@ static const setting_choice facilities[] = {
     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},
     {"local7", LOG_LOCAL7}, {NULL, 0},
 };
+const char *settings_facility_name(void) {
+    const setting_choice *c = facilities;
+    while (c->value != settings.syslog_facility)
+        c++;
+    return c->name;
+}
+
 static const setting_choice supervised_modes[] = {
     {"no", 0}, {"auto", 1}, {"systemd", 2}, {"upstart", 3}, {NULL, 0},
 };
