@@ -113,11 +113,13 @@ static inline size_t run_chunks(size_t n) {
     return (n + ARENA_CHUNK - 1) / ARENA_CHUNK;
 }
 
+/* Says beforehand what arena_alloc() will round n to, for callers that keep accounts. */
 size_t arena_size_for(size_t n) {
     CHECK(n > 0);
     return n <= CLASS_MAX ? class_size(class_of(n)) : run_chunks(n) * ARENA_CHUNK;
 }
 
+/* From the record of its chunk: objects have no heads. */
 size_t arena_size(const arena *pub, arena_ref r) {
     const chunk *c = &((const region *)pub)->table[r / CHUNK_UNITS];
     return c->cls == CLASS_RUN ? (size_t)c->run * ARENA_CHUNK : class_size(c->cls);
@@ -125,6 +127,7 @@ size_t arena_size(const arena *pub, arena_ref r) {
 
 /* ---- the region ----------------------------------------------------------------------------- */
 
+/* Chunks lie in a row, so a number is an address. */
 static inline char *chunk_at(const region *a, uint32_t c) {
     return a->pub.base + (size_t)c * ARENA_CHUNK;
 }
@@ -146,6 +149,8 @@ static char *reserve(uint64_t *bytes) {
     log_panic(__FILE__, __LINE__, "no address space for an arena (see `ulimit -v`)");
 }
 
+/* Takes address space and the table, of which only what chunks in use need is ever touched; no
+ * memory for objects yet. */
 arena *arena_new(uint64_t max_bytes) {
     CHECK(max_bytes > 0 && max_bytes <= ARENA_MAX);
     region *a = mem_zalloc(sizeof *a);
@@ -167,6 +172,7 @@ arena *arena_new(uint64_t max_bytes) {
     return &a->pub;
 }
 
+/* The poison is lifted first: the addresses may be given to somebody else. */
 void arena_free(arena *pub) {
     region *a = (region *)pub;
     CHECK(a->heaps == 0);
@@ -178,10 +184,12 @@ void arena_free(arena *pub) {
     mem_free(a);
 }
 
+/* Kept up to date by count_bytes() (A3). */
 uint64_t arena_bytes(const arena *pub) {
     return ((const region *)pub)->bytes;
 }
 
+/* Wherever the chunks lie: a run may find no place among them. */
 uint64_t arena_left(const arena *pub) {
     const region *a = (const region *)pub;
     return (uint64_t)(a->chunks - a->top + a->free) * ARENA_CHUNK;
@@ -204,6 +212,7 @@ static inline void touch(region *a, chunk *c, unsigned pages) {
     c->touched = (uint8_t)pages;
 }
 
+/* One bit of the map. Chunks from `top` on have none set, though nobody has them. */
 static inline bool is_free(const region *a, uint32_t c) {
     return a->free_map[c / 64] >> (c % 64) & 1;
 }
@@ -264,6 +273,7 @@ static void chunk_give(region *a, uint32_t n) {
     if (a->idle > a->keep) purge(a, n);
 }
 
+/* Idle pages beyond the new limit go back now, those of low chunks first. */
 void arena_keep(arena *pub, uint64_t bytes) {
     region *a = (region *)pub;
     a->keep = bytes;
@@ -273,6 +283,7 @@ void arena_keep(arena *pub, uint64_t bytes) {
 
 /* ---- heaps ---------------------------------------------------------------------------------- */
 
+/* Makes a chunk the first of a list, which is the one that objects are taken from. */
 static void list_push(region *a, uint32_t *head, uint32_t n) {
     a->table[n].prev = 0;
     a->table[n].next = *head;
@@ -280,6 +291,7 @@ static void list_push(region *a, uint32_t *head, uint32_t n) {
     *head = n;
 }
 
+/* Takes a chunk out of a list wherever it stands; its own links stay as they were. */
 static void list_remove(region *a, uint32_t *head, uint32_t n) {
     chunk *c = &a->table[n];
     if (c->next) a->table[c->next].prev = c->prev;
@@ -291,6 +303,7 @@ static void list_remove(region *a, uint32_t *head, uint32_t n) {
     }
 }
 
+/* Some list heads: a heap has no chunk before it has an object. */
 arena_heap *arena_heap_new(arena *pub) {
     arena_heap *h = mem_zalloc(sizeof *h);
     h->a = (region *)pub;
@@ -307,6 +320,8 @@ static void heap_give(arena_heap *h, uint32_t n) {
     h->chunks -= count;
 }
 
+/* Takes chunk after chunk off the lists. The counts of objects are not kept up meanwhile, nor are
+ * objects looked at, so the cost is that of the chunks alone. */
 bool arena_heap_free_some(arena_heap *h, size_t chunks) {
     for (unsigned list = 0; list <= FULL; list++) {
         while (h->lists[list]) {
@@ -322,6 +337,7 @@ bool arena_heap_free_some(arena_heap *h, size_t chunks) {
     return true;
 }
 
+/* The same without a limit. */
 void arena_heap_free(arena_heap *h) {
     bool gone = arena_heap_free_some(h, SIZE_MAX);
     CHECK(gone);
@@ -361,6 +377,9 @@ static uint32_t add_chunk(arena_heap *h, unsigned cls) {
     return n;
 }
 
+/* From the first chunk of the class: a freed object if there is one, as its page is counted and
+ * probably in the cache, else from the untouched end. A chunk that is full after that changes lists
+ * (A2). */
 arena_ref arena_alloc(arena_heap *h, size_t n) {
     CHECK(n > 0);
     if (n > CLASS_MAX) return alloc_run(h, n);
@@ -404,6 +423,8 @@ static void release_run(arena_heap *h, arena_ref r) {
     heap_give(h, n);
 }
 
+/* The object becomes the head of its chunk's free list. An empty chunk leaves the heap at once; one
+ * that was full goes back to the list of its class (A2). */
 void arena_release(arena_heap *h, arena_ref r) {
     region *a = h->a;
     uint32_t at = r / CHUNK_UNITS;
@@ -433,12 +454,15 @@ void arena_release(arena_heap *h, arena_ref r) {
     }
 }
 
+/* Counted by allocation and release. */
 uint64_t arena_heap_objects(const arena_heap *h) {
     return h->objects;
 }
+/* With what the size classes add. */
 uint64_t arena_heap_used(const arena_heap *h) {
     return h->used;
 }
+/* Those of runs included. */
 uint64_t arena_heap_chunks(const arena_heap *h) {
     return h->chunks;
 }
@@ -465,6 +489,8 @@ static uint64_t check_chunk(const region *a, uint32_t n, bool full) {
     return c->live;
 }
 
+/* The heap's lists (A1, A2), then the sums over all chunks of the region (A3), whosever
+ * they are. */
 void arena_check(const arena_heap *h) {
     const region *a = h->a;
     uint64_t objects = 0, used = 0, chunks = 0;

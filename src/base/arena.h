@@ -36,7 +36,8 @@ arena *arena_new(uint64_t max_bytes);
 /* REQUIRES: all its heaps are gone. */
 void arena_free(arena *a);
 
-/* Bytes of memory in use: pages touched and not given back, tables included. */
+/* Bytes of memory in use: pages touched and not given back. The table of chunks, 16 bytes each, is
+ * not counted. */
 uint64_t arena_bytes(const arena *a);
 /* Bytes that can still be handed out in whole chunks, in use or not. A caller that may fill the
  * region asks this and refuses in time: arena_alloc() ends the process when nothing is left. */

@@ -27,17 +27,21 @@
 /* ---- what all files use -----------------------------------------------------------------------
  */
 
+/* Counts what the allocator really gave, which may be more than n. */
 void *btree_alloc(btree *t, size_t n) {
     void *p = mem_alloc(n);
     t->bytes += mem_size(p);
     return p;
 }
 
+/* Counts the same amount out. */
 void btree_release(btree *t, void *p) {
     t->bytes -= mem_size(p);
     mem_free(p);
 }
 
+/* Eight bytes a step: words are read as little-endian, so the lowest bit that differs is in the
+ * first byte that does. */
 size_t btree_shared(slice a, slice b) {
     size_t n = a.len < b.len ? a.len : b.len, i = 0;
     for (; i + 8 <= n; i += 8) {
@@ -49,6 +53,8 @@ size_t btree_shared(slice a, slice b) {
     return i;
 }
 
+/* Big-endian, so that numbers compare as the bytes do. Equal numbers say nothing about what comes
+ * after, nor whether a zero was there: whoever finds them equal looks at the bytes. */
 uint64_t btree_head(slice s, size_t from) {
     if (s.len >= from + 8) return load_be64(s.data + from);
     uint64_t v = 0;
@@ -57,6 +63,8 @@ uint64_t btree_head(slice s, size_t from) {
     return v;
 }
 
+/* Notes each step, for changes, which mend upwards along it, and for rank, which adds up what lies
+ * to the left; leaf_for() is for those who need neither. */
 void btree_descend(const btree *t, slice key, btree_path *path) {
     void *node = t->root;
     CHECK(node && t->height <= HEIGHT_MAX);
@@ -84,6 +92,7 @@ static leaf *leaf_for(const btree *t, slice key) {
 /* ---- the tree ---------------------------------------------------------------------------------
  */
 
+/* The root comes with the first pair. */
 btree *btree_new(void) {
     btree *t = mem_zalloc(sizeof *t);
     t->bytes = mem_size(t);
@@ -123,6 +132,7 @@ static size_t free_last(btree *t) {
     return pairs;
 }
 
+/* Leaf by leaf from the right end; in between the tree is good for nothing but going on. */
 bool btree_free_some(btree *t, size_t pairs) {
     for (size_t done = 0; t->root; done += free_last(t))
         if (done >= pairs) return false;
@@ -130,20 +140,24 @@ bool btree_free_some(btree *t, size_t pairs) {
     return true;
 }
 
+/* At once. NULL is no tree, and is fine. */
 void btree_free(btree *t) {
     if (!t) return;
     bool gone = btree_free_some(t, SIZE_MAX);
     CHECK(gone);
 }
 
+/* Kept by changes, not added up. */
 uint64_t btree_count(const btree *t) {
     return t->count;
 }
 
+/* As btree_alloc() and btree_release() have counted. */
 uint64_t btree_bytes(const btree *t) {
     return t->bytes;
 }
 
+/* `value` may be NULL, if only whether the key is there matters. */
 bool btree_get(const btree *t, slice key, slice *value) {
     bool found = false;
     const leaf *l = leaf_for(t, key);
@@ -160,6 +174,7 @@ static bool overwrite(leaf *l, unsigned i, slice value) {
     return true;
 }
 
+/* Nothing moves, so iterators stay valid (B5). */
 bool btree_update(btree *t, slice key, slice value) {
     bool found = false;
     leaf *l = leaf_for(t, key);
@@ -279,6 +294,9 @@ static slice out_of_leaf(const leaf *l, slice s, char **room) {
     return slice_of(*room - s.len, s.len);
 }
 
+/* A new value of the old length is written over it; otherwise the old pair goes out before the new
+ * one goes in. Key and value may lie in the leaf that moves (they are copied first), or in a block
+ * of its own (which is freed last). */
 bool btree_put(btree *t, slice key, slice value) {
     CHECK(key.len + value.len <= BTREE_PAIR_MAX);
     char copies[2 * INLINE_MAX], *room = copies;
@@ -364,6 +382,7 @@ static void mend(btree *t, btree_path *path) {
     }
 }
 
+/* The leaf is mended only when the counts above it are right again (B3). */
 bool btree_del(btree *t, slice key) {
     btree_path path;
     bool found;

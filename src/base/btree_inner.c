@@ -10,10 +10,13 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+/* A separator's bytes, to compare. */
 static inline slice sep_slice(const separator *s) {
     return slice_of(s->bytes, s->len);
 }
 
+/* What a and b share and one byte more of b: greater than a, not greater than b, and no shorter one
+ * is (B2). */
 separator *separator_new(btree *t, slice a, slice b) {
     size_t n = btree_shared(a, b);
     CHECK(n < b.len && (n == a.len || (unsigned char)a.data[n] < (unsigned char)b.data[n]));
@@ -23,6 +26,7 @@ separator *separator_new(btree *t, slice a, slice b) {
     return s;
 }
 
+/* Without children: the caller puts in the first. */
 inner *inner_new(btree *t, unsigned level) {
     inner *n = btree_alloc(t, sizeof *n);
     n->n = 0;
@@ -31,6 +35,8 @@ inner *inner_new(btree *t, unsigned level) {
     return n;
 }
 
+/* First the bytes that all separators share, then their next eight, by halving; whole separators
+ * are compared only among those whose eight bytes are the key's. */
 unsigned inner_search(const inner *n, slice key) {
     if (n->skip) {
         size_t len = key.len < n->skip ? key.len : n->skip;
@@ -75,6 +81,8 @@ static void find_skip(inner *n) {
         set_skip(n, btree_shared(sep_slice(n->sep[0]), sep_slice(n->sep[n->n - 2])));
 }
 
+/* If the new separator shares fewer bytes than are skipped, what is kept of the others is computed
+ * anew. */
 void inner_insert(inner *n, unsigned at, separator *sep, void *child, uint64_t count) {
     CHECK(n->n > 0 && n->n < FAN && at < n->n);
     size_t after = (size_t)(n->n - 1 - at);
@@ -94,6 +102,7 @@ void inner_insert(inner *n, unsigned at, separator *sep, void *child, uint64_t c
         n->head[at] = btree_head(sep_slice(sep), n->skip);
 }
 
+/* The skip stays: fewer separators share as many bytes at least. */
 separator *inner_take(inner *n, unsigned at) {
     CHECK(at < n->n);
     separator *out = NULL;
@@ -111,6 +120,7 @@ separator *inner_take(inner *n, unsigned at) {
     return out;
 }
 
+/* For a child that is gone, or was joined with its neighbour. */
 void inner_remove(btree *t, inner *n, unsigned at) {
     separator *s = inner_take(n, at);
     if (s) btree_release(t, s);
@@ -124,6 +134,7 @@ static void append(inner *to, const inner *from, unsigned at, unsigned n) {
     to->n = (uint16_t)(to->n + n);
 }
 
+/* The separators of a half may share more than those of the whole did, so both look anew. */
 inner *inner_split(btree *t, inner *n, unsigned at, separator **up) {
     CHECK(at > 0 && at < n->n);
     inner *right = inner_new(t, n->level);
@@ -135,6 +146,7 @@ inner *inner_split(btree *t, inner *n, unsigned at, separator **up) {
     return right;
 }
 
+/* `between` is what stood between the two in their parent, so B2 holds in the middle as well. */
 void inner_join(btree *t, inner *a, separator *between, inner *b) {
     CHECK(a->n > 0 && b->n > 0 && a->n + b->n <= (int)FAN && a->level == b->level);
     a->sep[a->n - 1] = between;
@@ -143,6 +155,7 @@ void inner_join(btree *t, inner *a, separator *between, inner *b) {
     btree_release(t, b);
 }
 
+/* For the parent's count of a node that was just made (B3). */
 uint64_t inner_sum(const inner *n) {
     uint64_t sum = 0;
     for (unsigned i = 0; i < n->n; i++)

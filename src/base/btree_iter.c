@@ -48,15 +48,18 @@ static const leaf *edge(const btree *t, bool last) {
     return node;
 }
 
+/* Straight down the left edge. */
 bool btree_first(const btree *t, btree_iter *it) {
     return stand(t, edge(t, false), 0, it);
 }
 
+/* Straight down the right edge; in an empty tree, at no leaf. */
 bool btree_last(const btree *t, btree_iter *it) {
     const leaf *l = edge(t, true);
     return stand(t, l, l ? l->n - 1u : 0, it);
 }
 
+/* Where k belongs may be behind the last pair of its leaf: stand() goes on to the next one. */
 bool btree_seek(const btree *t, slice k, btree_iter *it) {
     bool found;
     unsigned i;
@@ -64,6 +67,7 @@ bool btree_seek(const btree *t, slice k, btree_iter *it) {
     return stand(t, l, i, it);
 }
 
+/* If k is not there, one place before where it belongs, which may be the end of the leaf before. */
 bool btree_seek_before(const btree *t, slice k, btree_iter *it) {
     bool found;
     unsigned i;
@@ -75,12 +79,14 @@ bool btree_seek_before(const btree *t, slice k, btree_iter *it) {
     return stand(t, l, found || !l ? i : i - 1, it);
 }
 
+/* At the end it stays there, and says so again. */
 bool btree_next(btree_iter *it) {
     CHECK(it->version == it->tree->version);
     if (!it->leaf) return false;
     return stand(it->tree, it->leaf, it->at + 1, it);
 }
 
+/* Before the first pair it is at no leaf, and does not come back. */
 bool btree_prev(btree_iter *it) {
     CHECK(it->version == it->tree->version);
     const leaf *l = it->leaf;
@@ -93,18 +99,21 @@ bool btree_prev(btree_iter *it) {
     return stand(it->tree, l->prev, l->prev->n - 1u, it);
 }
 
+/* Points into the leaf or, for a large pair, into the block beside it. */
 slice btree_iter_key(const btree_iter *it) {
     const leaf *l = it->leaf;
     CHECK(it->version == it->tree->version && l && it->at < l->n);
     return leaf_key(l, it->at);
 }
 
+/* As the key; what btree_update() writes shows in it. */
 slice btree_iter_value(const btree_iter *it) {
     const leaf *l = it->leaf;
     CHECK(it->version == it->tree->version && l && it->at < l->n);
     return leaf_value(l, it->at);
 }
 
+/* What lies to the left of the way down (B3), and the place in the leaf. */
 uint64_t btree_rank(const btree *t, slice k) {
     uint64_t before;
     bool found;
@@ -112,6 +121,7 @@ uint64_t btree_rank(const btree *t, slice k) {
     return l ? before + leaf_search(l, k, &found) : 0;
 }
 
+/* Goes down where the counts say (B3), taking off what it passes. */
 bool btree_select(const btree *t, uint64_t rank, btree_iter *it) {
     const void *node = rank < t->count ? t->root : NULL;
     for (unsigned h = node ? t->height : 0; h > 0; h--) {
@@ -183,6 +193,8 @@ static uint64_t check_node(walk *w, const void *node, unsigned height, const sep
     return sum;
 }
 
+/* From the root, each node within the bounds that those above it set; then what only the whole can
+ * tell: the count, the bytes, and the end of the row of leaves. */
 void btree_check(const btree *t) {
     walk w = {.tree = t, .bytes = mem_size(t)};
     uint64_t n = t->root ? check_node(&w, t->root, t->height, NULL, NULL) : 0;

@@ -30,20 +30,25 @@
 /* ---- where things are -------------------------------------------------------------------------
  */
 
+/* Slots stand behind the head, in the order of their pairs. */
 static inline char *slot_at(const leaf *l, unsigned i) {
     return (char *)(uintptr_t)l->data + (size_t)i * SLOT;
 }
+/* Bytes of the pairs up to and with this one: pairs grow from the block's end downwards. */
 static inline unsigned slot_end(const leaf *l, unsigned i) {
     uint16_t end;
     memcpy(&end, slot_at(l, i), sizeof end);
     return end;
 }
+/* The length of the key; BIG_KLEN: the pair is a pointer. */
 static inline unsigned slot_klen(const leaf *l, unsigned i) {
     return (unsigned char)slot_at(l, i)[2];
 }
+/* Where the key lies between the leaf's ends, as of when shares were fixed last. */
 static inline unsigned slot_share(const leaf *l, unsigned i) {
     return (unsigned char)slot_at(l, i)[3];
 }
+/* Writes all of a slot, by copying: nothing in a leaf is aligned. */
 static inline void slot_set(leaf *l, unsigned i, unsigned end, unsigned klen, unsigned share) {
     char *p = slot_at(l, i);
     uint16_t e = (uint16_t)end;
@@ -65,11 +70,13 @@ static inline unsigned klen_of(const leaf *l, unsigned i) {
 static inline unsigned len_of(const leaf *l, unsigned i) {
     return bytes_before(l, i + 1) - bytes_before(l, i);
 }
+/* The pair's bytes: counted from the front in a fixed leaf, from the end in one with slots. */
 static inline char *pair_at(const leaf *l, unsigned i) {
     if (leaf_is_fixed(l)) return (char *)(uintptr_t)l->data + bytes_before(l, i);
     return (char *)(uintptr_t)l + l->size - slot_end(l, i);
 }
 
+/* The pointer is copied out, as it may lie at any address. */
 big *leaf_big(const leaf *l, unsigned i) {
     big *b;
     if (klen_of(l, i) != BIG_KLEN) return NULL;
@@ -77,12 +84,14 @@ big *leaf_big(const leaf *l, unsigned i) {
     return b;
 }
 
+/* Wherever it is, in the leaf or beside it. */
 slice leaf_key(const leaf *l, unsigned i) {
     const big *b = leaf_big(l, i);
     if (b) return slice_of(b->bytes, b->klen);
     return slice_of(pair_at(l, i), klen_of(l, i));
 }
 
+/* The rest of the pair, behind the key. */
 slice leaf_value(const leaf *l, unsigned i) {
     const big *b = leaf_big(l, i);
     if (b) return slice_of(b->bytes + b->klen, b->vlen);
@@ -146,6 +155,7 @@ static unsigned gallop(const leaf *l, const wanted *w) {
     return low;
 }
 
+/* A key that does not begin as all of the leaf do is before or behind all of them. */
 unsigned leaf_search(const leaf *l, slice key, bool *found) {
     *found = false;
     if (l->n == 0) return 0;
@@ -169,6 +179,7 @@ static inline size_t bytes_for(unsigned n, size_t used, bool fixed) {
     return sizeof(leaf) + used + (fixed ? 0 : n * SLOT);
 }
 
+/* What it has in use, of the `size` that it has. */
 size_t leaf_bytes(const leaf *l) {
     return bytes_for(l->n, l->used, leaf_is_fixed(l));
 }
@@ -181,6 +192,7 @@ static size_t step_for(size_t n) {
     return (n + step - 1) / step * step;
 }
 
+/* An empty leaf with room for so many bytes in all, or a step more. */
 static leaf *leaf_alloc(btree *t, size_t bytes) {
     size_t size = step_for(bytes);
     CHECK(size <= UINT16_MAX);
@@ -195,10 +207,12 @@ static void relink(leaf *l) {
     if (l->next) l->next->prev = l;
 }
 
+/* The smallest: a tree of a few pairs takes little more than they do. */
 leaf *leaf_new(btree *t) {
     return leaf_alloc(t, LEAF_FIRST);
 }
 
+/* For insertions in order, which leave a full leaf full and go on in a new one. */
 leaf *leaf_beside(btree *t, leaf *l, bool behind) {
     leaf *to = leaf_new(t);
     to->prev = behind ? l : l->prev;
@@ -207,12 +221,14 @@ leaf *leaf_beside(btree *t, leaf *l, bool behind) {
     return to;
 }
 
+/* A leaf is dropped once it is empty, so there are only links to see to. */
 void leaf_drop(btree *t, leaf *l) {
     if (l->prev) l->prev->next = l->next;
     if (l->next) l->next->prev = l->prev;
     btree_release(t, l);
 }
 
+/* By bytes, not by pairs: one side of few long pairs could be as full as the whole. */
 unsigned leaf_middle(const leaf *l) {
     unsigned at = l->n / 2;
     CHECK(l->n > 1);
@@ -313,6 +329,8 @@ static bool stays_fixed(const leaf *l, const raw_pair *p) {
     return l->n == 0 || (leaf_is_fixed(l) && p->klen == l->klen && p->len == l->klen + l->vlen);
 }
 
+/* In the form that it would have; and in the other too, within SLOTTED_MAX, as the next pair may be
+ * of other lengths. */
 bool leaf_fits(const leaf *l, const raw_pair *p) {
     size_t used = l->used + p->len;
     return bytes_for(l->n + 1u, used, stays_fixed(l, p)) <= LEAF_MAX &&
@@ -361,6 +379,7 @@ static void open_gap(leaf *l, unsigned i, unsigned klen, unsigned len, unsigned 
     if (!leaf_is_fixed(l)) shift_ends(l, i + 1, len);
 }
 
+/* Whatever needs another block or form is done first, so that the gap can be opened in place. */
 leaf *leaf_insert(btree *t, leaf *l, unsigned i, const raw_pair *p) {
     CHECK(i <= l->n && p->len <= INLINE_MAX);
     bool fixed = stays_fixed(l, p);
@@ -386,6 +405,7 @@ leaf *leaf_insert(btree *t, leaf *l, unsigned i, const raw_pair *p) {
     return l;
 }
 
+/* The skip and the shares stay: what holds for all keys holds for fewer. */
 leaf *leaf_remove(btree *t, leaf *l, unsigned i) {
     CHECK(i < l->n);
     unsigned start = bytes_before(l, i), len = len_of(l, i), after = l->used - start - len;
@@ -405,6 +425,7 @@ leaf *leaf_remove(btree *t, leaf *l, unsigned i) {
     return rebuild(t, l, leaf_is_fixed(l), 0);
 }
 
+/* Both parts are made anew, so each gets the form, the skip and the shares that suit it. */
 leaf *leaf_split(btree *t, leaf **l, unsigned at) {
     leaf *old = *l;
     CHECK(at > 0 && at < old->n);
@@ -421,6 +442,7 @@ leaf *leaf_split(btree *t, leaf **l, unsigned at) {
     return b;
 }
 
+/* Looks at the pairs, to find the form, only if the sums say that one of the forms may fit. */
 leaf *leaf_join(btree *t, leaf *a, leaf *b, size_t max) {
     CHECK(a->next == b);
     range both[2] = {{a, 0, a->n}, {b, 0, b->n}};

@@ -59,16 +59,19 @@ static bool have_instruction(void) {
 /* Compilers differ in how one function is given these instructions; assemblers do not. */
 #define CRC_ASM(crc, v, form) __asm__(".arch_extension crc\n\t" form : "+r"(crc) : "r"(v))
 
+/* Takes in eight bytes, as the instruction of the other processor does. */
 static inline uint32_t CRC_8(uint64_t crc, uint64_t v) {
     CRC_ASM(crc, v, "crc32cx %w0, %w0, %x1");
     return (uint32_t)crc;
 }
 
+/* Four bytes. */
 static inline uint32_t CRC_4(uint32_t crc, uint32_t v) {
     CRC_ASM(crc, v, "crc32cw %w0, %w0, %w1");
     return crc;
 }
 
+/* One byte. */
 static inline uint32_t CRC_1(uint32_t crc, uint32_t v) {
     CRC_ASM(crc, v, "crc32cb %w0, %w0, %w1");
     return crc;

@@ -12,6 +12,9 @@ static status closed_status(engine *e) {
 }
 
 /* ---- what fails -------------------------------------------------------------------------------
+ *
+ * Reads too: a key that is still being loaded is not absent, and a wrong answer would be worse than
+ * none. engine_error says why.
  */
 
 /* engine_get. */
@@ -107,6 +110,9 @@ static status room(engine *e, size_t bytes) {
 }
 
 /* ---- what is empty ------------------------------------------------------------------------------
+ *
+ * What INFO and cron ask for, who must go on meanwhile. No key is due or drawn, so none is expired
+ * or evicted.
  */
 
 /* engine_random_key. */
@@ -146,10 +152,13 @@ static void memory(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffe
     *index = *caches = *buffers = 0;
 }
 
-/* ---- what does nothing
- * ---------------------------------------------------------------------------*/
+/* ---- what does nothing --------------------------------------------------------------------------
+ *
+ * What every turn of a server calls, whether there is data or not. Nothing was acknowledged here,
+ * so there is nothing that could have been lost.
+ */
 
-/* engine_nothing. */
+/* Closing, batches, the end of a turn, cron. */
 static void nothing(engine *e) {
     (void)e;
 }
@@ -157,7 +166,7 @@ static void nothing(engine *e) {
 static void set_access(engine *e, const entry *ent, uint32_t access) {
     (void)e, (void)ent, (void)access;
 }
-/* engine_fine. */
+/* engine_failed, engine_sync. */
 static status fine(engine *e) {
     (void)e;
     return STATUS_OK;
@@ -217,6 +226,7 @@ static const engine_ops closed_ops = {
     .check = check,
 };
 
+/* One for all, as it has no state; closing it frees nothing. */
 engine *engine_closed(void) {
     static engine closed = {&closed_ops};
     return &closed;
