@@ -43,7 +43,7 @@ static void batch_reset(bitcask *e) {
     buf_shrink(&b->bytes, 1 << 20);
 }
 
-/* engine_begin. */
+/* engine_begin: the log notes where the batch begins, which is where an abort will cut it. */
 void bc_begin(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open && e->batch.n == 0);
@@ -84,7 +84,8 @@ static void settle_orders(bitcask *e) {
     dbs_settle(e, &e->batch);
 }
 
-/* engine_commit. */
+/* engine_commit: nothing here can fail. Bytes change sides only now (B5), so an abort has none to
+ * give back. */
 void bc_commit(engine *base) {
     bitcask *e = bitcask_of(base);
     batch *b = &e->batch;
@@ -130,7 +131,8 @@ static void undo_entry(bitcask *e, const undo *u) {
     if (old != ARENA_NONE) entry_linked(e, u->db, token, old);
 }
 
-/* engine_abort. */
+/* engine_abort: from the last change to the first, so that each finds what it left (B1). The log is
+ * cut when nothing names its records any more. */
 void bc_abort(engine *base) {
     bitcask *e = bitcask_of(base);
     batch *b = &e->batch;

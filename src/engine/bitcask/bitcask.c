@@ -198,7 +198,8 @@ void bitcask_abandon(engine *base) {
     free_engine(bitcask_of(base));
 }
 
-/* engine_close. */
+/* engine_close: jobs end first, as sealing, hints and retiring want segments that nobody reads. A
+ * close that fails leaves what a crash would leave. */
 void bc_close(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
@@ -271,7 +272,8 @@ bool bc_background(engine *base, uint64_t budget_us) {
     return more;
 }
 
-/* engine_memory. */
+/* engine_memory: the arena counts as index with all that it keeps vacant; buffers are the log's
+ * tail and what the last large values left allocated. */
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     bitcask *e = bitcask_of(base);
     cache_stats c;
@@ -282,11 +284,12 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
         logwrite_memory(e->log) + e->batch.bytes.cap + e->raw.cap + e->plain.cap + e->packed.cap;
 }
 
-/* engine_error. */
+/* engine_error: the copy that bc_error() made. */
 status bc_last_error(engine *base) {
     return bitcask_of(base)->error;
 }
 
+/* Made with the engine (new_engine); metrics.c writes the lines. */
 static const metric_section *bitcask_metrics(engine *e) {
     return bitcask_of(e)->sections;
 }

@@ -10,8 +10,9 @@
  *   pairs of the expire index    at most one an entry that expires, at least one if there are any
  *   elements of each map         the collection's counts
  *   collections                  entries that own one, one each
- *   live bytes                   sums over entries, elements, and dropped collections not yet
- * walked, by database and by segment hiding bytes                 sums over databases, by segment
+ *   live bytes                   sums over entries, elements, and what dropped collections still
+ *                                count, by database and by segment
+ *   hiding bytes                 sums over databases, by segment
  *   the value cache, the trees   their own checks */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
@@ -121,7 +122,8 @@ static void check_coll(checking *c, const coll *o) {
     EXPECT(c, "owners of a collection", o->owners, 1);
 }
 
-/* The index of expire times: each pair has an entry; *pairs + those that share one = entries. */
+/* The index of expire times. Keys of one token and one time share a pair, so the counts bound each
+ * other and no more. */
 static void check_due(checking *c, const pdb *d, uint64_t expires) {
     uint64_t pairs = d->due ? btree_count(d->due) : 0;
     if (d->due) btree_check(d->due);

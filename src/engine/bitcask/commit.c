@@ -210,7 +210,8 @@ static bool seglog_must_wait(bitcask *e) {
     return false;
 }
 
-/* engine_turn_end. */
+/* engine_turn_end: one write for all batches of the turn. At `always` the fsync follows at once;
+ * else a turn may leave its records in memory while an fsync runs, up to fsync-wait-max. */
 void bc_turn_end(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
@@ -230,7 +231,7 @@ void bc_turn_end(engine *base) {
     seglog_tell(e);
 }
 
-/* engine_sync. */
+/* engine_sync: an fsync under way is waited for first, as there is only one at a time. */
 status bc_sync(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
@@ -263,7 +264,7 @@ void seglog_cron(bitcask *e) {
     }
 }
 
-/* engine_log_end. */
+/* engine_log_end: the open batch included. */
 log_pos bc_log_end(engine *base) {
     return logwrite_end(bitcask_of(base)->log);
 }
@@ -273,12 +274,12 @@ log_pos bc_released(engine *base) {
     return bitcask_of(base)->released;
 }
 
-/* engine_durable. */
+/* engine_durable: after a failed fsync it stays where it was (B10). */
 log_pos bc_durable(engine *base) {
     return logwrite_durable(bitcask_of(base)->log);
 }
 
-/* engine_failed. */
+/* engine_failed: ok until seglog_fail(). */
 status bc_failed(engine *base) {
     return bitcask_of(base)->failure;
 }

@@ -159,7 +159,8 @@ static bool was_used(const pdb *d) {
     return d->keys || d->shares;
 }
 
-/* engine_flush. */
+/* engine_flush: each database gets an empty physical one, in one record; the old ones are unhooked
+ * when the batch ends and freed in the background. One that was never used keeps what it has. */
 engine_result bc_flush(engine *base, int32_t db) {
     bitcask *e = bitcask_of(base);
     CHECK(e->batch.open && db < (int32_t)e->ndbs);
@@ -181,7 +182,7 @@ engine_result bc_flush(engine *base, int32_t db) {
     return status_ok(s) ? ENGINE_OK : bc_error(e, s);
 }
 
-/* engine_swap. */
+/* engine_swap: only the mapping changes; no key is touched. */
 engine_result bc_swap(engine *base, uint32_t a, uint32_t b) {
     bitcask *e = bitcask_of(base);
     CHECK(e->batch.open && a < e->ndbs && b < e->ndbs);
@@ -207,8 +208,8 @@ static void drop_if_unmapped(bitcask *e, pdb *d) {
     if (!d->mapped && !d->dropped) pdb_drop(e, d);
 }
 
-/* A database may have gone through several hands in one batch, so what is left is looked at last.
- */
+/* A database may have gone through several hands in one batch, so what is left is looked
+ * at last. */
 void dbs_settle(bitcask *e, const batch *b) {
     for (uint32_t i = 0; i < b->n; i++)
         if (b->undo[i].kind == UNDO_MAP) b->undo[i].db->mapped = b->undo[i].now->mapped = false;

@@ -55,7 +55,8 @@ void entry_of(const bitcask *e, arena_ref r, entry *out) {
 /* ---- reading ----------------------------------------------------------------------------------
  */
 
-/* engine_get. */
+/* engine_get: an inline value costs nothing more than engine_meta; any other is read by place, and
+ * key and database are compared again in the record (B4). */
 engine_result bc_get(engine *base, uint32_t db, slice key, entry *out) {
     bitcask *e = bitcask_of(base);
     const pdb *d = db_of(e, db);
@@ -74,7 +75,8 @@ engine_result bc_get(engine *base, uint32_t db, slice key, entry *out) {
     return value_read(e, &w, &out->value);
 }
 
-/* engine_meta. */
+/* engine_meta: what the keydir says, so no read of the disk. The value is left out even if it is
+ * there, so that callers can't come to rely on it. */
 engine_result bc_meta(engine *base, uint32_t db, slice key, entry *out) {
     bitcask *e = bitcask_of(base);
     arena_ref r = find(e, db_of(e, db), key);
@@ -84,14 +86,15 @@ engine_result bc_meta(engine *base, uint32_t db, slice key, entry *out) {
     return ENGINE_OK;
 }
 
-/* engine_set_access. */
+/* engine_set_access: in place and not logged, so it is gone with the process. The reference is that
+ * of a read since the last change, so it is not freed yet (K4). */
 void bc_set_access(engine *base, const entry *ent, uint32_t access) {
     bitcask *e = bitcask_of(base);
     CHECK(ent->ref != ARENA_NONE && ent->ref <= UINT32_MAX);
     kdent_set_access(keydir_at(&e->shared, (arena_ref)ent->ref), access);
 }
 
-/* engine_token. */
+/* engine_token: the key's place in the order of scans. */
 uint64_t bc_token(engine *base, slice key) {
     return keydir_token(&bitcask_of(base)->shared, key);
 }
@@ -114,7 +117,8 @@ static void scan_one(void *ctx, arena_ref r) {
     s->each(s->ctx, k.key, &meta);
 }
 
-/* engine_scan. */
+/* engine_scan: tokens do not depend on what else is there, so a key that stays is seen once however
+ * many come and go between two calls. */
 engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                       void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
     bitcask *e = bitcask_of(base);
@@ -126,7 +130,7 @@ engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uin
     return ENGINE_OK;
 }
 
-/* engine_db_stats_of. */
+/* engine_db_stats_of: counts that the keydir has anyway (K3). */
 void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
     const pdb *d = db_of(bitcask_of(base), db);
     *out = (engine_db_stats){0};
@@ -213,13 +217,14 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     return ENGINE_OK;
 }
 
-/* engine_put. */
+/* engine_put: see put(), which moves use too. */
 engine_result bc_put(engine *base, uint32_t db, slice key, const entry *ent) {
     bitcask *e = bitcask_of(base);
     return put(e, db_of(e, db), key, ent);
 }
 
-/* engine_del. */
+/* engine_del: a key that is not there leaves no record: its delete would hide nothing, and merges
+ * would have to judge it. */
 engine_result bc_del(engine *base, uint32_t db, slice key) {
     bitcask *e = bitcask_of(base);
     pdb *d = db_of(e, db);

@@ -78,7 +78,8 @@ static bool earliest(bitcask *e, uint32_t *db, slice *pair) {
     return found;
 }
 
-/* engine_due. */
+/* engine_due: says when the earliest is due even if that is not yet, so that the caller knows how
+ * long to leave it alone. The pair may be of several keys: any of them is as due as the others. */
 engine_result bc_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int64_t *when) {
     bitcask *e = bitcask_of(base);
     slice pair;

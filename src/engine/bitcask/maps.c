@@ -39,7 +39,8 @@ static engine_result make_new(bitcask *e, pdb *d, coll **out) {
     return ENGINE_OK;
 }
 
-/* engine_coll_new. */
+/* engine_coll_new: the id is new for ever, so elements left in the log by an earlier collection
+ * can't become those of this one (B12). It has no owner before the put of its key. */
 engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out) {
     bitcask *e = bitcask_of(base);
     coll *c;
@@ -52,7 +53,7 @@ engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out
     return ENGINE_OK;
 }
 
-/* engine_coll_open. */
+/* engine_coll_open: an entry without its collection would be damage in memory, not an answer. */
 engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *ent,
                            engine_coll *out) {
     bitcask *e = bitcask_of(base);
@@ -102,7 +103,7 @@ static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, co
     return fill(e, c, key, btree_iter_value(it), out);
 }
 
-/* engine_map_get. */
+/* engine_map_get: from the tree's cell, or by place as a main entry's value. */
 engine_result bc_map_get(engine *base, engine_coll *ec, unsigned map, slice sub, map_iter *out) {
     bitcask *e = bitcask_of(base);
     coll *c = coll_of(ec);
@@ -113,14 +114,15 @@ engine_result bc_map_get(engine *base, engine_coll *ec, unsigned map, slice sub,
     return fill(e, c, key, value, out);
 }
 
-/* engine_map_count. */
+/* engine_map_count: kept with each change (element_changes). */
 uint64_t bc_map_count(engine *base, engine_coll *ec, unsigned map) {
     (void)base;
     CHECK(map < ENGINE_MAPS);
     return coll_of(ec)->counts[map];
 }
 
-/* engine_map_seek. */
+/* engine_map_seek: a place in the tree that all maps share; settle_at() says whether it is still in
+ * this one. */
 engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                           map_iter *out) {
     bitcask *e = bitcask_of(base);
@@ -139,7 +141,7 @@ engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice fro
     return settle_at(e, c, map, found, &it, out);
 }
 
-/* engine_map_step. */
+/* engine_map_step: the tree refuses an iterator that is older than its last change. */
 engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
     bitcask *e = bitcask_of(base);
     coll *c = (coll *)(uintptr_t)mi->priv[PRIV_COLL];
@@ -158,7 +160,7 @@ static uint64_t map_base(const coll *c, unsigned map) {
     return btree_rank(c->tree, slice_of(&first, 1));
 }
 
-/* engine_map_rank. */
+/* engine_map_rank: the difference of two ranks in the tree. */
 engine_result bc_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub, uint64_t *rank) {
     bitcask *e = bitcask_of(base);
     coll *c = coll_of(ec);
@@ -167,7 +169,7 @@ engine_result bc_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub
     return ENGINE_OK;
 }
 
-/* engine_map_select. */
+/* engine_map_select: the same the other way round. */
 engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_t rank,
                             map_iter *out) {
     bitcask *e = bitcask_of(base);
@@ -233,13 +235,14 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
     return ENGINE_OK;
 }
 
-/* engine_map_put. */
+/* engine_map_put: see element_put(), which copies use too. */
 engine_result bc_map_put(engine *base, engine_coll *ec, unsigned map, slice sub, slice value,
                          int64_t expire) {
     return element_put(bitcask_of(base), coll_of(ec), map, sub, value, expire);
 }
 
-/* engine_map_del. */
+/* engine_map_del: logs the delete before the tree forgets the element, as the log may
+ * refuse (B1). */
 engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub) {
     bitcask *e = bitcask_of(base);
     coll *c = coll_of(ec);

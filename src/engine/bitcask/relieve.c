@@ -48,7 +48,8 @@ static uint64_t vacant_bytes(const bitcask *e) {
     return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log);
 }
 
-/* engine_relieve. */
+/* engine_relieve: first what is vacant counts against `over`; only the rest is taken from the
+ * cache, and at `everysec` a long tail is fsynced sooner. */
 uint64_t bc_relieve(engine *base, uint64_t over) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->batch.open);
