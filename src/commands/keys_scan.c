@@ -29,6 +29,23 @@ static void filter_pattern(key_filter *f, slice pattern) {
     f->match_all = slice_eq(pattern, SLICE("*"));
 }
 
+/* Puts before the keys, which were queued from `at` on, how many they are: only now is it known.
+ * With a cursor the reply is the pair of both. */
+static command_result finish(client *c, size_t at, const key_filter *f, const uint64_t *cursor) {
+    char text[NUM_I64_TEXT];
+    buf head = {0};
+    if (cursor) {
+        resp_array(&head, 2);
+        resp_bulk(&head, slice_of(text, num_format_u64(text, *cursor)));
+    }
+    resp_array(&head, f->found);
+    data_insert(c, at, buf_slice(&head));
+    buf_free(&head);
+    client_depends_on_end(c);
+    return CMD_DONE;
+}
+
+/* All keys that match, in one reply. */
 command_result cmd_keys(client *c) {
     key_filter f = {.c = c, .type = -1};
     uint64_t next = 0;
@@ -37,12 +54,7 @@ command_result cmd_keys(client *c) {
     do {
         ENGINE_TRY(c, ks_scan(c->ks, c->db, next, KEYS_STEP, &next, filter_each, &f));
     } while (next);
-    buf head = {0};
-    resp_array(&head, f.found);
-    data_insert(c, at, buf_slice(&head));
-    buf_free(&head);
-    client_depends_on_end(c);
-    return CMD_DONE;
+    return finish(c, at, &f, NULL);
 }
 
 /* A cursor as strtoul() would read it, which is what redis-server does: a sign is taken, and so is
@@ -89,6 +101,7 @@ static bool parse_scan(client *c, key_filter *f, int64_t *count) {
     return true;
 }
 
+/* A few keys from a place in the order of tokens on, and the place to go on from. */
 command_result cmd_scan(client *c) {
     key_filter f = {.c = c, .match_all = true, .type = -1};
     uint64_t cursor;
@@ -96,17 +109,10 @@ command_result cmd_scan(client *c) {
     size_t at = c->out.len;
     if (!parse_cursor(c, c->argv[1], &cursor) || !parse_scan(c, &f, &count)) return CMD_REFUSED;
     ENGINE_TRY(c, ks_scan(c->ks, c->db, cursor, (size_t)count, &cursor, filter_each, &f));
-    char text[NUM_I64_TEXT];
-    buf head = {0};
-    resp_array(&head, 2);
-    resp_bulk(&head, slice_of(text, num_format_u64(text, cursor)));
-    resp_array(&head, f.found);
-    data_insert(c, at, buf_slice(&head));
-    buf_free(&head);
-    client_depends_on_end(c);
-    return CMD_DONE;
+    return finish(c, at, &f, &cursor);
 }
 
+/* Nil if there is none. */
 command_result cmd_randomkey(client *c) {
     buf *key = ks_scratch(c->ks);
     engine_result r = ks_random(c->ks, c->db, key);

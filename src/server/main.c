@@ -5,7 +5,6 @@
 #include "server/server.h"
 
 #include "base/log.h"
-#include "base/mem.h"
 #include "base/version.h"
 #include "engine/closed.h"
 #include "io/signals.h"
