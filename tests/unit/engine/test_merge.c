@@ -386,6 +386,39 @@ static void test_element_delete_outlives_its_merge(void **state) {
     kit_free(k);
 }
 
+static void expect_changed_element(kit *k) {
+    entry ent;
+    engine_coll c;
+    map_iter it;
+    assert_int_equal(engine_meta(k->e, 0, SLICE("c"), &ent), ENGINE_OK);
+    assert_int_equal(engine_coll_open(k->e, 0, SLICE("c"), &ent, &c), ENGINE_OK);
+    assert_int_equal(engine_map_get(k->e, &c, 0, SLICE("s0007"), &it), ENGINE_OK);
+    assert_true(slice_eq(it.value, SLICE("new")));
+    assert_int_equal(it.expire, 9);
+    assert_int_equal(engine_map_get(k->e, &c, 0, SLICE("s0008"), &it), ENGINE_ABSENT);
+    assert_int_equal(engine_map_get(k->e, &c, 0, SLICE("s0009"), &it), ENGINE_OK);
+    assert_true(slice_eq(it.value, SLICE("s0009")));
+}
+
+/* Elements that were changed or deleted while the child copied them stay so. */
+static void test_element_changed_during_a_merge(void **state) {
+    (void)state;
+    kit *k = begin();
+    engine_coll c = put_coll(k, "c", 300);
+    kit_rotate(k);
+    fork_only(k, 0, sealed(k));
+    engine_begin(k->e);
+    assert_int_equal(engine_map_put(k->e, &c, 0, SLICE("s0007"), SLICE("new"), 9), ENGINE_OK);
+    assert_int_equal(engine_map_del(k->e, &c, 0, SLICE("s0008")), ENGINE_OK);
+    engine_commit(k->e);
+    k->hold = false;
+    kit_settle(k);
+    assert_int_equal(kit_info(k, "merges"), 1);
+    kit_check(k);
+    reopen_all_ways(k, expect_changed_element);
+    kit_free(k);
+}
+
 /* Elements of a collection that nobody owns go; so do their deletes. */
 static void test_dropped_collection_leaves_nothing(void **state) {
     (void)state;
@@ -599,6 +632,7 @@ int main(void) {
         cmocka_unit_test(test_dead_segments_go_without_a_merge),
         cmocka_unit_test(test_dead_segment_waits_for_the_log),
         cmocka_unit_test(test_element_delete_outlives_its_merge),
+        cmocka_unit_test(test_element_changed_during_a_merge),
         cmocka_unit_test(test_dropped_collection_leaves_nothing),
         cmocka_unit_test(test_collection_dropped_during_a_merge),
         cmocka_unit_test(test_flush_ends_a_merge),
