@@ -134,8 +134,8 @@ void seglog_sync(bitcask *e) {
 
 /* On a worker. */
 static void fsync_run(aio_job *job) {
-    CHECK(((fsync_job *)((char *)job - offsetof(fsync_job, job)))->n > 0);
     fsync_job *f = AIO_OWNER(job, fsync_job, job);
+    CHECK(f->n > 0);
     for (int i = 0; i < f->n; i++) {
         job->result = f->files[i]->ops->fdatasync(f->files[i]);
         if (!status_ok(job->result)) return;

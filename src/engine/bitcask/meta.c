@@ -15,8 +15,8 @@ static const uint64_t id_ahead[MANIFEST_IDS] = {
 
 /* On a worker. */
 static void meta_run(aio_job *job) {
-    CHECK(((meta_queue *)((char *)job - offsetof(meta_queue, job)))->busy);
     meta_queue *m = AIO_OWNER(job, meta_queue, job);
+    CHECK(m->busy);
     job->result = manifest_write(m->m);
 }
 

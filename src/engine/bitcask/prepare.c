@@ -44,8 +44,8 @@ status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t lim
 /* On a worker, for some milliseconds or more: touches the segment's file alone, which the thread
  * leaves alone meanwhile. */
 static void make_run(aio_job *job) {
-    CHECK(((seg_prepare *)((char *)job - offsetof(seg_prepare, job)))->seg);
     seg_prepare *p = AIO_OWNER(job, seg_prepare, job);
+    CHECK(p->seg);
     file_header h = {.kind = FILE_SEGMENT,
                      .store_id = p->e->store_id,
                      .number = p->seg->number,

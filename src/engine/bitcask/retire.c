@@ -41,8 +41,8 @@ static status unlink_one(bitcask *e, unsigned kind, uint32_t number) {
 /* On a worker. The hint goes first: a hint whose segment the manifest has forgotten would be a
  * foreign file. */
 static void retire_run(aio_job *job) {
-    CHECK(((retire_job *)((char *)job - offsetof(retire_job, job)))->ndoing > 0);
     retire_job *r = AIO_OWNER(job, retire_job, job);
+    CHECK(r->ndoing > 0);
     for (size_t i = 0; i < r->ndoing; i++) {
         retire_item *it = &r->doing[i];
         status closed = STATUS_OK;
