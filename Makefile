@@ -215,7 +215,7 @@ test:
 	@deps/install test
 	@$(SUBMAKE) all unit-programs integration-programs
 	@tests/support/reference >/dev/null
-	@tests/run
+	@MAKEFLAGS= tests/run
 
 # With AddressSanitizer and UBSan: the unit tests, then the scripts that drive a server hardest, on a
 # server built so. (STAVE_SERVER=build/asan/stave-server tests/run NAME runs any other script on it.)
