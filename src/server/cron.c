@@ -30,12 +30,16 @@ static int64_t tick(void *ctx) {
 /* At the end of each turn: a slice of whatever is waiting. */
 static void background(void *ctx) {
     server *s = ctx;
+    static uint64_t commands_before;
     if (s->loading || s->cron_paused) return;
+    uint64_t commands = session_statistics(s->session)->commands;
+    uint64_t budget = commands == commands_before ? IDLE_US : BUSY_US;
+    commands_before = commands;
     uint64_t t0 = clock_mono_us();
-    bool more = ks_expire_cycle(s->ks, SLICE_US);
+    bool more = ks_expire_cycle(s->ks, budget);
     uint64_t t1 = clock_mono_us();
     latency_event(NULL, "expire-cycle", t1 - t0);
-    more |= engine_background(s->engine, SLICE_US);
+    more |= engine_background(s->engine, budget);
     if (more) reactor_wake(s->reactor);
 }
 

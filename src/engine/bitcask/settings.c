@@ -113,7 +113,7 @@ const setting bitcask_setting_table[] = {
     {.name = "merge-garbage-percent",
      .kind = SETTING_INT,
      .target = &bitcask_conf.merge_garbage,
-     .default_value = "40",
+     .default_value = "50",
      .min = 1,
      .max = 100},
     /* Hours of local time in which merges start by themselves. */
