@@ -244,6 +244,7 @@ static void arm_life(sim *s) {
     case SIM_NO_SPACE: k->space_permille = 1 + (unsigned)rng_below(&s->chance, 200); break;
     case SIM_FULL:
         k->limit = simfs_used(s->fs) + (64 << 10) * (1 + rng_below(&s->chance, 8));
+        s->low_us = s->now_us; /* it is little from the beginning */
         break;
     default: break;
     }
