@@ -9,7 +9,8 @@
 #include "base/mem.h"
 #include "observe/observe.h"
 
-#define SLICE_US 1000 /* background work a turn */
+#define IDLE_US 1000 /* background work in a turn without commands */
+#define BUSY_US 200  /* in one with: every client waits for it */
 
 /* When all of the log is durable, what LASTSAVE tells is now. */
 static void note_saved(server *s) {
