@@ -23,10 +23,10 @@
 #include "storage/file_header.h"
 #include "storage/logscan.h"
 
-#define AHEAD       (64u << 10)  /* bytes allocated at a time */
-#define GROWN       (64u << 10)  /* never rewritten below this size */
-#define GROWN_TIMES 4            /* nor before it is that many times a fresh one */
+#define GROWN_TIMES 4            /* rewritten when it is that many times a fresh one, and large */
 #define PIECE       (256u << 10) /* bytes of operations in one record */
+
+uint32_t manifest_ahead = 64u << 10;
 
 struct manifest {
     vfs *v;
@@ -365,7 +365,8 @@ bool manifest_busy(const manifest *m) {
 static bool should_renew(const manifest *m, size_t more) {
     CHECK(m->end >= m->edit_end);
     uint64_t fresh = (uint64_t)m->fresh * GROWN_TIMES, then = (uint64_t)m->end + more;
-    return m->renew || then > UINT32_MAX - 2 * AHEAD || (then > GROWN && then > fresh);
+    return m->renew || then > UINT32_MAX - 2 * manifest_ahead ||
+           (then > manifest_ahead && then > fresh);
 }
 
 /* The edit is applied to a copy of the state, so that an impossible one changes nothing. */
@@ -402,7 +403,7 @@ static status write_append(manifest *m) {
     uint64_t need = (uint64_t)m->end + m->bytes.len;
     CHECK(m->edit_len < m->bytes.len);
     if (need > m->allocated) {
-        uint32_t to = (uint32_t)((need + AHEAD) / AHEAD * AHEAD);
+        uint32_t to = (uint32_t)((need + manifest_ahead) / manifest_ahead * manifest_ahead);
         status st = m->file->ops->allocate(m->file, m->allocated, to - m->allocated);
         m->final = !status_ok(st) && st.code != ST_NO_SPACE;
         TRY(st);

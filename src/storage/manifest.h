@@ -22,6 +22,10 @@
 
 typedef struct manifest manifest;
 
+/* Bytes allocated at a time, and the size below which a manifest is not rewritten. 64 KiB; only a
+ * simulation has a reason to change it: so that both happen often. */
+extern uint32_t manifest_ahead;
+
 /* What loading found besides the state. */
 typedef struct manifest_report {
     uint32_t number;   /* of rewrites */

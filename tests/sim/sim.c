@@ -123,7 +123,7 @@ static void choose_style(sim *s) {
     if (full && !s->kind->minds_room) y->profile = SIM_ONE_ERROR;
     y->keys = ONE_OF(r, 3, 10, 30, 100, 400);
     y->long_keys = ONE_OF(r, 0, 0, 20, 200);
-    y->value_max = ONE_OF(r, 10, 60, 400, 3000);
+    y->value_max = ONE_OF(r, 10, 60, 60, 400, 400, 3000, 3000, 30000);
     y->big_values = ONE_OF(r, 0, 5, 50);
     y->colls = ONE_OF(r, 0, 200, 500, 900);
     y->elems = ONE_OF(r, 5, 40, 300);

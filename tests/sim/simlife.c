@@ -29,7 +29,9 @@ bool sim_errors_allowed(const sim *s) {
 
 void sim_observe(sim *s) {
     uint64_t limit = simfs_knobs_of(s->fs)->limit;
-    if (limit && simfs_used(s->fs) + SIM_LOW_ROOM > limit) s->low_us = s->now_us;
+    /* Room for a batch is more than a batch of the usual kind. */
+    uint64_t batch = (uint64_t)s->style.batch_max * (s->style.value_max + 500);
+    if (limit && simfs_used(s->fs) + SIM_LOW_ROOM + batch > limit) s->low_us = s->now_us;
     log_pos released = engine_released(s->e), durable = engine_durable(s->e);
     log_pos end = engine_log_end(s->e);
     uint64_t batches = engine_mem_batches(s->model);
@@ -320,6 +322,7 @@ static void expect_empty_disk(sim *s) {
 
 static void live(sim *s, uint64_t *promise) {
     arm_life(s);
+    sim_observe(s);
     for (unsigned t = 0; t < s->style.turns && !simfs_stopped(s->fs); t++) {
         sim_turn(s);
         sim_total.turns++;

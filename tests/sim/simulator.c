@@ -9,12 +9,14 @@
 #include "engine/bitcask/bitcask.h"
 #include "sim/simshrink.h"
 #include "sim/toylog.h"
+#include "storage/manifest.h"
 
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,11 +43,13 @@ static void configure_toy(sim *s, bool live) {
 
 /* At an open everything is chosen anew; while it runs one of the settings changes. */
 static void configure_bitcask(sim *s, bool live) {
+    static const uint32_t ahead[] = {256, 1024, 4096, 64u << 10};
     if (!live) setting_defaults(s->kind->class->settings);
+    if (!live) manifest_ahead = ahead[rng_below(&s->chance, 4)];
     uint64_t which = live ? rng_below(&s->chance, 10) : 8;
     if (which == 0 || which >= 8) configure_fsync(s);
     if (which == 1 || which == 8)
-        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb"));
+        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb", "1mb"));
     if (which == 2 || which == 8)
         sim_set(s, "value-cache-size", ONE_OF(s, "0", "4kb", "64kb", "1mb"));
     if (which == 3 || which == 8) sim_set(s, "inline-value-max", ONE_OF(s, "0", "8", "32", "1024"));
@@ -120,7 +124,7 @@ static bool run_seed(const options *o, uint64_t seed, bool twice) {
 }
 
 static void on_signal(int sig) {
-    const char *what = sig == SIGALRM ? "hangs" : sig == SIGABRT ? "aborts" : "crashes";
+    const char *what = sig == SIGPROF ? "hangs" : sig == SIGABRT ? "aborts" : "crashes";
     signal(sig, SIG_DFL);
     if (current) {
         if (!quiet_signals) sim_print_recent(current);
@@ -130,8 +134,14 @@ static void on_signal(int sig) {
     _exit(1);
 }
 
+/* A seed may take so much of the processor's time; nothing in it waits. */
+static void watch_time(void) {
+    struct itimerval limit = {.it_value.tv_sec = SEED_SECONDS};
+    if (setitimer(ITIMER_PROF, &limit, NULL)) perror("setitimer");
+}
+
 static void watch_signals(void) {
-    signal(SIGALRM, on_signal);
+    signal(SIGPROF, on_signal);
     signal(SIGABRT, on_signal);
     signal(SIGSEGV, on_signal);
     signal(SIGBUS, on_signal);
@@ -148,7 +158,7 @@ static void run_some(const options *o, const uint64_t *list, progress *p, time_t
     for (; p->next < o->seeds && !time_is_up(o, start); p->next++) {
         uint64_t seed = list ? list[p->next] : o->from + p->next;
         p->seed = seed;
-        alarm(SEED_SECONDS);
+        watch_time();
         bool ok = run_seed(o, seed, seed % TWICE_EVERY == 0);
         p->totals = sim_total;
         if (!ok) _exit(1);
@@ -251,7 +261,7 @@ static int run_faults(options *o) {
             fflush(stdout);
             pid_t pid = fork();
             if (pid == 0) {
-                alarm(SEED_SECONDS);
+                watch_time();
                 freopen("/dev/null", "w", stdout);
                 freopen("/dev/null", "w", stderr);
                 _exit(run_seed(o, seed, false) ? 0 : 1);
