@@ -66,7 +66,7 @@ class Generator:
         """A time to live that does not run out during a test, or none at all. Hardly ever the same one
         twice: which of two equal ones ends later (GT, LT) is a matter of milliseconds."""
         some = self.r.randrange(30000, 10**7)
-        return self.r.choice([some, some, some, 10**15 + some, -1, 0, 2**62, 2**63 - 1, b"abc"])
+        return self.r.choice([some, some, some, 10**15 + some, 2**62 + some, -1, 0, 2**63 - 1, b"abc"])
 
     def far_at(self, unit, past=True):
         """A moment. One in the past makes SET leave a key that redis-server counts until it is next
