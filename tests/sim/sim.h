@@ -19,7 +19,7 @@
 #define SIM_DBS      4
 #define SIM_MAPS     3
 #define SIM_LOW_ROOM (2200 << 10) /* bytes: two of the largest segments */
-#define SIM_RECENT   80          /* lines of trace that are kept for a failure's report */
+#define SIM_RECENT   80           /* lines of trace that are kept for a failure's report */
 #define SIM_LINE     200
 #define SIM_MESSAGE  400
 /* Bytes on the disk of an engine without data: a few segments of at most 256 KiB, and small files.
