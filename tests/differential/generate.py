@@ -104,7 +104,10 @@ class Generator:
         if op < 0.3:
             return ["GET", kind, offset]
         if op < 0.55:
-            return ["SET", kind, offset, self.integer()]
+            # Not the least number: how far it is below the minimum overflows in the reference, which then
+            # saturates it to the maximum.
+            value = self.integer()
+            return ["SET", kind, offset, -2**62 if value in (-2**63, b"%d" % -2**63) else value]
         if op < 0.85:
             return ["INCRBY", kind, offset, self.integer()]
         return ["OVERFLOW", self.r.choice(["WRAP", "SAT", "FAIL", "wrap", "other"])]

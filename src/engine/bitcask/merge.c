@@ -21,6 +21,7 @@
  * 16: with an eighth of a segment 2.25 us of CPU a command, children included; with two
  * segments 1.06.) */
 #define LEAST_SEGMENTS 2
+#define LEAST_PART     8        /* of a segment: what is worth it when the disk is full */
 #define CHOOSE_US      1000000  /* how often it is looked for something to merge */
 #define FAILED_US      10000000 /* after a failure: not before */
 
@@ -68,6 +69,12 @@ static uint64_t copy_room(const bitcask *e) {
     return status_ok(s) ? bytes - bytes / 4 : UINT64_MAX;
 }
 
+/* Garbage below which a run is left alone. A full disk wants every bit back. */
+static uint64_t least_garbage(const bitcask *e) {
+    uint64_t segment_size = (uint64_t)bitcask_conf.segment_size;
+    return e->no_space || e->on_reserve ? segment_size / LEAST_PART : LEAST_SEGMENTS * segment_size;
+}
+
 /* The best run that begins at rank i and copies no more than `room`, if it is better than *best. */
 static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value *best) {
     CHECK(i < e->norder);
@@ -86,7 +93,7 @@ static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value
         bool enough =
             v.garbage * 100 >= (v.garbage + v.copy) * (uint64_t)bitcask_conf.merge_garbage;
         bool small = v.len >= SMALL_MANY && total < (uint64_t)bitcask_conf.segment_size / 2;
-        enough = enough && v.garbage >= LEAST_SEGMENTS * (uint64_t)bitcask_conf.segment_size;
+        enough = enough && v.garbage >= least_garbage(e);
         if ((enough || small) && is_better(&v, best)) *best = v;
     }
 }
