@@ -161,6 +161,13 @@ static inline void engine_abort(engine *e) {
 static inline status engine_room(engine *e, size_t bytes) {
     return e->ops->room(e, bytes);
 }
+/* How many microseconds a write of about that many bytes should wait before it runs: nearly always
+ * 0; more while flushes or compactions lag behind, growing smoothly. Asked once for each such
+ * command, so an engine may count what it is asked for as about to come. Never asked for deletes.
+ */
+static inline uint64_t engine_pace(engine *e, size_t bytes) {
+    return e->ops->pace ? e->ops->pace(e, bytes) : 0;
+}
 /* End of a reactor turn: all records of the turn go to the log in one write, and are fsynced as the
  * policy says. Then engine_released() tells what may be sent. */
 static inline void engine_turn_end(engine *e) {
@@ -212,6 +219,16 @@ static inline void engine_memory(engine *e, uint64_t *index, uint64_t *caches, u
  * add to: free places of the index, and the log's tail. Called often; cheap. */
 static inline uint64_t engine_relieve(engine *e, uint64_t over) {
     return e->ops->relieve ? e->ops->relieve(e, over) : 0;
+}
+/* The process may use that many bytes in all (0: no limit): told when the engine is opened, and
+ * again when it changes. Memtables and caches take their shares of it. */
+static inline void engine_budget(engine *e, uint64_t bytes) {
+    if (e->ops->budget) e->ops->budget(e, bytes);
+}
+/* May keys be evicted, and writes be refused, for the sake of memory? If not, the keyspace only
+ * calls engine_relieve. */
+static inline bool engine_evicts(const engine *e) {
+    return !e->ops->no_eviction;
 }
 /* The last ENGINE_ERROR's status. */
 static inline status engine_error(engine *e) {

@@ -7,6 +7,9 @@
 
 typedef struct engine_ops {
     const char *name; /* "bitcask", "lsm" */
+    /* Keys are not in memory: maxmemory sizes what is (engine_budget), no key is evicted for it and
+     * no write refused. */
+    bool no_eviction;
     void (*close)(engine *e);
 
     /* -- main entries ---------------------------------------------------------------------- */
@@ -49,6 +52,7 @@ typedef struct engine_ops {
     void (*commit)(engine *e);
     void (*abort)(engine *e);
     status (*room)(engine *e, size_t bytes);
+    uint64_t (*pace)(engine *e, size_t bytes); /* may be NULL */
     void (*turn_end)(engine *e);
     log_pos (*log_end)(engine *e);
     log_pos (*released)(engine *e);
@@ -63,6 +67,7 @@ typedef struct engine_ops {
     status (*compact)(engine *e);
     void (*memory)(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers);
     uint64_t (*relieve)(engine *e, uint64_t over); /* may be NULL */
+    void (*budget)(engine *e, uint64_t bytes);     /* may be NULL */
     status (*error)(engine *e);
     status (*check)(engine *e, buf *report);
 } engine_ops;
