@@ -3,6 +3,7 @@
 #define STAVE_ENGINE_MODEL_H
 
 #include "base/buf.h"
+#include "base/hash.h"
 #include "base/metric.h"
 #include "base/setting.h"
 #include "io/env.h"
@@ -63,6 +64,8 @@ typedef struct engine_options {
     int databases;                  /* logical databases: 1 .. ENGINE_DBS_MAX */
     bool cluster;                   /* tokens begin with the key's slot */
     uint16_t (*slot_of)(slice key); /* with cluster */
+    const hash_key *hash; /* of a store that is made now, so that its tokens are those of another
+                             store; NULL: a random one */
 } engine_options;
 
 /* Totals of one logical database. Exact. */

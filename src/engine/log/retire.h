@@ -1,0 +1,49 @@
+/* retire: files on their way out.
+ *
+ *   (live) ──RETIRE or the like in the manifest: pending──> (durable) ──a worker closes and
+ * unlinks, fsyncs the directory──> GONE in the manifest
+ *
+ * The number is in the manifest's list of pending files from the first edit to the last, so a crash
+ * anywhere in between leaves nothing that the next start could not finish. */
+#ifndef STAVE_ENGINE_LOG_RETIRE_H
+#define STAVE_ENGINE_LOG_RETIRE_H
+
+#include "engine/log/meta.h"
+
+/* A set of file kinds. */
+#define RETIRE_KIND(kind) (1u << (kind))
+
+typedef struct retire_item {
+    uint32_t number;
+    unsigned kinds; /* names that the number may have: unlinked from the highest kind down, so that
+                       a hint goes before its segment */
+    uint64_t gen;   /* of the edit that makes it pending */
+    vfs_file *file; /* closed first; NULL: it is not open */
+} retire_item;
+
+typedef struct retire {
+    aio_job job;
+    meta *meta;
+    retire_item *items; /* in order of gen */
+    size_t n, cap;
+    retire_item *doing; /* the job's, which the thread leaves alone meanwhile; NULL: no job */
+    size_t ndoing;
+    uint64_t unlinked; /* numbers, since the start */
+} retire;
+
+void retire_init(retire *r, meta *m);
+/* Closes the files of what is left, which stays pending: the next start unlinks it. REQUIRES: no
+ * worker at it. */
+void retire_free(retire *r);
+
+/* The number's files go once the edit of that generation is durable; 0: they were never more than
+ * pending. Takes file. */
+void retire_push(retire *r, const retire_item *item);
+/* Begins what may begin: to be called after a push, and whenever an edit is durable. */
+void retire_advance(retire *r);
+/* Nothing is left to be done. */
+static inline bool retire_idle(const retire *r) {
+    return r->n == 0 && !r->doing;
+}
+
+#endif

@@ -1,0 +1,22 @@
+/* settings: what a user may configure of the log, whichever engine it serves. One table for the
+ * process, registered once beside those of the engines. */
+#ifndef STAVE_ENGINE_LOG_SETTINGS_H
+#define STAVE_ENGINE_LOG_SETTINGS_H
+
+#include "base/setting.h"
+
+enum log_compression { LOG_PLAIN, LOG_LZ4 };
+
+/* Filled by log_setting_table; read as the log goes, so that a change is live at once. */
+typedef struct log_settings {
+    int appendfsync;         /* engine_fsync */
+    int64_t segment_size;    /* bytes of a file of the log; of those made from now on */
+    int compression;         /* log_compression, of values in the log */
+    int64_t compression_min; /* values shorter than this are stored as they are */
+    int64_t fsync_wait_max;  /* ms that records wait in memory behind a running fsync */
+} log_settings;
+
+extern log_settings log_conf;
+extern const setting log_setting_table[];
+
+#endif
