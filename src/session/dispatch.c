@@ -123,6 +123,9 @@ static command_result run_batch(client *c) {
     }
     log_pos after = engine_log_end(ks_engine(ks));
     if (after != before) client_depends(c, after);
+    /* what a refusal says of a key (that its value is no number) is a reply that shows it */
+    if (r == CMD_REFUSED && (c->row->def->flags & (CMD_WRITE | CMD_READONLY)))
+        client_depends(c, before);
     return r;
 }
 

@@ -93,10 +93,15 @@ static void errors_that_show(void **state) {
     k.knobs->hold = true;
     ASK("REFUSE a 1\r\n", "-ERR refused\r\n");
     ASK("SET a 1\r\n", "");
+    fake_end *other_end;
+    kit_client(&k, &other_end);
+    assert_string_equal(kit_ask(&k, other_end, "REFUSE a 1\r\n"), "");
     client *f = client_fake(k.session);
     (void)reply_wrong_type(f);
     assert_int_equal(f->depends, engine_log_end(k.engine));
     client_fake_free(f);
+    release_all();
+    assert_string_equal(kit_ask(&k, other_end, ""), "-ERR refused\r\n");
 }
 
 static void close_waits_for_held(void **state) {
