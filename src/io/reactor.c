@@ -165,6 +165,11 @@ void reactor_timer_remove(reactor *r, uint64_t id) {
     timers_remove(r->timers, id);
 }
 
+/* As of the last wait's end. */
+uint64_t reactor_now_us(const reactor *r) {
+    return r->clock->mono_us;
+}
+
 /* Hooks are added at boot, a handful: one at a time is enough. */
 static void hook_add(hook_list *list, hook h) {
     list->items = mem_realloc(list->items, (list->count + 1) * sizeof(hook));

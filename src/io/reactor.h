@@ -32,6 +32,8 @@ void reactor_remove(reactor *r, int fd);
 /* Calls fn once after delay_ms, then as its return value says. Returns an id (> 0). */
 uint64_t reactor_timer_add(reactor *r, int64_t delay_ms, reactor_timer fn, void *ctx);
 void reactor_timer_remove(reactor *r, uint64_t id);
+/* The monotonic time of this turn, from which delays are counted. */
+uint64_t reactor_now_us(const reactor *r);
 
 /* Called at the end of each turn, in order of registration, before the next wait. */
 void reactor_after(reactor *r, reactor_hook hook, void *ctx);

@@ -7,6 +7,9 @@
  *
  *   LRU   score = seconds idle        LFU   score = 255 - count        TTL   score = soonest first
  *
+ * An engine that does not have its keys in memory wants none of this: it is told what maxmemory is,
+ * sizes what it has by that, and is asked to give back when the process uses more all the same.
+ *
  * Time is bounded by maxmemory-eviction-tenacity; what remains is done before the next write. Every
  * eviction is a logged delete with an "evicted" event. */
 #include "keyspace/internal.h"
@@ -150,8 +153,16 @@ static bool is_above(keyspace *ks) {
     return used > max && used - max > vacant;
 }
 
+void ks_tell_budget(keyspace *ks) {
+    if (ks->budget == ks_conf.maxmemory) return;
+    ks->budget = ks_conf.maxmemory;
+    engine_budget(ks->engine, (uint64_t)ks->budget);
+}
+
 bool ks_make_room(keyspace *ks) {
+    ks_tell_budget(ks);
     if (ks_conf.maxmemory == 0 || !is_above(ks)) return true;
+    if (!engine_evicts(ks->engine)) return true;
     if (ks_conf.policy == POLICY_NOEVICTION || ks->depth > 0 || !ks_deletes_allowed(ks))
         return false;
     uint64_t start = clock_mono_us(), limit = time_limit_us(), spent;

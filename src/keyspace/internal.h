@@ -62,13 +62,14 @@ struct keyspace {
     stave_clock *clock;
     rng *rng;
     int databases;
-    int depth;     /* of ks_begin */
-    bool telling;  /* hooks are running */
-    bool passive;  /* no expire cycle */
-    bool frozen;   /* nothing expires on disk */
-    uint32_t born; /* access state that stands for "not known since the start" */
-    bool born_lfu; /* which of the two states born is */
-    int64_t due;   /* no key is due before this time; INT64_MIN: not known */
+    int depth;      /* of ks_begin */
+    bool telling;   /* hooks are running */
+    bool passive;   /* no expire cycle */
+    bool frozen;    /* nothing expires on disk */
+    uint32_t born;  /* access state that stands for "not known since the start" */
+    bool born_lfu;  /* which of the two states born is */
+    int64_t budget; /* maxmemory as the engine was told it; -1: not yet */
+    int64_t due;    /* no key is due before this time; INT64_MIN: not known */
     ks_stats stats;
     ks_stats before; /* as the batch began */
     ks_hooks *hooks;
@@ -90,6 +91,9 @@ void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b);
 void held_tell(keyspace *ks);
 void held_forget(keyspace *ks);
 void held_free(keyspace *ks);
+
+/* evict.c: tells the engine of maxmemory, if it does not know. */
+void ks_tell_budget(keyspace *ks);
 
 /* access.c: the 24 bits. Never 0. */
 uint32_t access_fresh(const keyspace *ks);

@@ -25,6 +25,7 @@ status ks_new(engine *e, stave_clock *clock, rng *random, int databases, keyspac
     ks->rng = random;
     ks->databases = databases;
     ks->due = INT64_MIN;
+    ks->budget = -1;
     *out = ks;
     return STATUS_OK;
 }
@@ -44,6 +45,12 @@ void ks_set_engine(keyspace *ks, engine *e) {
     CHECK(ks->depth == 0);
     ks->engine = e;
     ks->due = INT64_MIN;
+    ks->budget = -1;
+    ks_tell_budget(ks);
+}
+
+void ks_cron(keyspace *ks) {
+    ks_tell_budget(ks);
 }
 
 engine *ks_engine(keyspace *ks) {

@@ -133,8 +133,12 @@ uint32_t ks_frequency(keyspace *ks, const entry *ent);
 bool ks_policy_is_lfu(const keyspace *ks);
 
 /* Memory: frees by the policy until used <= maxmemory, in bounded time. False: nothing more can be
- * freed, and a command that may grow must get -OOM. Inside a batch it evicts nothing. */
+ * freed, and a command that may grow must get -OOM. Inside a batch it evicts nothing. Over an
+ * engine that does not evict (engine_evicts) it asks that to give back caches, and is always true.
+ */
 bool ks_make_room(keyspace *ks);
+/* Ten times a second or so: tells the engine what maxmemory has become. */
+void ks_cron(keyspace *ks);
 /* maxmemory, maxmemory-policy, maxmemory-samples, lfu-*, ...; ended by {0}. */
 extern const setting keyspace_settings[];
 /* Adds to Stats, and makes Keyspace. */

@@ -22,6 +22,7 @@ static int64_t tick(void *ctx) {
     mem_sample();
     session_cron(s->session);
     if (!s->loading && !s->cron_paused) {
+        ks_cron(s->ks);
         engine_cron(s->engine);
         note_saved(s);
     }

@@ -39,6 +39,14 @@ static command_result debug_active_expire(client *c) {
     return CMD_DONE;
 }
 
+static command_result debug_pace(client *c) {
+    int64_t us;
+    if (!arg_i64_range(c, 2, 0, 10000000, &us, NULL)) return CMD_REFUSED;
+    session_pace_least(c->session, (uint64_t)us);
+    reply_ok(c);
+    return CMD_DONE;
+}
+
 static command_result debug_pause_cron(client *c) {
     srv->cron_paused = flag_arg(c);
     reply_ok(c);
@@ -215,6 +223,8 @@ static command_result debug_help(client *c) {
         "    Write <message> to the server log.",
         "OBJECT <key>",
         "    Show low level info about <key> and its value.",
+        "PACE <microseconds>",
+        "    Let each write wait that long, as if the engine were behind; 0 ends it.",
         "PAUSE-CRON <0|1>",
         "    Stop periodic work of the server, or go on with it.",
         "PROTOCOL <type>",
@@ -245,6 +255,7 @@ static const struct {
 } subs[] = {
     {"sleep", 3, debug_sleep},
     {"set-active-expire", 3, debug_active_expire},
+    {"pace", 3, debug_pace},
     {"pause-cron", 3, debug_pause_cron},
     {"reload", -2, debug_reload},
     {"loadaof", 2, debug_reload},

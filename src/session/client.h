@@ -39,9 +39,10 @@ enum client_flags {
     CLIENT_WRITE_WAIT = 1 << 19, /* the socket took no more: the reactor tells when it does */
     CLIENT_READ_STOP = 1 << 20,  /* not read: it leaves its replies unread, or waits too full */
     CLIENT_RERUN = 1 << 21,      /* its command passed the gates before, and runs again */
+    CLIENT_DELAYED = 1 << 22,    /* the engine lets its write wait: see pace.h */
 };
 /* None of its commands run while it has one of these. */
-#define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED)
+#define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_DELAYED)
 #define CLIENT_ENDS  (CLIENT_CLOSE_AFTER_REPLY | CLIENT_CLOSE_ASAP)
 
 #define CLIENT_SLOTS 16

@@ -13,7 +13,8 @@
 /* Has it been silent for longer than it may? Who waits for something, or is sent things, may be. */
 static bool timed_out(const client *c, int64_t now) {
     if (!session_config.timeout) return false;
-    if (c->flags & (CLIENT_BLOCKED | CLIENT_PUBSUB | CLIENT_MONITOR | CLIENT_PROTECTED))
+    if (c->flags &
+        (CLIENT_BLOCKED | CLIENT_DELAYED | CLIENT_PUBSUB | CLIENT_MONITOR | CLIENT_PROTECTED))
         return false;
     return now - c->last_active_ms > session_config.timeout * 1000;
 }

@@ -175,6 +175,7 @@ dispatch_result dispatch(client *c) {
         c->flags &= ~(unsigned)CLIENT_PAUSED;
         gate_result g = admit(c);
         if (g == GATE_HOLD) return hold(c, CLIENT_PAUSED);
+        if (g == GATE_WAIT) return DISPATCH_WAIT;
         if (g == GATE_REFUSE) {
             dispatch_reply_done(c);
             return DISPATCH_DONE;

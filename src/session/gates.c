@@ -6,6 +6,7 @@
  *   500   disk     commands that write           MISCONF, when the log has no room or has failed
  *   900   pause    all, or writes; only armed    holds them until the pause ends
  *                  while a pause is on
+ *   950   pace     commands that may grow        lets them wait, as engine_pace says (pace.c)
  *
  * The server and features add theirs. What is unknown or has the wrong number of arguments never
  * gets this far. */

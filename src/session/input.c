@@ -241,8 +241,8 @@ void input_continue(client *c) {
 
 /* Not now, as its waker may be in the middle of something. */
 void input_wake(client *c) {
+    if (c->flags & CLIENT_CLOSE_ASAP) return; /* its link is in the list of those that end */
     list_remove(&c->run_link);
-    if (c->flags & CLIENT_CLOSE_ASAP) return;
     make_runnable(c);
     reactor_wake(c->session->reactor);
 }
@@ -263,7 +263,8 @@ void input_allow(client *c) {
 void input_after_eof(client *c) {
     if (c->flags & (CLIENT_PAUSED | CLIENT_BLOCKED)) {
         client_close_soon(c);
-    } else if (!(c->flags & CLIENT_PARKED) && !list_used(&c->run_link) && !output_unsent(c)) {
+    } else if (!(c->flags & (CLIENT_PARKED | CLIENT_DELAYED)) && !list_used(&c->run_link) &&
+               !output_unsent(c)) {
         client_close_soon(c);
     }
 }

@@ -11,6 +11,7 @@
 #include "session/dispatch.h"
 #include "session/gates.h"
 #include "session/input.h"
+#include "session/pace.h"
 
 #include <unistd.h>
 
@@ -34,6 +35,7 @@ status session_new(reactor *r, keyspace *ks, session **out) {
     for (int i = 0; i < LISTENERS_MAX; i++)
         s->listeners[i].fd = -1;
     gates_start(s);
+    pace_start(s);
     descriptors_start();
     reactor_after(r, flush_hook, s);
     *out = s;

@@ -11,6 +11,7 @@ typedef enum gate_result {
     GATE_PASS,
     GATE_REFUSE, /* the gate has replied (reply_error): the command is not run */
     GATE_HOLD,   /* not now: the client is held (its input waits) until session_resume */
+    GATE_WAIT,   /* not now: the gate has set one of CLIENT_WAITS, and wakes the client itself */
 } gate_result;
 
 /* A gate sees each command before it runs; gates are asked in order of `rank`. It is visible in one
@@ -39,6 +40,7 @@ enum gate_rank {
     GATE_RANK_BUSY = 750,
     GATE_RANK_PUBSUB = 800,
     GATE_RANK_PAUSE = 900,
+    GATE_RANK_PACE = 950,
 };
 
 /* Called around every command that runs: after it (its reply in c->out from c->out_from on), with
@@ -59,6 +61,7 @@ typedef struct session_stats {
     uint64_t output_limit_disconnections, query_limit_disconnections;
     uint64_t evicted_clients;
     uint64_t parked, held_turns;
+    uint64_t delays, delay_us; /* writes that the engine let wait, and how long in all */
 } session_stats;
 
 status session_new(reactor *r, keyspace *ks, session **out);
@@ -95,6 +98,9 @@ reactor *session_reactor(session *s);
 void session_pause(session *s, int64_t until_ms, bool all);
 void session_unpause(session *s);
 bool session_paused(const session *s, bool *all);
+
+/* DEBUG: writes that may grow the data wait at least so long, whatever the engine says. 0: not. */
+void session_pace_least(session *s, uint64_t us);
 
 /* Queues bytes to a client outside its own command (MONITOR, push): held like any output. depends:
  * what they show. To the client whose command is running they go after its reply. */

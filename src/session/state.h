@@ -65,6 +65,9 @@ struct session {
     uint64_t pause_timer;
     int pause_gate;
 
+    size_t delayed;         /* clients that the pace gate lets wait */
+    uint64_t pace_least_us; /* DEBUG */
+
     listener listeners[LISTENERS_MAX];
     size_t blocked, blocked_for_a_time;
     session_stats stats;

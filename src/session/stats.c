@@ -55,6 +55,7 @@ static void emit_clients(buf *out, void *ctx) {
     metric_u64(out, "clients_in_timeout_table", s->blocked_for_a_time);
     metric_u64(out, "total_blocking_keys", 0);
     metric_u64(out, "total_blocking_keys_on_nokey", 0);
+    metric_u64(out, "delayed_clients", s->delayed);
     metric_u64(out, "clients_unsent_output_bytes", s->unsent_bytes);
 }
 
@@ -84,6 +85,8 @@ static void emit_stats(buf *out, void *ctx) {
     metric_u64(out, "client_output_buffer_limit_disconnections", st->output_limit_disconnections);
     metric_u64(out, "commands_parked", st->parked);
     metric_u64(out, "replies_held_turns", st->held_turns);
+    metric_u64(out, "write_delays", st->delays);
+    metric_u64(out, "write_delay_usec", st->delay_us);
 }
 
 /* CONFIG RESETSTAT. */

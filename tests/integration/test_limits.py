@@ -7,6 +7,7 @@ import resource
 import socket
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
@@ -163,6 +164,46 @@ def test_slow_monitor():
             assert rss(s.process.pid) < before + UNREAD + SLACK
         wait_until(lambda: info(c, "client_output_buffer_limit_disconnections") == 1, "its end")
         expect(info(c, "monitor_clients"), 0)
+
+
+def test_paced_writes():
+    with Stave({"enable-debug-command": "local"}).start() as s:
+        c, slow, killed = s.connect(), s.connect(), s.connect()
+        expect(c.call("SET", "k", "old"), "OK")
+        expect(c.call("DEBUG", "PACE", "1000000"), "OK")
+        start = time.monotonic()
+        slow.send("SET", "k", "new")
+        slow.send("GET", "k")
+        name = int(killed.call("CLIENT", "ID"))
+        killed.send("SET", "k", "never")
+        wait_until(lambda: info(c, "delayed_clients") == 2, "two writers wait")
+        for _ in range(20):  # others go on
+            expect(c.call("GET", "k"), b"old")
+            expect(c.call("DEL", "other"), 0)
+        read = time.monotonic() - start
+        expect(c.call("CLIENT", "KILL", "ID", name), 1)
+        wait_until(lambda: info(c, "delayed_clients") < 2, "the killed one is gone")
+        expect(slow.reply(), "OK")
+        took = time.monotonic() - start
+        expect(slow.reply(), b"new")
+        assert read < 1 <= took, (read, took)
+        expect(info(c, "delayed_clients"), 0)
+        assert info(c, "write_delays") == 2 and info(c, "write_delay_usec") >= 1000000
+        expect(c.call("DEBUG", "PACE", "0"), "OK")
+        expect(c.call("GET", "k"), b"new")
+        # A millisecond each, one after another: as many as asked for, and not much slower.
+        expect(c.call("DEBUG", "PACE", "1000"), "OK")
+        start = time.monotonic()
+        for i in range(100):
+            c.send("SET", "k", i)
+        for i in range(100):
+            expect(c.reply(), "OK")
+        took = time.monotonic() - start
+        assert 0.05 <= took < 20, took
+        # And a shutdown does not wait for who waits.
+        expect(c.call("DEBUG", "PACE", "10000000"), "OK")
+        slow.send("SET", "k", "late")
+        wait_until(lambda: info(c, "delayed_clients") == 1, "one writer waits")
 
 
 def test_idle_connections():

@@ -374,6 +374,28 @@ static status op_room(engine *e, size_t bytes) {
     return STATUS_OK;
 }
 
+static uint64_t op_pace(engine *e, size_t bytes) {
+    mem *m = mem_of(e);
+    m->counters.paced++;
+    m->counters.paced_bytes += bytes;
+    return m->knobs.pace_us * ((bytes + 1023) / 1024);
+}
+
+static void op_budget(engine *e, uint64_t bytes) {
+    mem_of(e)->counters.budgets++;
+    mem_of(e)->counters.budget = bytes;
+}
+
+static uint64_t op_relieve(engine *e, uint64_t over) {
+    (void)over;
+    mem_of(e)->counters.relieves++;
+    return 0;
+}
+
+void engine_mem_no_eviction(engine *e, bool on) {
+    mem_of(e)->ops.no_eviction = on;
+}
+
 void engine_mem_release(engine *e, log_pos pos) {
     mem *m = mem_of(e);
     if (pos > m->end) pos = m->end;
@@ -534,6 +556,7 @@ static const engine_ops ops = {
     .commit = op_commit,
     .abort = op_abort,
     .room = op_room,
+    .pace = op_pace,
     .turn_end = op_turn_end,
     .log_end = op_log_end,
     .released = op_released,
@@ -544,13 +567,16 @@ static const engine_ops ops = {
     .cron = op_cron,
     .compact = op_compact,
     .memory = op_memory,
+    .relieve = op_relieve,
+    .budget = op_budget,
     .error = op_error,
     .check = op_check,
 };
 
 engine *engine_mem_new(const engine_options *opt, uint64_t seed) {
     mem *m = mem_zalloc(sizeof *m);
-    m->base.ops = &ops;
+    m->ops = ops;
+    m->base.ops = &m->ops;
     m->host = opt->host;
     m->slot_of = opt->cluster ? opt->slot_of : NULL;
     m->failure = STATUS_OK;
@@ -567,12 +593,12 @@ engine *engine_mem_simple(void) {
 }
 
 mem_knobs *engine_mem_knobs(engine *e) {
-    CHECK(e->ops == &ops);
+    CHECK(e->ops->close == op_close);
     return &mem_of(e)->knobs;
 }
 
 const mem_counters *engine_mem_counters(const engine *e) {
-    CHECK(e->ops == &ops);
+    CHECK(e->ops->close == op_close);
     return &((const mem *)e)->counters;
 }
 

@@ -27,6 +27,8 @@ typedef struct mem_knobs {
     /* What room() says: ST_OK, ST_NO_SPACE (deletes, bytes 0, pass) or ST_FAILED (nothing passes).
      */
     status_code room;
+    /* What pace() says, for each KiB that is asked for or a part of one; 0: no wait. */
+    uint64_t pace_us;
     /* ST_OK, or what failed() says; no release happens any more. */
     status_code failed;
     /* turn_end releases nothing: engine_mem_release does. */
@@ -40,6 +42,9 @@ typedef struct mem_counters {
     uint64_t calls;    /* of functions that return an engine_result */
     uint64_t pendings; /* of them, PENDING */
     uint64_t commits, aborts, turns, syncs, compactions;
+    uint64_t paced, paced_bytes; /* calls of pace, and what they asked for */
+    uint64_t budgets, budget;    /* calls of budget, and the last one's bytes */
+    uint64_t relieves;
 } mem_counters;
 
 /* opt: databases, cluster, slot_of and host are used, and env's rng if there is one; dir is not.
@@ -49,6 +54,9 @@ engine *engine_mem_new(const engine_options *opt, uint64_t seed);
 engine *engine_mem_simple(void);
 mem_knobs *engine_mem_knobs(engine *e);
 const mem_counters *engine_mem_counters(const engine *e);
+
+/* From now on it says of itself that no key is to be evicted, or takes it back. */
+void engine_mem_no_eviction(engine *e, bool on);
 
 /* Moves released() and durable() to pos, or to the log's end if that is nearer, and calls
  * host.released. */

@@ -15,6 +15,7 @@ typedef struct mem_batch {
 
 typedef struct mem {
     engine base;
+    engine_ops ops; /* what base points to */
     mem_state state;
     mem_knobs knobs;
     mem_counters counters;

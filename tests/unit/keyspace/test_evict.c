@@ -255,6 +255,55 @@ static void caches_go_before_keys(void **state) {
     w.e->ops = before;
 }
 
+/* An engine that has no keys in memory is told the limit, and asked for caches; nothing goes,
+ * nothing is refused. */
+static void engine_that_does_not_evict(void **state) {
+    (void)state;
+    const mem_counters *n = engine_mem_counters(w.e);
+    engine_mem_no_eviction(w.e, true);
+    uint64_t told = n->budgets, asked = n->relieves;
+    const char *const policies[] = {"noeviction", "allkeys-lru", "volatile-ttl"};
+    for (int i = 0; i < 3; i++) {
+        set("maxmemory-policy", policies[i]);
+        set("maxmemory", "1");
+        assert_true(ks_make_room(w.ks));
+    }
+    assert_int_equal(all_keys(), KEYS);
+    assert_int_equal(ks_statistics(w.ks)->evicted, 0);
+    assert_int_equal(n->relieves, asked + 3);
+    assert_int_equal(n->budgets, told + 1);
+    assert_int_equal(n->budget, 1);
+    engine_mem_no_eviction(w.e, false);
+    set("maxmemory-policy", "noeviction");
+    assert_false(ks_make_room(w.ks));
+}
+
+/* The engine hears of every change once, and of what is set when it comes. */
+static void budget_is_told(void **state) {
+    (void)state;
+    const mem_counters *n = engine_mem_counters(w.e);
+    ks_cron(w.ks);
+    uint64_t told = n->budgets;
+    ks_cron(w.ks);
+    assert_true(ks_make_room(w.ks));
+    assert_int_equal(n->budgets, told);
+    set("maxmemory", "123456789");
+    ks_cron(w.ks);
+    ks_cron(w.ks);
+    assert_int_equal(n->budgets, told + 1);
+    assert_int_equal(n->budget, 123456789);
+    engine *other = engine_mem_simple();
+    ks_set_engine(w.ks, other);
+    assert_int_equal(engine_mem_counters(other)->budget, 123456789);
+    set("maxmemory", "0");
+    ks_cron(w.ks);
+    assert_int_equal(engine_mem_counters(other)->budget, 0);
+    assert_int_equal(n->budget, 123456789);
+    ks_set_engine(w.ks, w.e);
+    assert_int_equal(n->budget, 0);
+    engine_close(other);
+}
+
 /* With no time at all it still evicts a batch, and says that a write may go on. */
 static void time_is_bounded(void **state) {
     (void)state;
@@ -278,6 +327,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(no_eviction_where_deletes_are_not_possible, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(caches_go_before_keys, open_world, close_world),
+        cmocka_unit_test_setup_teardown(engine_that_does_not_evict, open_world, close_world),
+        cmocka_unit_test_setup_teardown(budget_is_told, open_world, close_world),
         cmocka_unit_test_setup_teardown(time_is_bounded, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
