@@ -1,6 +1,6 @@
 /* filter: a blocked bloom filter.
  *
- * The mixed hash picks a block with its high half and FILTER_PROBES bits in it with 9-bit pieces
+ * The mixed hash picks a block with its high half and its probes, bits in it, with 9-bit pieces
  * of a second mix:
  *
  *     block = high 32 bits * blocks >> 32        bit i = bits 9i .. 9i+8 of the second mix
@@ -16,7 +16,7 @@
 
 #define BLOCK_BITS (FILTER_BLOCK * 8)
 
-_Static_assert(BLOCK_BITS == 512 && FILTER_PROBES * 9 <= 64, "a probe is nine bits");
+_Static_assert(BLOCK_BITS == 512 && FILTER_PROBES_MAX * 9 <= 64, "a probe is nine bits");
 
 /* The finaliser of SplitMix64 (Steele, Lea, Flood 2014). */
 static inline uint64_t mix(uint64_t x) {
@@ -33,33 +33,53 @@ static inline uint64_t place(uint64_t size, uint64_t hash, uint64_t *probes) {
     return ((h >> 32) * (size / FILTER_BLOCK) >> 32) * FILTER_BLOCK;
 }
 
+/* With more than 12 bits a key a block's 64-bit mix has no more probes to give. */
+unsigned filter_probes(unsigned bits) {
+    CHECK(bits > 0 && bits <= FILTER_BITS_MAX);
+    unsigned k = bits * 69 / 100; /* ln 2 */
+    return k < 1 ? 1 : k > FILTER_PROBES_MAX ? FILTER_PROBES_MAX : k;
+}
+
 /* Whole blocks. */
-uint64_t filter_size(uint64_t keys) {
-    CHECK(keys <= UINT32_MAX); /* a segment is smaller than 4 GiB */
-    uint64_t blocks = (keys * FILTER_KEY_BITS + BLOCK_BITS - 1) / BLOCK_BITS;
+uint64_t filter_size_of(uint64_t keys, unsigned bits) {
+    CHECK(keys <= UINT32_MAX && bits <= FILTER_BITS_MAX); /* a file is smaller than 4 GiB */
+    uint64_t blocks = (keys * bits + BLOCK_BITS - 1) / BLOCK_BITS;
     return blocks * FILTER_BLOCK;
 }
 
-/* Sets the key's bits. */
+/* As hint files have it. */
+uint64_t filter_size(uint64_t keys) {
+    return filter_size_of(keys, FILTER_KEY_BITS);
+}
+
+/* Sets a key's bits. */
+static inline void add(char *bits, uint64_t size, unsigned probes, uint64_t hash) {
+    uint64_t at, block = place(size, hash, &at);
+    for (unsigned i = 0; i < probes; i++, at >>= 9)
+        bits[block + (at & 511) / 8] |= (char)(1 << (at & 7));
+}
+
+/* As hint files have it. */
 void filter_add(char *bits, uint64_t size, uint64_t hash) {
-    CHECK(bits);
-    uint64_t probes, block;
-    CHECK(size > 0 && size % FILTER_BLOCK == 0);
-    block = place(size, hash, &probes);
-    for (int i = 0; i < FILTER_PROBES; i++, probes >>= 9)
-        bits[block + (probes & 511) / 8] |= (char)(1 << (probes & 7));
+    CHECK(bits && size > 0);
+    add(bits, size, FILTER_PROBES, hash);
 }
 
 /* True if all of the key's bits are set. */
-bool filter_may_hold(slice bits, uint64_t hash) {
+bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash) {
     CHECK(bits.len == 0 || bits.data);
-    uint64_t probes, block;
-    CHECK(bits.len % FILTER_BLOCK == 0);
+    CHECK(probes > 0 && probes <= FILTER_PROBES_MAX);
     if (bits.len == 0) return false;
-    block = place(bits.len, hash, &probes);
-    for (int i = 0; i < FILTER_PROBES; i++, probes >>= 9)
-        if (!(bits.data[block + (probes & 511) / 8] >> (probes & 7) & 1)) return false;
+    uint64_t at, block = place(bits.len, hash, &at);
+    for (unsigned i = 0; i < probes; i++, at >>= 9)
+        if (!(bits.data[block + (at & 511) / 8] >> (at & 7) & 1)) return false;
     return true;
+}
+
+/* As hint files have it. */
+bool filter_may_hold(slice bits, uint64_t hash) {
+    CHECK(bits.len % FILTER_BLOCK == 0);
+    return filter_may_hold_of(bits, FILTER_PROBES, hash);
 }
 
 /* Eight bytes a key until the filter is made. */
@@ -73,15 +93,24 @@ void filter_collect(filter_builder *b, uint64_t hash) {
     b->hashes[b->n++] = hash;
 }
 
+/* The hashes are forgotten, their memory is not. */
+void filter_finish_of(filter_builder *b, unsigned bits, buf *out) {
+    CHECK(b->n == 0 || b->hashes);
+    uint64_t size = filter_size_of(b->n, bits);
+    unsigned probes = filter_probes(bits);
+    char *to = buf_reserve(out, size);
+    memset(to, 0, size);
+    for (size_t i = 0; i < b->n; i++)
+        add(to, size, probes, b->hashes[i]);
+    out->len += size;
+    CHECK(out->len <= out->cap);
+    b->n = 0;
+}
+
 /* The builder is empty afterwards. */
 void filter_finish(filter_builder *b, buf *out) {
-    CHECK(b->n == 0 || b->hashes);
-    uint64_t size = filter_size(b->n);
-    char *bits = buf_reserve(out, size);
-    memset(bits, 0, size);
-    for (size_t i = 0; i < b->n; i++)
-        filter_add(bits, size, b->hashes[i]);
-    out->len += size;
+    CHECK(filter_probes(FILTER_KEY_BITS) == FILTER_PROBES);
+    filter_finish_of(b, FILTER_KEY_BITS, out);
     filter_builder_free(b);
 }
 

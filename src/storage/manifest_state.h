@@ -17,7 +17,12 @@
  *   MAP      u64 position, varint n, n x (varint db, varint pdb)   the mapping as of that position
  *   FILE     varint file, varint length, u8 merged   a live file as it is (rewritten manifests)
  *   DURABLE  u64 position                    all of the log before it was durable: goes with edits
- * that let old files go because of what the log says since
+ *                                            that let old files go because of what the log says
+ * since TABLE    a table's fields, below         a pending file becomes a table DROP     varint
+ * file                     a table becomes a pending file LEVEL    varint file, u8 level a table
+ * changes its level FLUSHED  u64 position, varint n, n x (varint pdb, varint keys, varint expires)
+ *                                            the tables have all of the log before the position,
+ * and these are the counts as of it: they replace the former
  *
  * A file goes: PENDING, created and fsynced, APPEND or REPLACE, ..., RETIRE or REPLACE, unlinked,
  * GONE. So at a start each pending file is to be unlinked, and a file with a final name that is
@@ -28,9 +33,10 @@
 #include "base/buf.h"
 #include "base/hash.h"
 #include "base/status.h"
+#include "storage/manifest_tables.h"
 #include "storage/record.h"
 
-#define MANIFEST_FILES_MAX  65536
+#define MANIFEST_FILES_MAX  (1u << 20) /* log files, pending files and tables */
 #define MANIFEST_ENGINE_MAX 15
 
 /* On disk: never renumber. */
@@ -46,6 +52,10 @@ enum manifest_op {
     MANIFEST_MAP = 9,
     MANIFEST_FILE = 10,
     MANIFEST_DURABLE = 11,
+    MANIFEST_TABLE_ADD = 12,
+    MANIFEST_TABLE_DROP = 13,
+    MANIFEST_TABLE_LEVEL = 14,
+    MANIFEST_FLUSHED = 15,
 };
 /* On disk: never renumber. */
 enum manifest_ids { MANIFEST_IDS_FILE, MANIFEST_IDS_PDB, MANIFEST_IDS_COLL, MANIFEST_IDS = 4 };
@@ -59,6 +69,12 @@ typedef struct manifest_file {
 typedef struct manifest_map {
     uint32_t db, pdb;
 } manifest_map;
+
+/* Keys and entries with an expire time of a physical db. */
+typedef struct manifest_count {
+    uint32_t pdb;
+    uint64_t keys, expires;
+} manifest_count;
 
 typedef struct manifest_state {
     char engine[MANIFEST_ENGINE_MAX + 1]; /* "" before CREATE */
@@ -75,6 +91,10 @@ typedef struct manifest_state {
     log_pos map_at;   /* the log position the mapping is as of */
     log_pos durable;  /* all of the log before it was durable: as much of a proof as a mark is */
     uint32_t highest; /* no live file has a greater number: for a quick no */
+    manifest_tables tables;
+    log_pos flushed;        /* 0: nothing */
+    manifest_count *counts; /* as of `flushed`; by pdb ascending */
+    size_t ncounts;
 } manifest_state;
 
 void manifest_state_free(manifest_state *s);
@@ -83,7 +103,7 @@ bool manifest_state_eq(const manifest_state *a, const manifest_state *b);
 /* All of the log before it was durable when the manifest was written: the later of `durable` and
  * `map_at`. */
 log_pos manifest_state_durable(const manifest_state *s);
-/* Index into files, or -1. */
+/* Index into files, or -1. Tables are not among them: manifest_tables_find. */
 ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number);
 bool manifest_state_is_pending(const manifest_state *s, uint32_t number);
 
@@ -105,6 +125,12 @@ void edit_gone(manifest_edit *e, uint32_t file);
 void edit_reserve(manifest_edit *e, enum manifest_ids which, uint64_t next);
 void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n);
 void edit_durable(manifest_edit *e, log_pos at);
+/* t->number is pending. */
+void edit_table_add(manifest_edit *e, const manifest_table *t);
+void edit_table_drop(manifest_edit *e, uint32_t file);
+void edit_table_level(manifest_edit *e, uint32_t file, unsigned level);
+/* counts by pdb ascending; pdbs that are not there have no keys. */
+void edit_flushed(manifest_edit *e, log_pos at, const manifest_count *counts, size_t n);
 void edit_free(manifest_edit *e);
 
 /* Applies operations; ST_CORRUPT at the first that is malformed or impossible, with s in between.

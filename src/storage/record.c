@@ -20,7 +20,7 @@
 
 enum { AT_HCRC = 0, AT_BCRC = 4, AT_BLEN = 8, AT_KIND = 12, AT_TYPE = 13, AT_FLAGS = 14 };
 
-#define KEYED_FLAGS (RECORD_NEW | RECORD_HIDES)
+#define KEYED_FLAGS (RECORD_NEW | RECORD_HIDES | RECORD_HAD_EXPIRE)
 #define VALUE_FLAGS (KEYED_FLAGS | RECORD_LZ4 | RECORD_EXPIRE)
 
 /* Which entry flags a record of each kind may have. */
@@ -29,13 +29,14 @@ static const uint16_t entry_flags[RECORD_KINDS] = {
     [RECORD_DEL] = KEYED_FLAGS,
     [RECORD_MAP_PUT] = VALUE_FLAGS,
     [RECORD_MAP_DEL] = KEYED_FLAGS,
+    [RECORD_BLOCK] = RECORD_LZ4,
 };
 
 static const char *const kind_names[RECORD_KINDS] = {
     [RECORD_PUT] = "PUT",           [RECORD_DEL] = "DEL",   [RECORD_MAP_PUT] = "MAP_PUT",
     [RECORD_MAP_DEL] = "MAP_DEL",   [RECORD_DROP] = "DROP", [RECORD_FLUSH] = "FLUSH",
     [RECORD_SWAP] = "SWAP",         [RECORD_IDLE] = "IDLE", [RECORD_BEGIN] = "BEGIN",
-    [RECORD_MANIFEST] = "MANIFEST", [RECORD_HINT] = "HINT",
+    [RECORD_MANIFEST] = "MANIFEST", [RECORD_HINT] = "HINT", [RECORD_BLOCK] = "BLOCK",
 };
 
 /* Kinds begin at 1, so that zeros are no record. */
@@ -96,7 +97,8 @@ static void check_record(const record *r) {
     CHECK(!(r->flags & RECORD_EXPIRE) || r->expire > 0);
     CHECK(!(r->flags & RECORD_COLL) || r->coll > 0);
     CHECK(!(r->flags & RECORD_ORIGIN) || r->origin.len == RECORD_ORIGIN_LEN);
-    CHECK(!(r->flags & RECORD_LZ4) || (r->value.data && r->plain_len <= RECORD_VALUE_MAX));
+    CHECK(!(r->flags & RECORD_LZ4) || r->kind == RECORD_BLOCK ||
+          (r->value.data && r->plain_len <= RECORD_VALUE_MAX));
     CHECK(r->body.len <= RECORD_BODY_MAX && r->map < RECORD_MAP_MAX);
 }
 
@@ -110,6 +112,7 @@ static char *put_fields(char *p, const record *r) {
     case RECORD_SWAP:
     case RECORD_MANIFEST:
     case RECORD_HINT:
+    case RECORD_BLOCK:
         if (r->body.len) memcpy(p, r->body.data, r->body.len);
         return p + r->body.len;
     default: break;
@@ -331,7 +334,8 @@ static bool parse_body(record *out) {
     case RECORD_FLUSH:
     case RECORD_SWAP: return record_pairs_valid(out->kind, out->body);
     case RECORD_MANIFEST:
-    case RECORD_HINT: return true;
+    case RECORD_HINT:
+    case RECORD_BLOCK: return true;
     default: return parse_entry(out);
     }
 }

@@ -6,7 +6,7 @@
  *   8  u32  blen   bytes of the body
  *  12  u8   kind   record_kind
  *  13  u8   type   type number (low 4 bits) and hint (high 4 bits) of an entry; else 0, or for a
- *                  RECORD_HINT which block of a hint file it is
+ *                  RECORD_HINT or RECORD_BLOCK which block of its file it is
  *  14  u16  flags  record_flags
  *  16  u64  mark   only with RECORD_MARK: all of the log before this position was durable
  *      28 bytes    only with RECORD_ORIGIN: replication id (20) and offset (u64)
@@ -22,6 +22,7 @@
  *   IDLE      nothing
  *   BEGIN     u64 position at which the log's previous file ended (0: there was none)
  *   MANIFEST  edits (storage/manifest_state.h);  HINT  a block (storage/hint.h)
+ *   BLOCK     a block of a table (storage/table_format.h), which sees to its LZ4 by itself
  *
  * [expire] is there with RECORD_EXPIRE, [coll] with RECORD_COLL. The value takes what is left of
  * the body; with RECORD_LZ4 it is a varint of its plain length and the compressed bytes.
@@ -45,8 +46,8 @@ typedef uint64_t log_pos;
 #define RECORD_VALUE_MAX  (1u << 20)
 #define RECORD_MAP_MAX    8     /* map numbers are below */
 #define RECORD_DBS_MAX    65536 /* pairs in a FLUSH */
-/* The largest body: a key, a value and their few numbers. */
-#define RECORD_BODY_MAX (RECORD_KEY_MAX + RECORD_VALUE_MAX + 64)
+/* The largest body: a key, a value and their few numbers, or those of a table's block. */
+#define RECORD_BODY_MAX (RECORD_KEY_MAX + RECORD_VALUE_MAX + 256)
 #define RECORD_MAX      (RECORD_HEADER_MAX + RECORD_BODY_MAX)
 /* What a record takes beyond its key and value, at most. */
 #define RECORD_OVERHEAD_MAX (RECORD_HEADER_MAX + 64)
@@ -65,7 +66,8 @@ enum record_kind {
     RECORD_HINT = 10,
     RECORD_BEGIN = 11, /* first in each file of a log, so that a file torn at its end is told from
                           one that was left there */
-    RECORD_KINDS = 12,
+    RECORD_BLOCK = 12,
+    RECORD_KINDS = 13,
 };
 /* On disk: never renumber. The low byte describes the entry and goes to hint files too, the high
  * byte frames the record. */
@@ -76,11 +78,12 @@ enum record_flags {
     RECORD_NEW = 1 << 3,   /* the key or subkey did not exist before (with a delete: likewise) */
     RECORD_HIDES = 1 << 4, /* an older record of this key may lie in an older file */
 
-    RECORD_CONTINUES = 1 << 8, /* more records of this batch follow */
+    RECORD_HAD_EXPIRE = 1 << 5, /* what it replaces had an expire time (the LSM's logs) */
+    RECORD_CONTINUES = 1 << 8,  /* more records of this batch follow */
     RECORD_MARK = 1 << 9,
     RECORD_ORIGIN = 1 << 10,
 
-    RECORD_ENTRY_FLAGS = 0x001f,
+    RECORD_ENTRY_FLAGS = 0x003f,
     RECORD_FRAME_FLAGS = 0x0700,
 };
 
@@ -105,7 +108,7 @@ typedef struct record {
     uint64_t plain_len; /* of the value once decompressed; value.len without LZ4 */
     log_pos mark;
     slice origin; /* RECORD_ORIGIN_LEN bytes or empty */
-    slice body;   /* all of it. To be written: the body of FLUSH, SWAP, MANIFEST and HINT */
+    slice body;   /* all of it. To be written: of FLUSH, SWAP, MANIFEST, HINT and BLOCK */
     log_pos prev; /* BEGIN */
 } record;
 

@@ -13,7 +13,7 @@
 
 #include "base/btree.h"
 #include "base/mem.h"
-#include "engine/bitcask/cache.h"
+#include "storage/cache.h"
 #include "engine/bitcask/keydir.h"
 
 #define LOOKUPS 1000000

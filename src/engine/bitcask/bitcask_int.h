@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "engine/bitcask/batch.h"
 #include "engine/bitcask/bitcask.h"
-#include "engine/bitcask/cache.h"
+#include "storage/cache.h"
 #include "storage/manifest.h"
 
 /* The manifest, and the edit that collects what goes to it next (meta.c). */

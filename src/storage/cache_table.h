@@ -5,8 +5,8 @@
  * drops one of its items. So there are no chains, no probing and no tombstones. The table doubles
  * bucket by bucket, a few at each insert: those below `moved` are in the new half of memory, the
  * others still in the old one. */
-#ifndef STAVE_ENGINE_BITCASK_CACHE_TABLE_H
-#define STAVE_ENGINE_BITCASK_CACHE_TABLE_H
+#ifndef STAVE_STORAGE_CACHE_TABLE_H
+#define STAVE_STORAGE_CACHE_TABLE_H
 
 #include <stdbool.h>
 #include <stddef.h>

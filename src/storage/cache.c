@@ -25,11 +25,11 @@
  *  C1. free segments + segments that may still be mapped >= 2 whenever `fill` can't take the
  *      largest item: one to fill next, one for what the hand keeps.
  *  C2. Every item that is not DEAD is in the table with its reference, and nothing else is. */
-#include "engine/bitcask/cache.h"
+#include "storage/cache.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "engine/bitcask/cache_table.h"
+#include "storage/cache_table.h"
 
 #define SEGMENT_MIN  (64u << 10)
 #define SEGMENT_MAX  (1u << 20)

@@ -1,6 +1,6 @@
 /* Tests of the value cache: what it returns against what was put in, its limit, and that it evicts
  * as SIEVE does, by comparison with a plain SIEVE over a list. */
-#include "engine/bitcask/cache.h"
+#include "storage/cache.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -308,7 +308,7 @@ static void test_example(void **state) {
     cache_put(c, (uint64_t)2 << 32 | 48, SLICE("hello"));
     assert_true(cache_get(c, (uint64_t)2 << 32 | 48, &v));
     assert_memory_equal(v.data - 12, want, sizeof want);
-    assert_readme_shows("src/engine/bitcask/README.md", want, sizeof want);
+    assert_readme_shows("src/storage/README.md", want, sizeof want);
     cache_free(c);
 }
 

@@ -6,8 +6,8 @@
  * (Zhang et al., NSDI 2024): a hand walks from the oldest to the newest value, spares and unmarks
  * those that were read since it last passed, and drops the others; new values come in at the young
  * end. Every call does a bounded amount of work. */
-#ifndef STAVE_ENGINE_BITCASK_CACHE_H
-#define STAVE_ENGINE_BITCASK_CACHE_H
+#ifndef STAVE_STORAGE_CACHE_H
+#define STAVE_STORAGE_CACHE_H
 
 #include "base/slice.h"
 

@@ -5,7 +5,7 @@
  * in seventy at the same memory.) A bucket that splits goes to two neighbours, as the next lower
  * bit of the hash says, so growing needs no look at the items.
  */
-#include "engine/bitcask/cache_table.h"
+#include "storage/cache_table.h"
 
 #include <sys/mman.h>
 
