@@ -15,7 +15,8 @@ import traceback
 import zlib
 
 from tests.support import resp
-from tests.support.servers import STAVE, TOP, Stave, free_port  # noqa: F401 (for those who import this)
+from tests.support.servers import (ENGINE, STAVE, TOP, Stave, by_engine,  # noqa: F401 (for those who
+                                   free_port)  # import this)
 
 PATIENCE = 60  # seconds; nothing that a test waits for takes so long, even on a busy machine
 
@@ -100,9 +101,16 @@ def files_of(directory):
     return found
 
 
+def with_engine(args):
+    """The arguments as text, and the engine that is tested unless they name one or run none."""
+    words = [str(a) for a in args]
+    named = {"--engine", "--help", "-h", "--version", "-v"}.intersection(words)
+    return words if named else words + ["--engine", ENGINE]
+
+
 def run_once(*args, stdin=None, seconds=PATIENCE, env=None):
     """Runs the server with these arguments until it ends by itself: (status, output, errors)."""
-    p = subprocess.run([STAVE] + [str(a) for a in args], input=stdin or "", capture_output=True,
+    p = subprocess.run([STAVE] + with_engine(args), input=stdin or "", capture_output=True,
                        text=True, timeout=seconds, env=env)
     return p.returncode, p.stdout, p.stderr
 
@@ -125,10 +133,10 @@ def is_closed(s):
 
 
 class Process:
-    """A server started with exactly these arguments; for `with`, which ends it by SIGKILL."""
+    """A server started with these arguments (and --engine); for `with`, which ends it by SIGKILL."""
 
     def __init__(self, *args, stdin=None, before=None):
-        self.args, self.stdin, self.before = [str(a) for a in args], stdin, before
+        self.args, self.stdin, self.before = with_engine(args), stdin, before
         self.output = ""
 
     def __enter__(self):

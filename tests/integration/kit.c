@@ -32,6 +32,15 @@ void kit_sleep_ms(int ms) {
 /* ---- the process -------------------------------------------------------------------------------
  */
 
+const char *kit_engine(void) {
+    const char *name = getenv("STAVE_ENGINE");
+    return name ? name : "bitcask";
+}
+
+bool kit_lsm(void) {
+    return strcmp(kit_engine(), "lsm") == 0;
+}
+
 /* A port that nobody listens on just now, below those that connections take for their own end. */
 static int free_port(void) {
     for (;;) {
@@ -69,7 +78,8 @@ static void become_server(const kit_server *s) {
     snprintf(data, sizeof data, "%s", tempdir_file(&s->dir, "data"));
     argv[n++] = program ? program : "src/stave-server";
     const char *own[] = {
-        "--port", port, "--bind", "127.0.0.1", "--dir", data, "--enable-debug-command", "yes"};
+        "--port", port,       "--bind",    "127.0.0.1", "--dir", data, "--enable-debug-command",
+        "yes",    "--engine", kit_engine()};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         argv[n++] = own[i];
     for (size_t i = 0; s->options[i]; i++)

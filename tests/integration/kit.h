@@ -1,7 +1,8 @@
 /* kit: a server of a test's own, driven through hiredis, and replies as text to compare with.
  *
- * The server is $STAVE_SERVER, or src/stave-server, on a free loopback port, with a temporary
- * directory that is removed when it is stopped; it ends with the test, however the test ends.
+ * The server is $STAVE_SERVER, or src/stave-server, on a free loopback port, with the engine
+ * $STAVE_ENGINE and a temporary directory that is removed when it is stopped; it ends with the
+ * test, however the test ends.
  *
  * A reply is written so:   OK   :3   "text"   nil   [:1 "a" nil]   -ERR what
  * Bytes of a text that are not printable come as \x07; an expected reply that ends with "..." has
@@ -26,6 +27,9 @@ typedef struct kit_server {
     const char *options[KIT_OPTIONS_MAX]; /* "--name", "value", ... as given to kit_start */
 } kit_server;
 
+/* The engine that is tested: "bitcask" or "lsm". */
+const char *kit_engine(void);
+bool kit_lsm(void);
 /* Starts it with the options (ended by NULL) and waits until it answers. DEBUG is allowed. */
 void kit_start(kit_server *s, const char *const *options);
 /* Ends it by SIGTERM, which must succeed, or by SIGKILL; and starts it again, on the same port,

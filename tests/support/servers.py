@@ -14,6 +14,12 @@ from . import resp
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STAVE = os.environ.get("STAVE_SERVER", os.path.join(TOP, "src", "stave-server"))
+ENGINE = os.environ.get("STAVE_ENGINE", "bitcask")  # the one that is tested
+
+
+def by_engine(**given):
+    """Of what is given for each engine by its name, that for the one that is tested."""
+    return given[ENGINE]
 
 
 def free_port():
@@ -125,7 +131,7 @@ class Stave(Server):
     name = "stave-server"
 
     def __init__(self, args=None, directory=None):
-        options = {"enable-debug-command": "yes"}
+        options = {"enable-debug-command": "yes", "engine": ENGINE}
         options.update(args or {})
         super().__init__(STAVE, options, directory)
 
