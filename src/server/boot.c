@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "engine/closed.h"
+#include "engine/lsm/lsm.h"
 #include "observe/observe.h"
 #include "session/reply.h"
 
@@ -15,16 +16,28 @@
 /* The engines there are, by name. */
 static const engine_class *const engines[] = {&bitcask_class, NULL};
 
+/* One file of settings serves whichever engine runs. */
+void server_engine_settings(void (*each)(const setting *table)) {
+    for (const engine_class *const *k = engines; *k; k++)
+        each((*k)->settings);
+    each(lsm_setting_table);
+}
+
 /* The class of the `engine` setting. */
 static status find_engine(const engine_class **out) {
+    buf names = {0};
     for (const engine_class *const *k = engines; *k; k++) {
         if (slice_ieq(slice_cstr((*k)->name), settings.engine)) {
             *out = *k;
+            buf_free(&names);
             return STATUS_OK;
         }
+        buf_printf(&names, "%s'%s'", names.len ? ", " : "", (*k)->name);
     }
-    return status_make(ST_INVALID, "Unknown engine '%s': this build has 'bitcask'",
-                       settings.engine);
+    status st = status_make(ST_INVALID, "Unknown engine '%s': this build has %.*s", settings.engine,
+                            (int)names.len, names.data);
+    buf_free(&names);
+    return st;
 }
 
 /* Says how far recovery is: in the log once a second, in INFO always; and answers clients. */

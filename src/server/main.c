@@ -137,7 +137,7 @@ static void banner(const server *s) {
 /* All settings' tables, the server's own first. */
 static void register_settings(void) {
     config_register(server_setting_table);
-    config_register(bitcask_class.settings);
+    server_engine_settings(config_register);
     for (const module *const *m = modules; *m; m++) {
         if ((*m)->settings) config_register((*m)->settings);
     }

@@ -65,6 +65,8 @@ extern const setting accepted_setting_table[];
 
 enum debug_command { DEBUG_COMMAND_NO, DEBUG_COMMAND_YES, DEBUG_COMMAND_LOCAL };
 
+/* Gives each the settings of every engine there is, so that one file serves whichever runs. */
+void server_engine_settings(void (*each)(const setting *table));
 /* Opens the engine in the settings' directory, with progress in the log and INFO. */
 status server_open_engine(server *s);
 /* DEBUG RELOAD: closes and opens it again. On failure the server can only end. */

@@ -19,6 +19,7 @@ typedef struct lsm_settings {
 } lsm_settings;
 
 extern lsm_settings lsm_conf;
+extern const setting lsm_setting_table[]; /* lsm_class.settings */
 
 /* Frees an engine and touches no file: what its process's death would leave. Jobs that were given
  * to env->aio or env->children must be gone or never complete. */
