@@ -102,8 +102,16 @@ $(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storag
 utils/stave-check: $(BUILD)/stave-check
 	@cp $< $@
 
+# An engine and what it stands on: no server, no protocol.
+$(BUILD)/engine-bench: $(BUILD)/utils/engine-bench.o $(call archives,$(LINK_engine))
+	@$(SAY) "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_engine))) $(LIBS)
+
+utils/engine-bench: $(BUILD)/engine-bench
+	@cp $< $@
+
 .PHONY: utils
-utils: utils/stave-check
+utils: utils/stave-check utils/engine-bench
 
 # ---- tests ----------------------------------------------------------------------------------------
 # tests/unit/FOLDER/test_NAME.c is one program, linked with what FOLDER may use, tests/support and
@@ -145,16 +153,18 @@ $(BUILD)/bench_index: $(BUILD)/tests/bench/bench_index.o $(call archives,$(LINK_
 bench-index: $(BUILD)/bench_index
 	$<
 
-# What the engine costs by itself; ENGINE_DIR is made and removed.
-$(BUILD)/bench_engine: $(BUILD)/tests/bench/bench_engine.o $(call archives,$(LINK_engine))
-	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
-
-ENGINE_DIR ?= $(BUILD)/bench_engine.d
+# What the engine costs by itself, in a server's turns; ENGINE_DIR is made and removed. At last it is
+# opened without hints.
+ENGINE_DIR   ?= $(BUILD)/engine-bench.d
+ENGINE_ARGS  ?= --turn 64
 .PHONY: bench-engine
-bench-engine: $(BUILD)/bench_engine
-	rm -rf $(ENGINE_DIR)
-	$< $(ENGINE_DIR)
-	rm -rf $(ENGINE_DIR)
+bench-engine: utils/engine-bench
+	@rm -rf $(ENGINE_DIR)
+	$< $(ENGINE_ARGS) $(ENGINE_DIR) fillseq memory readrandom overwrite readrandom readmissing \
+		seekrandom deleterandom reopen
+	@rm -f $(ENGINE_DIR)/*.hint
+	$< $(ENGINE_ARGS) $(ENGINE_DIR) memory
+	@rm -rf $(ENGINE_DIR)
 
 # tests/integration/test_NAME.c is one program that drives the real server through hiredis.
 
@@ -191,7 +201,7 @@ BENCH ?=
 .PHONY: bench
 bench:
 	@deps/install bench
-	@$(SUBMAKE) src/stave-server
+	@$(SUBMAKE) src/stave-server utils/engine-bench
 	utils/bench $(BENCH)
 
 .PHONY: objects
@@ -262,7 +272,7 @@ uninstall:
 	@[ ! -e $(CONF_DIR)/stave.conf ] || echo "$(CONF_DIR)/stave.conf is left"
 
 clean:
-	rm -rf build src/stave-server utils/stave-check tests/sim/sim
+	rm -rf build src/stave-server utils/stave-check utils/engine-bench tests/sim/sim
 	find tests utils -name __pycache__ -prune -exec rm -rf {} +
 
 help:
