@@ -6,19 +6,27 @@
  */
 #include "base/codec.h"
 #include "base/log.h"
+#include "storage/file_header.h"
+#include "storage/lines.h"
 #include "storage/manifest_state.h"
 
+#define PRINTED_MAX 64 /* bytes of a bound */
+
 static const char *const op_names[] = {
-    [MANIFEST_CREATE] = "create", [MANIFEST_PENDING] = "pending", [MANIFEST_APPEND] = "append",
-    [MANIFEST_SEAL] = "seal",     [MANIFEST_REPLACE] = "replace", [MANIFEST_RETIRE] = "retire",
-    [MANIFEST_GONE] = "gone",     [MANIFEST_RESERVE] = "reserve", [MANIFEST_MAP] = "map",
-    [MANIFEST_FILE] = "file",     [MANIFEST_DURABLE] = "durable",
+    [MANIFEST_CREATE] = "create",   [MANIFEST_PENDING] = "pending",
+    [MANIFEST_APPEND] = "append",   [MANIFEST_SEAL] = "seal",
+    [MANIFEST_REPLACE] = "replace", [MANIFEST_RETIRE] = "retire",
+    [MANIFEST_GONE] = "gone",       [MANIFEST_RESERVE] = "reserve",
+    [MANIFEST_MAP] = "map",         [MANIFEST_FILE] = "file",
+    [MANIFEST_DURABLE] = "durable", [MANIFEST_TABLE_ADD] = "table",
+    [MANIFEST_TABLE_DROP] = "drop", [MANIFEST_TABLE_LEVEL] = "level",
+    [MANIFEST_FLUSHED] = "flushed",
 };
 static const char *const id_names[MANIFEST_IDS] = {"file", "pdb", "collection", "unused"};
 
 /* Appends one operation. */
 static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n) {
-    CHECK(op > 0 && op <= MANIFEST_DURABLE);
+    CHECK(op > 0 && op <= MANIFEST_FLUSHED);
     CHECK(n <= RECORD_BODY_MAX - 16);
     char *p = buf_reserve(out, 1 + VARINT_MAX + n), *start = p;
     *p++ = (char)op;
@@ -124,6 +132,44 @@ void edit_durable(manifest_edit *e, log_pos at) {
     put_op(&e->ops, MANIFEST_DURABLE, payload, (size_t)(put_u64(payload, at) - payload));
 }
 
+/* A file that was written and fsynced becomes a table. */
+void edit_table_add(manifest_edit *e, const manifest_table *t) {
+    CHECK(t->length > FILE_HEADER && slice_cmp(t->smallest, t->limit) < 0);
+    buf payload = {0};
+    manifest_table_encode(t, &payload);
+    CHECK(payload.len <= RECORD_BODY_MAX - 16);
+    put_op(&e->ops, MANIFEST_TABLE_ADD, payload.data, payload.len);
+    buf_free(&payload);
+}
+
+/* The table is no longer data. */
+void edit_table_drop(manifest_edit *e, uint32_t file) {
+    CHECK(file > 0);
+    put_numbers(&e->ops, MANIFEST_TABLE_DROP, (uint64_t[]){file}, 1);
+}
+
+/* A table moves without being written anew. */
+void edit_table_level(manifest_edit *e, uint32_t file, unsigned level) {
+    CHECK(file > 0 && level < MANIFEST_LEVELS);
+    char payload[VARINT_MAX + 1], *p = put_varint(payload, file);
+    *p++ = (char)level;
+    put_op(&e->ops, MANIFEST_TABLE_LEVEL, payload, (size_t)(p - payload));
+}
+
+/* All the counts, not what changed in them. */
+void edit_flushed(manifest_edit *e, log_pos at, const manifest_count *counts, size_t n) {
+    CHECK(n == 0 || counts);
+    buf payload = {0};
+    char *p = buf_reserve(&payload, 8 + (1 + 3 * n) * VARINT_MAX), *start = p;
+    p = put_varint(put_u64(p, at), n);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(counts[i].expires <= counts[i].keys && (i == 0 || counts[i].pdb > counts[i - 1].pdb));
+        p = put_varint(put_varint(put_varint(p, counts[i].pdb), counts[i].keys), counts[i].expires);
+    }
+    put_op(&e->ops, MANIFEST_FLUSHED, start, (size_t)(p - start));
+    buf_free(&payload);
+}
+
 /* The edit is empty afterwards, and may be used again. */
 void edit_free(manifest_edit *e) {
     CHECK(e->ops.len <= e->ops.cap);
@@ -150,10 +196,17 @@ void manifest_state_encode(const manifest_state *s, buf *out) {
         if (s->ids[i]) edit_reserve(&e, (enum manifest_ids)i, s->ids[i]);
     for (size_t i = 0; i < s->nfiles; i++)
         put_file(&e.ops, &s->files[i]);
+    const manifest_tables *all = &s->tables;
+    for (const manifest_table *t = manifest_tables_after(all, 0); t;
+         t = manifest_tables_after(all, t->number)) {
+        edit_pending(&e, t->number); /* what a table becomes one of */
+        edit_table_add(&e, t);
+    }
     for (size_t i = 0; i < s->npending; i++)
         edit_pending(&e, s->pending[i]);
     if (s->nmap || s->map_at) edit_map(&e, s->map_at, s->map, s->nmap);
     if (s->durable) edit_durable(&e, s->durable);
+    if (s->flushed || s->ncounts) edit_flushed(&e, s->flushed, s->counts, s->ncounts);
     *out = e.ops;
 }
 
@@ -193,6 +246,39 @@ static bool print_map(slice in, buf *out) {
     return print_numbers(in, out);
 }
 
+/* A position, then triples. */
+static bool print_flushed(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
+    log_pos at;
+    uint64_t n, keys, expires;
+    uint32_t pdb;
+    if (!get_u64(&in, &at) || !get_varint(&in, &n)) return false;
+    buf_printf(out, " up to file %u offset %u:", log_pos_file(at), log_pos_offset(at));
+    while (in.len) {
+        if (!get_varint32(&in, &pdb) || !get_varint(&in, &keys) || !get_varint(&in, &expires))
+            return false;
+        buf_printf(out, " pdb %u %llu keys %llu expires", pdb, (unsigned long long)keys,
+                   (unsigned long long)expires);
+    }
+    return true;
+}
+
+/* A table's fields, its bounds quoted. */
+static bool print_table(slice in, buf *out) {
+    CHECK(in.len == 0 || in.data);
+    manifest_table t;
+    if (!manifest_table_decode(in, &t)) return false;
+    buf_printf(out, " %u level %u recency %llu length %u entries %llu tombstones %llu drops %llu",
+               t.number, t.level, (unsigned long long)t.recency, t.length,
+               (unsigned long long)t.entries, (unsigned long long)t.tombstones,
+               (unsigned long long)t.drops);
+    buf_printf(out, " plain %llu from ", (unsigned long long)t.plain_bytes);
+    lines_quote(out, t.smallest, PRINTED_MAX);
+    buf_printf(out, " below ");
+    lines_quote(out, t.limit, PRINTED_MAX);
+    return true;
+}
+
 /* A position alone. */
 static bool print_durable(slice in, buf *out) {
     CHECK(in.len == 0 || in.data);
@@ -210,6 +296,8 @@ static bool print_payload(unsigned op, slice in, buf *out) {
     case MANIFEST_CREATE: return print_create(in, out);
     case MANIFEST_MAP: return print_map(in, out);
     case MANIFEST_DURABLE: return print_durable(in, out);
+    case MANIFEST_TABLE_ADD: return print_table(in, out);
+    case MANIFEST_FLUSHED: return print_flushed(in, out);
     case MANIFEST_RESERVE:
         if (!get_bytes(&in, 1, &which) || (unsigned char)which.data[0] >= MANIFEST_IDS)
             return false;

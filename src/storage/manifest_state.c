@@ -6,8 +6,8 @@
  * followed.
  *
  * Numbered invariants (what apply keeps):
- *  M1. A number is in `files` once, or in `pending` once, or in neither; it is below the reserved
- *      file ids.
+ *  M1. A number is in one of `files`, `pending` and `tables`, once, or in none; it is below the
+ *      reserved file ids.
  *  M2. `pending` and `map` ascend.
  *  M3. Sealed files come before open ones; what came by REPLACE is sealed. */
 #include "storage/manifest_state.h"
@@ -26,6 +26,8 @@ void manifest_state_free(manifest_state *s) {
     mem_free(s->files);
     mem_free(s->pending);
     mem_free(s->map);
+    mem_free(s->counts);
+    manifest_tables_free(&s->tables);
     *s = (manifest_state){0};
 }
 
@@ -38,6 +40,8 @@ void manifest_state_copy(manifest_state *to, const manifest_state *from) {
     to->files = mem_dup(from->files, from->nfiles * sizeof *from->files);
     to->pending = mem_dup(from->pending, from->npending * sizeof *from->pending);
     to->map = mem_dup(from->map, from->nmap * sizeof *from->map);
+    to->counts = mem_dup(from->counts, from->ncounts * sizeof *from->counts);
+    manifest_tables_copy(&to->tables, &from->tables);
 }
 
 /* True if n things of `size` bytes are the same. */
@@ -59,6 +63,17 @@ static bool same_files(const manifest_state *a, const manifest_state *b) {
     return true;
 }
 
+/* Counts one by one: a manifest_count has padding. */
+static bool same_counts(const manifest_state *a, const manifest_state *b) {
+    CHECK(a->ncounts == 0 || a->counts);
+    if (a->ncounts != b->ncounts || a->flushed != b->flushed) return false;
+    for (size_t i = 0; i < a->ncounts; i++) {
+        const manifest_count *x = &a->counts[i], *y = &b->counts[i];
+        if (x->pdb != y->pdb || x->keys != y->keys || x->expires != y->expires) return false;
+    }
+    return true;
+}
+
 /* All but `highest`, which is a bound and no fact. */
 bool manifest_state_eq(const manifest_state *a, const manifest_state *b) {
     CHECK(a->nmap <= RECORD_DBS_MAX && b->nmap <= RECORD_DBS_MAX);
@@ -68,16 +83,18 @@ bool manifest_state_eq(const manifest_state *a, const manifest_state *b) {
            same(a->pending, a->npending, b->pending, b->npending, sizeof *a->pending) &&
            same(a->ids, MANIFEST_IDS, b->ids, MANIFEST_IDS, sizeof *a->ids) &&
            same(a->map, a->nmap, b->map, b->nmap, sizeof *a->map) && a->map_at == b->map_at &&
-           a->durable == b->durable;
+           a->durable == b->durable && same_counts(a, b) &&
+           manifest_tables_eq(&a->tables, &b->tables);
 }
 
-/* A mapping is recorded only once what it is as of is durable. */
+/* A mapping is recorded only once what it is as of is durable, and so are tables. */
 log_pos manifest_state_durable(const manifest_state *s) {
     CHECK(s->engine[0]);
-    return s->durable > s->map_at ? s->durable : s->map_at;
+    log_pos at = s->durable > s->map_at ? s->durable : s->map_at;
+    return at > s->flushed ? at : s->flushed;
 }
 
-/* Linear: files are a few hundred, and new ones have the highest number. */
+/* Linear: log files are a few hundred, and new ones have the highest number. */
 ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number) {
     CHECK(s->nfiles <= MANIFEST_FILES_MAX);
     CHECK(s->nfiles == 0 || s->files);
@@ -122,9 +139,11 @@ static status add_pending(manifest_state *s, uint32_t number) {
     size_t i = pending_index(s, number);
     if (number == 0 || number >= s->ids[MANIFEST_IDS_FILE])
         return impossible("a file number that was not reserved");
-    if (manifest_state_is_pending(s, number) || manifest_state_find(s, number) >= 0)
+    if (manifest_state_is_pending(s, number) || manifest_state_find(s, number) >= 0 ||
+        manifest_tables_find(&s->tables, number))
         return impossible("a file that is pending twice");
-    if (s->npending + s->nfiles >= MANIFEST_FILES_MAX) return impossible("too many files");
+    if (s->npending + s->nfiles + s->tables.n >= MANIFEST_FILES_MAX)
+        return impossible("too many files");
     s->pending = mem_realloc(s->pending, (s->npending + 1) * sizeof *s->pending);
     memmove(s->pending + i + 1, s->pending + i, (s->npending - i) * sizeof *s->pending);
     s->pending[i] = number;
@@ -325,6 +344,74 @@ static status apply_file(manifest_state *s, slice in) {
     return STATUS_OK;
 }
 
+/* A file that was written becomes a table; it is new, as no pending file is listed. */
+static status apply_table_add(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    manifest_table t;
+    if (!manifest_table_decode(in, &t)) return impossible("a malformed table");
+    TRY(drop_pending(s, t.number));
+    CHECK(!manifest_tables_find(&s->tables, t.number));
+    manifest_tables_put(&s->tables, &t);
+    return STATUS_OK;
+}
+
+/* Its file is to be unlinked. */
+static status apply_table_drop(manifest_state *s, uint32_t number) {
+    CHECK(s->engine[0]);
+    if (!manifest_tables_find(&s->tables, number))
+        return impossible("the end of a table that is not there");
+    manifest_tables_remove(&s->tables, number);
+    return add_pending(s, number);
+}
+
+/* Replaces the table by one that differs in its level alone. */
+static status apply_table_level(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    uint32_t number;
+    slice level;
+    if (!get_varint32(&in, &number) || !get_bytes(&in, 1, &level) || in.len ||
+        (unsigned char)level.data[0] >= MANIFEST_LEVELS)
+        return impossible("a malformed level");
+    const manifest_table *is = manifest_tables_find(&s->tables, number);
+    if (!is) return impossible("the level of a table that is not there");
+    buf bytes = {0};
+    manifest_table t = *is;
+    t.level = (unsigned char)level.data[0];
+    manifest_table_encode(&t, &bytes); /* the bounds go with the table */
+    manifest_tables_remove(&s->tables, number);
+    CHECK(manifest_table_decode(buf_slice(&bytes), &t));
+    manifest_tables_put(&s->tables, &t);
+    buf_free(&bytes);
+    return STATUS_OK;
+}
+
+/* The position never goes back; the counts replace the former ones. */
+static status apply_flushed(manifest_state *s, slice in) {
+    CHECK(s->engine[0]);
+    CHECK(s->ncounts == 0 || s->counts);
+    log_pos at;
+    uint64_t n;
+    if (!get_u64(&in, &at) || at < s->flushed || !get_varint(&in, &n) || n > in.len)
+        return impossible("a malformed flushed position");
+    manifest_count *counts = mem_zalloc((size_t)n * sizeof *counts + 1);
+    bool good = true;
+    for (size_t i = 0; i < n && good; i++) {
+        manifest_count *c = &counts[i];
+        good = get_varint32(&in, &c->pdb) && get_varint(&in, &c->keys) &&
+               get_varint(&in, &c->expires) && c->expires <= c->keys &&
+               c->pdb < s->ids[MANIFEST_IDS_PDB] && (i == 0 || c->pdb > counts[i - 1].pdb);
+    }
+    if (!good || in.len) {
+        mem_free(counts);
+        return impossible("malformed counts");
+    }
+    mem_free(s->counts);
+    s->counts = counts;
+    s->ncounts = (size_t)n;
+    s->flushed = at;
+    return STATUS_OK;
+}
+
 /* The operations whose payload is one file number. */
 static status apply_number(manifest_state *s, unsigned op, slice in) {
     CHECK(s->engine[0]);
@@ -334,6 +421,7 @@ static status apply_number(manifest_state *s, unsigned op, slice in) {
     case MANIFEST_PENDING: return add_pending(s, number);
     case MANIFEST_APPEND: return apply_append(s, number);
     case MANIFEST_RETIRE: return apply_retire(s, number);
+    case MANIFEST_TABLE_DROP: return apply_table_drop(s, number);
     default: CHECK(op == MANIFEST_GONE); return drop_pending(s, number);
     }
 }
@@ -347,6 +435,7 @@ static status apply_op(manifest_state *s, unsigned op, slice in) {
     case MANIFEST_PENDING:
     case MANIFEST_APPEND:
     case MANIFEST_RETIRE:
+    case MANIFEST_TABLE_DROP:
     case MANIFEST_GONE: return apply_number(s, op, in);
     case MANIFEST_SEAL: return apply_seal(s, in);
     case MANIFEST_REPLACE: return apply_replace(s, in);
@@ -354,6 +443,9 @@ static status apply_op(manifest_state *s, unsigned op, slice in) {
     case MANIFEST_MAP: return apply_map(s, in);
     case MANIFEST_FILE: return apply_file(s, in);
     case MANIFEST_DURABLE: return apply_durable(s, in);
+    case MANIFEST_TABLE_ADD: return apply_table_add(s, in);
+    case MANIFEST_TABLE_LEVEL: return apply_table_level(s, in);
+    case MANIFEST_FLUSHED: return apply_flushed(s, in);
     default: return impossible("an unknown operation");
     }
 }
@@ -378,7 +470,7 @@ status manifest_state_apply(manifest_state *s, slice ops) {
         if (!next_op(&ops, &op, &payload)) return impossible("bytes that are no operation");
         TRY(apply_op(s, op, payload));
     }
-    CHECK(s->nfiles + s->npending <= MANIFEST_FILES_MAX);
+    CHECK(s->nfiles + s->npending + s->tables.n <= MANIFEST_FILES_MAX);
     return STATUS_OK;
 }
 

@@ -100,8 +100,8 @@ typedef struct manifest_state {
 void manifest_state_free(manifest_state *s);
 void manifest_state_copy(manifest_state *to, const manifest_state *from);
 bool manifest_state_eq(const manifest_state *a, const manifest_state *b);
-/* All of the log before it was durable when the manifest was written: the later of `durable` and
- * `map_at`. */
+/* All of the log before it was durable when the manifest was written: the latest of `durable`,
+ * `map_at` and `flushed`. */
 log_pos manifest_state_durable(const manifest_state *s);
 /* Index into files, or -1. Tables are not among them: manifest_tables_find. */
 ptrdiff_t manifest_state_find(const manifest_state *s, uint32_t number);

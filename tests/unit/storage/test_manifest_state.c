@@ -18,6 +18,19 @@ static void start(manifest_state *s) {
     edit_free(&e);
 }
 
+static manifest_table sample(uint32_t number) {
+    return (manifest_table){.number = number,
+                            .length = 5000,
+                            .level = 2,
+                            .recency = 77,
+                            .entries = 10,
+                            .tombstones = 3,
+                            .drops = 1,
+                            .plain_bytes = 4000,
+                            .smallest = SLICE("aa"),
+                            .limit = SLICE("b")};
+}
+
 /* Applies the edit and empties it. */
 static status apply(manifest_state *s, manifest_edit *e) {
     status st = manifest_state_apply(s, buf_slice(&e->ops));
@@ -193,7 +206,7 @@ static void test_malformed(void **state) {
 /* Random possible edits; after each the state encodes to edits that make it again. */
 static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
     uint32_t next = (uint32_t)s->ids[MANIFEST_IDS_FILE];
-    switch (rng_below(r, 8)) {
+    switch (rng_below(r, 11)) {
     case 0:
         edit_reserve(e, MANIFEST_IDS_FILE, next + 2);
         edit_pending(e, next);
@@ -229,6 +242,35 @@ static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
         if (s->npending) edit_gone(e, s->pending[rng_below(r, s->npending)]);
         break;
     case 6: edit_durable(e, s->durable + 1 + rng_below(r, 1000)); break;
+    case 7: {
+        if (!s->npending) break;
+        manifest_table t = {.number = s->pending[rng_below(r, s->npending)],
+                            .length = 65 + (uint32_t)rng_below(r, 1u << 30),
+                            .level = (uint32_t)rng_below(r, MANIFEST_LEVELS),
+                            .recency = rng_next(r),
+                            .entries = 1 + rng_below(r, 1000),
+                            .smallest = slice_of("abcde", rng_below(r, 5)),
+                            .limit = SLICE("abcde")};
+        edit_table_add(e, &t);
+        break;
+    }
+    case 8:
+    case 9: {
+        const manifest_table *t = manifest_tables_after(&s->tables, (uint32_t)rng_below(r, next));
+        if (t && rng_below(r, 2))
+            edit_table_drop(e, t->number);
+        else if (t)
+            edit_table_level(e, t->number, (unsigned)rng_below(r, MANIFEST_LEVELS));
+        break;
+    }
+    case 10: {
+        manifest_count c[3];
+        size_t n = rng_below(r, 4);
+        for (size_t i = 0; i < n; i++)
+            c[i] = (manifest_count){(uint32_t)i * 7, 10 + rng_next(r) / 2, rng_below(r, 10)};
+        edit_flushed(e, s->flushed + rng_below(r, 1000), c, n);
+        break;
+    }
     default: {
         manifest_map map[4];
         size_t n = rng_below(r, 5);
@@ -278,6 +320,11 @@ static void test_print(void **state) {
     edit_seal(&e, 3, 1000);
     edit_replace(&e, 1, 2, (manifest_file[]){{7, 500, false}}, 1);
     edit_map(&e, log_pos_of(3, 64), (manifest_map[]){{0, 5}}, 1);
+    manifest_table t = sample(9);
+    edit_table_add(&e, &t);
+    edit_table_level(&e, 9, 6);
+    edit_table_drop(&e, 9);
+    edit_flushed(&e, log_pos_of(3, 64), (manifest_count[]){{2, 50, 5}}, 1);
     buf_append(&e.ops, "\x55\1x", 3);
     buf_append(&e.ops, "\3\2\5", 3);
     manifest_ops_print(buf_slice(&e.ops), &out);
@@ -288,10 +335,143 @@ static void test_print(void **state) {
                                   "seal 3 1000\n"
                                   "replace 1 2 1 7 500\n"
                                   "map at file 3 offset 64: 1 0 5\n"
+                                  "table 9 level 2 recency 77 length 5000 entries 10 tombstones 3 "
+                                  "drops 1 plain 4000 from \"aa\" below \"b\"\n"
+                                  "level 9 6\n"
+                                  "drop 9\n"
+                                  "flushed up to file 3 offset 64: pdb 2 50 keys 5 expires\n"
                                   "unknown (malformed)\n"
                                   "bytes that are no operation\n");
     buf_free(&out);
     edit_free(&e);
+}
+
+static void test_tables(void **state) {
+    (void)state;
+    manifest_state s;
+    manifest_edit e = {0};
+    manifest_table t = sample(9), u = sample(8);
+    start(&s);
+    edit_pending(&e, 9);
+    edit_table_add(&e, &t);
+    edit_pending(&e, 8);
+    edit_table_add(&e, &u);
+    manifest_count counts[] = {{3, 100, 7}, {49, 5, 0}};
+    edit_flushed(&e, log_pos_of(5, 1000), counts, 2);
+    assert_string_equal(apply(&s, &e).msg, "");
+    assert_true(s.npending == 0 && s.tables.n == 2 && s.nfiles == 0);
+    assert_int_equal(manifest_tables_after(&s.tables, 0)->number, 8);
+    assert_int_equal(manifest_tables_after(&s.tables, 8)->number, 9);
+    assert_null(manifest_tables_after(&s.tables, 9));
+    assert_true(s.flushed == log_pos_of(5, 1000) && s.ncounts == 2 && s.counts[1].keys == 5);
+    assert_true(manifest_state_durable(&s) == s.flushed);
+    edit_table_level(&e, 9, 6);
+    edit_table_drop(&e, 8);
+    edit_flushed(&e, log_pos_of(5, 1000), NULL, 0);
+    assert_string_equal(apply(&s, &e).msg, "");
+    const manifest_table *is = manifest_tables_find(&s.tables, 9);
+    assert_true(is->level == 6 && is->recency == 77 && is->drops == 1 && is->plain_bytes == 4000);
+    assert_true(slice_eq(is->smallest, t.smallest) && slice_eq(is->limit, t.limit));
+    assert_null(manifest_tables_find(&s.tables, 8));
+    assert_true(s.npending == 1 && s.pending[0] == 8 && s.ncounts == 0);
+    manifest_state_free(&s);
+}
+
+/* Applied behind: 9 pending, 10 a table, flushed to 100. */
+static void impossible_tables(const char *what, manifest_edit *e) {
+    manifest_state s;
+    manifest_edit first = {0};
+    manifest_table t = sample(10);
+    start(&s);
+    edit_pending(&first, 9);
+    edit_pending(&first, 10);
+    edit_table_add(&first, &t);
+    edit_flushed(&first, 100, NULL, 0);
+    assert_true(status_ok(apply(&s, &first)));
+    status st = apply(&s, e);
+    if (st.code != ST_CORRUPT) fail_msg("%s was accepted", what);
+    manifest_state_free(&s);
+}
+
+/* A TABLE_ADD whose fields were not checked by edit_table_add. */
+static void raw_add(manifest_edit *e, const char *fields, size_t n, const char *bounds, size_t m) {
+    char tag[] = {MANIFEST_TABLE_ADD, (char)(n + m)};
+    buf_append(&e->ops, tag, 2);
+    buf_append(&e->ops, fields, n);
+    buf_append(&e->ops, bounds, m);
+}
+
+static void test_impossible_tables(void **state) {
+    (void)state;
+    manifest_edit e = {0};
+    manifest_table t = sample(11);
+#define IMPOSSIBLE(call) ((void)(call), impossible_tables(#call, &e))
+#define FIELDS(f, b)     raw_add(&e, f, sizeof f - 1, b, sizeof b - 1)
+    IMPOSSIBLE(edit_table_add(&e, &t)); /* not pending */
+    IMPOSSIBLE((t.number = 10, edit_table_add(&e, &t)));
+    IMPOSSIBLE(edit_table_drop(&e, 9));
+    IMPOSSIBLE(edit_table_level(&e, 9, 1));
+    IMPOSSIBLE(edit_pending(&e, 10));
+    IMPOSSIBLE(edit_append(&e, 10));
+    IMPOSSIBLE(edit_retire(&e, 10));
+    IMPOSSIBLE(edit_gone(&e, 10));
+    IMPOSSIBLE(buf_append(&e.ops, "\16\2\12\20", 4));                     /* level 16 */
+    IMPOSSIBLE(edit_flushed(&e, 99, NULL, 0));                            /* backward */
+    IMPOSSIBLE(edit_flushed(&e, 200, (manifest_count[]){{50, 1, 1}}, 1)); /* not reserved */
+    IMPOSSIBLE(buf_append(&e.ops, "\17\14\1\1\1\1\1\1\1\1\1\1\1\2", 14)); /* expires > keys */
+    /* number, level, recency, length, entries, tombstones, drops, plain bytes; bounds */
+    manifest_state s;
+    start(&s);
+    edit_pending(&e, 9);
+    FIELDS("\11\1\1\101\3\1\1\11", "\1a\1b");
+    assert_true(status_ok(apply(&s, &e)));
+    manifest_state_free(&s);
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\1\1\11", "\1b\1b"));  /* bounds are equal */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\1\1\11", "\1c\1b"));  /* or crossed */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\1\1\11", "\1a\2b"));  /* cut */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\1\1\11", "\1a\1bx")); /* too long */
+    IMPOSSIBLE(FIELDS("\11\1\1\100\3\1\1\11", "\1a\1b"));  /* a header alone */
+    IMPOSSIBLE(FIELDS("\11\20\1\101\3\1\1\11", "\1a\1b")); /* level 16 */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\0\0\0\11", "\1a\1b"));  /* no entries */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\4\0\11", "\1a\1b"));  /* more tombstones */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\2\2\11", "\1a\1b"));  /* or drops */
+    IMPOSSIBLE(FIELDS("\0\1\1\101\3\1\1\11", "\1a\1b"));   /* number 0 */
+#undef FIELDS
+#undef IMPOSSIBLE
+}
+
+/* Bounds of the greatest length, and one byte more. */
+static void test_long_bounds(void **state) {
+    (void)state;
+    manifest_state s, again = {0};
+    manifest_edit e = {0};
+    buf long_bound = {0}, ops = {0};
+    manifest_table t = sample(9), got;
+    memset(buf_reserve(&long_bound, MANIFEST_BOUND_MAX + 1), 'a', MANIFEST_BOUND_MAX + 1);
+    t.smallest = slice_of(long_bound.data, MANIFEST_BOUND_MAX);
+    start(&s);
+    edit_pending(&e, 9);
+    edit_table_add(&e, &t);
+    assert_true(status_ok(apply(&s, &e)));
+    manifest_state_encode(&s, &ops);
+    assert_true(status_ok(manifest_state_apply(&again, buf_slice(&ops))));
+    assert_true(manifest_state_eq(&again, &s));
+    buf_clear(&ops);
+    manifest_table_encode(&t, &ops);
+    assert_true(manifest_table_decode(buf_slice(&ops), &got));
+    buf_clear(&ops); /* the same with a bound that is too long */
+    manifest_table_encode(&t, &ops);
+    size_t head = ops.len - t.smallest.len - 1 - t.limit.len - varint_size(t.smallest.len);
+    ops.len = head;
+    char *p = put_varint(buf_reserve(&ops, MANIFEST_BOUND_MAX + 99), MANIFEST_BOUND_MAX + 1);
+    memset(p, 'a', MANIFEST_BOUND_MAX + 1);
+    memcpy(p + MANIFEST_BOUND_MAX + 1, "\1b", 2);
+    ops.len = (size_t)(p + MANIFEST_BOUND_MAX + 3 - ops.data);
+    assert_false(manifest_table_decode(buf_slice(&ops), &got));
+    buf_free(&ops);
+    buf_free(&long_bound);
+    manifest_state_free(&s);
+    manifest_state_free(&again);
 }
 
 int main(void) {
@@ -299,6 +479,8 @@ int main(void) {
         cmocka_unit_test(test_life_of_files), cmocka_unit_test(test_ids_and_map),
         cmocka_unit_test(test_impossible),    cmocka_unit_test(test_malformed),
         cmocka_unit_test(test_encode),        cmocka_unit_test(test_print),
+        cmocka_unit_test(test_tables),        cmocka_unit_test(test_impossible_tables),
+        cmocka_unit_test(test_long_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
