@@ -22,6 +22,8 @@ bool btree_free_some(btree *t, size_t pairs);
 
 uint64_t btree_count(const btree *t);
 uint64_t btree_bytes(const btree *t); /* allocated for nodes, all included */
+/* A number that changes whenever iterators become invalid. */
+uint64_t btree_version(const btree *t);
 
 /* The value is a slice into the tree, valid until the tree next changes. */
 bool btree_get(const btree *t, slice key, slice *value);

@@ -5,6 +5,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+/* B5. */
+uint64_t btree_version(const btree *t) {
+    return t->version;
+}
+
 /* Puts the iterator at pair i of a leaf, or at the beginning of the next leaf if i is its end. */
 static bool stand(const btree *t, const leaf *l, uint32_t i, btree_iter *it) {
     if (l && i >= l->n) {
