@@ -90,6 +90,10 @@ bool sim_permille(sim *s, unsigned chances) {
     return rng_below(&s->chance, 1000) < chances;
 }
 
+void sim_set_defaults(sim *s) {
+    setting_defaults(s->kind->class->settings);
+}
+
 void sim_set(sim *s, const char *name, const char *value) {
     const setting *set = setting_find(s->kind->class->settings, slice_cstr(name));
     slice arg = slice_cstr(value);

@@ -39,7 +39,9 @@ typedef struct sim_engine {
     /* It takes room before it needs it, and gives it back: a full disk does not make its log fail.
      */
     bool minds_room;
-    bool tells; /* it calls host.released */
+    bool tells;        /* it calls host.released */
+    bool keeps_access; /* engine_set_access always has an effect that lasts */
+    bool collects;     /* when all has been deleted, one by one, its room comes back by itself */
 } sim_engine;
 
 const sim_engine *sim_engine_named(const char *name);
@@ -72,7 +74,7 @@ typedef struct sim_style {
     unsigned flushes;    /* permille of changes that flush or swap */
     unsigned expires;    /* permille of puts with an expire time */
     unsigned deletes;    /* permille of changes */
-    unsigned merges;     /* permille of turns that ask for a merge */
+    unsigned merges;     /* permille of turns that ask for a merge or compaction */
     unsigned ticks;      /* permille of calls in which a worker or child gets a turn */
     unsigned rounds, turns;
 } sim_style;
@@ -87,6 +89,8 @@ typedef struct sim_totals {
     uint64_t seeds, rounds, turns, batches, aborts, crashes, kills, closes, stops_in_open;
     uint64_t children, failed_calls, refused, flips, pendings, errors, lost_batches, calls;
     uint64_t deletes_refused; /* for want of room */
+    uint64_t flushes, compactions, moves, waits, disturbed;
+    uint64_t depth; /* the deepest level that had a table */
 } sim_totals;
 
 struct sim {
@@ -112,6 +116,8 @@ struct sim {
     bool failure_told; /* host.released was called when the log had failed */
     bool look_again;   /* host.released was called since the last look */
     bool cluster;      /* tokens begin with a slot */
+    bool in_batch;     /* of changes */
+    uint64_t budget;   /* as the engine was last told; 0: no limit */
     engine_host host;
     int appendfsync;
 
@@ -157,6 +163,8 @@ void sim_print_recent(const sim *s);
 
 void sim_say(sim *s, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void sim_fail(sim *s, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+/* All settings of the engine and its log to their defaults. */
+void sim_set_defaults(sim *s);
 /* A setting of the engine by its name, as a line of the configuration would have it. */
 void sim_set(sim *s, const char *name, const char *value);
 /* appendfsync, which every engine has. */
@@ -181,11 +189,18 @@ bool sim_errors_allowed(const sim *s);
 
 /* simturn.c: one turn of the reactor. */
 void sim_turn(sim *s);
+/* The world goes on between two commands: time passes, workers and children get turns and are seen
+ * to have ended, cron and background run. */
+void sim_world(sim *s, uint64_t us);
+/* Adds what the engine says of its work to sim_total. */
+void sim_count_work(const sim *s);
 
 /* simcmd.c: one command: a batch of changes, or reads. */
 void sim_command(sim *s);
 /* A batch that flushes all databases. */
 void sim_flush_all(sim *s);
+/* Batches that delete every key of every database. */
+void sim_delete_all(sim *s);
 /* Deletes what is due, as the keyspace would. */
 void sim_expire(sim *s);
 /* The engine's result of a call, compared with the model's of the same call. Returns the engine's:
@@ -200,9 +215,14 @@ uint32_t sim_pick_db(sim *s);
 /* simread.c: reads, compared with the model's. */
 engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *mine, entry *model);
 engine_result sim_read(sim *s);
+/* What was read at that position may be told only if its batch may. */
+void sim_check_position(sim *s, const char *what, slice key, log_pos mine, log_pos model);
 /* A key is no more what it was: a scan in progress need not show it. */
 void sim_unwatch_key(sim *s, uint32_t db, slice key);
 void sim_unwatch(sim *s);
+
+/* simmaps.c: reads of a key's collection, with iterators, if it has one. `sub`: scratch. */
+engine_result sim_read_coll(sim *s, uint32_t db, slice key, buf *sub);
 
 /* simverify.c: all of the engine's contents against the model's. */
 /* After an open: goes back to the batch at which the engine stands; fails if there is none at or

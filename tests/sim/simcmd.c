@@ -5,11 +5,14 @@
  * from the same random numbers, after an error that may be (a fault was injected) it is aborted. */
 #include "sim/sim.h"
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/simfs_int.h"
 
 #include <stdio.h>
+
+#define PACE_MAX 10000000 /* microseconds: what waits longer would rather have an error */
 
 /* ---- names and values ---------------------------------------------------------------------------
  */
@@ -260,11 +263,13 @@ static engine_result run_batch(sim *s, bool deletes, unsigned bound) {
     sim_say(s, "begin");
     engine_begin(s->e);
     engine_begin(s->model);
+    s->in_batch = true;
     for (; r <= ENGINE_ABSENT && n > 0; n--) {
         c.db = sim_pick_db(s);
         sim_pick_key(s, &c.key);
         r = deletes ? change_del(&c) : one_change(&c);
     }
+    s->in_batch = false;
     if (r <= ENGINE_ABSENT && !sim_permille(s, s->style.aborts))
         commit_both(s);
     else
@@ -295,11 +300,25 @@ static bool room_comes(sim *s, size_t bytes) {
     sim_fail(s, "no room though nothing is wrong: %s", engine_room(s->e, bytes).msg);
 }
 
+/* A write waits as long as the engine asks, while the world goes on; sometimes it does not, as what
+ * its client has begun must go on. */
+static void keep_pace(sim *s, size_t bytes) {
+    uint64_t us = engine_pace(s->e, bytes);
+    if (!us || sim_permille(s, 200)) return;
+    sim_say(s, "the write waits %llu us", (unsigned long long)us);
+    if (us > PACE_MAX)
+        sim_fail(s, "a write of %zu bytes should wait %llu us", bytes, (unsigned long long)us);
+    sim_total.waits++;
+    for (uint64_t end = s->now_us + us; s->now_us < end && !simfs_stopped(s->fs);)
+        sim_world(s, us / 8 + 1);
+}
+
 /* A write, if the engine says that there is room for it. */
 static engine_result write_command(sim *s) {
     bool deletes = sim_permille(s, 100);
     unsigned bound = value_bound(s);
     size_t bytes = deletes ? 0 : 4096 + (size_t)s->style.batch_max * (bound + 500);
+    if (!deletes) keep_pace(s, bytes);
     if (!room_comes(s, bytes)) {
         sim_say(s, "no room: %s", engine_room(s->e, bytes).msg);
         return ENGINE_OK;
@@ -341,6 +360,39 @@ void sim_flush_all(sim *s) {
         commit_both(s);
     else
         abort_both(s, before);
+}
+
+/* Notes names for sim_delete_all. */
+static void note_name(void *ctx, slice key, const entry *meta) {
+    buf *names = ctx;
+    (void)meta;
+    put_u32(buf_reserve(names, 4), (uint32_t)key.len);
+    names->len += 4;
+    buf_append_slice(names, key);
+}
+
+void sim_delete_all(sim *s) {
+    sim_unwatch(s);
+    for (uint32_t db = 0; db < SIM_DBS; db++) {
+        buf names = {0};
+        uint64_t next;
+        CHECK(engine_scan(s->model, db, 0, SIZE_MAX, &next, note_name, &names) == ENGINE_OK);
+        slice in = buf_slice(&names), key;
+        uint32_t n;
+        engine_result r = ENGINE_OK;
+        while (r == ENGINE_OK && get_u32(&in, &n) && get_bytes(&in, n, &key)) {
+            log_pos before = engine_log_end(s->e);
+            engine_begin(s->e);
+            engine_begin(s->model);
+            r = sim_agree(s, "del", key, engine_del(s->e, db, key), engine_del(s->model, db, key));
+            if (r == ENGINE_OK)
+                commit_both(s);
+            else
+                abort_both(s, before);
+            if (sim_permille(s, 100)) engine_turn_end(s->e);
+        }
+        buf_free(&names);
+    }
 }
 
 void sim_expire(sim *s) {

@@ -25,7 +25,7 @@ static uint64_t batch_of(const sim *s, log_pos model_pos) {
     return low;
 }
 
-static void check_position(sim *s, const char *what, slice key, log_pos mine, log_pos model) {
+void sim_check_position(sim *s, const char *what, slice key, log_pos mine, log_pos model) {
     uint64_t batch = batch_of(s, model);
     if (mine <= engine_released(s->e) && batch > s->told) {
         sim_observe(s); /* it may have been released by this very call */
@@ -42,6 +42,10 @@ engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *m
         meta ? engine_meta(s->model, db, key, model) : engine_get(s->model, db, key, model);
     r = sim_agree(s, meta ? "meta" : "get", key, r, m);
     if (r != ENGINE_OK) return r;
+    if (!s->kind->keeps_access) {
+        engine_set_access(s->model, model, mine->access);
+        model->access = mine->access;
+    }
     if (mine->type != model->type || mine->hint != model->hint || mine->expire != model->expire ||
         mine->access != model->access || !mine->coll != !model->coll)
         sim_fail(s,
@@ -53,7 +57,7 @@ engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *m
     if (!slice_eq(mine->value, model->value))
         sim_fail(s, "%.*s: a value of %zu bytes is not the one of %zu bytes that was put",
                  (int)key.len, key.data, mine->value.len, model->value.len);
-    check_position(s, "entry", key, mine->pos, model->pos);
+    sim_check_position(s, "entry", key, mine->pos, model->pos);
     if (sim_permille(s, 200)) {
         uint32_t access = (uint32_t)rng_below(&s->chance, 1u << 24);
         engine_set_access(s->e, mine, access);
@@ -61,76 +65,6 @@ engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *m
         mine->access = model->access = access;
     }
     return r;
-}
-
-/* ---- collections ------------------------------------------------------------------------------
- */
-
-static engine_result same_element(sim *s, const char *what, slice sub, engine_result r,
-                                  engine_result m, const map_iter *mine, const map_iter *model) {
-    r = sim_agree(s, what, sub, r, m);
-    if (r != ENGINE_OK) return r;
-    if (mine->subkey.len && !slice_eq(mine->subkey, model->subkey) && strcmp(what, "map_get"))
-        sim_fail(s, "%s: at %.*s, should be at %.*s", what, (int)mine->subkey.len,
-                 mine->subkey.data, (int)model->subkey.len, model->subkey.data);
-    if (!slice_eq(mine->value, model->value) || mine->expire != model->expire)
-        sim_fail(s, "%s: element %.*s is not what was put", what, (int)model->subkey.len,
-                 model->subkey.data);
-    check_position(s, "element", model->subkey, mine->pos, model->pos);
-    return r;
-}
-
-/* Seeks, then steps up to `steps` times, forward or back. */
-static engine_result walk(sim *s, engine_coll *a, engine_coll *b, unsigned map, slice from,
-                          uint64_t steps) {
-    map_iter mine, model;
-    bool backward = sim_permille(s, 400);
-    engine_result m = engine_map_seek(s->model, b, map, from, backward, &model);
-    engine_result r =
-        same_element(s, backward ? "seek back" : "seek", from,
-                     engine_map_seek(s->e, a, map, from, backward, &mine), m, &mine, &model);
-    for (; r == ENGINE_OK && steps > 0; steps--) {
-        bool back = sim_permille(s, 100) ? !backward : backward;
-        m = engine_map_step(s->model, &model, back);
-        r = same_element(s, back ? "step back" : "step", SLICE_EMPTY,
-                         engine_map_step(s->e, &mine, back), m, &mine, &model);
-    }
-    return r;
-}
-
-static engine_result read_coll(sim *s, uint32_t db, slice key, buf *sub_name) {
-    entry ea, eb;
-    engine_coll a, b;
-    map_iter mine, model;
-    uint64_t rank = 0, model_rank = 0;
-    engine_result r = sim_read_entry(s, db, key, true, &ea, &eb);
-    if (r != ENGINE_OK || !ea.coll) return r;
-    r = sim_agree(s, "coll_open", key, engine_coll_open(s->e, db, key, &ea, &a),
-                  engine_coll_open(s->model, db, key, &eb, &b));
-    unsigned map = (unsigned)rng_below(&s->chance, SIM_MAPS);
-    sim_pick_sub(s, sub_name);
-    slice sub = buf_slice(sub_name);
-    if (r != ENGINE_OK) return r;
-    uint64_t count = engine_map_count(s->model, &b, map);
-    if (engine_map_count(s->e, &a, map) != count)
-        sim_fail(s, "map_count is %llu, should be %llu",
-                 (unsigned long long)engine_map_count(s->e, &a, map), (unsigned long long)count);
-    engine_result m = engine_map_get(s->model, &b, map, sub, &model);
-    r = same_element(s, "map_get", sub, engine_map_get(s->e, &a, map, sub, &mine), m, &mine,
-                     &model);
-    if (r >= ENGINE_PENDING) return r;
-    m = engine_map_rank(s->model, &b, map, sub, &model_rank);
-    r = sim_agree(s, "rank", sub, engine_map_rank(s->e, &a, map, sub, &rank), m);
-    if (r == ENGINE_OK && rank != model_rank)
-        sim_fail(s, "rank is %llu, should be %llu", (unsigned long long)rank,
-                 (unsigned long long)model_rank);
-    if (r >= ENGINE_PENDING) return r;
-    rank = rng_below(&s->chance, count + 2);
-    m = engine_map_select(s->model, &b, map, rank, &model);
-    r = same_element(s, "select", SLICE_EMPTY, engine_map_select(s->e, &a, map, rank, &mine), m,
-                     &mine, &model);
-    if (r >= ENGINE_PENDING) return r;
-    return walk(s, &a, &b, map, sub, rng_below(&s->chance, 8));
 }
 
 /* ---- scans ------------------------------------------------------------------------------------
@@ -254,7 +188,7 @@ engine_result sim_read(sim *s) {
     case 1: r = read_stats(s, db); break;
     case 2: r = scan_some(s); break;
     case 3:
-    case 4: r = read_coll(s, db, buf_slice(&key), &sub); break;
+    case 4: r = sim_read_coll(s, db, buf_slice(&key), &sub); break;
     default: r = sim_read_entry(s, db, buf_slice(&key), false, &mine, &model);
     }
     buf_free(&key);

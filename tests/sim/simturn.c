@@ -2,6 +2,10 @@
  * completions, background slices, cron; and what an operator would do now and then. */
 #include "sim/sim.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 /* A synced engine has everything released and durable. */
 static void sync_now(sim *s) {
     status st = engine_sync(s->e);
@@ -53,14 +57,39 @@ static void hasten_syncs(sim *s) {
     sim_observe(s);
 }
 
-/* What INFO asks for. */
-static void show_metrics(sim *s) {
+/* What INFO asks for, and what the server's cron does about memory. */
+static void look_at_memory(sim *s) {
     buf out = {0};
     uint64_t index, caches, buffers;
     if (!s->kind->class->metrics) return;
     for (const metric_section *m = s->kind->class->metrics(s->e); m->name; m++)
         m->emit(&out, m->ctx);
     engine_memory(s->e, &index, &caches, &buffers);
+    buf_free(&out);
+    if (s->kind->collects) engine_relieve(s->e, rng_below(&s->chance, caches + 1000));
+}
+
+/* A number that the engine tells under that name; 0 if it tells none. */
+static uint64_t told(const buf *metrics, const char *name) {
+    const char *line = strstr(metrics->data, name);
+    return line ? strtoull(line + strlen(name), NULL, 10) : 0;
+}
+
+void sim_count_work(const sim *s) {
+    buf out = {0};
+    if (!s->e || !s->kind->class->metrics) return;
+    buf_append_char(&out, '\n');
+    for (const metric_section *m = s->kind->class->metrics(s->e); m->name; m++)
+        m->emit(&out, m->ctx);
+    buf_append_char(&out, 0);
+    sim_total.flushes += told(&out, "\nflushes:");
+    sim_total.compactions += told(&out, "\ncompactions:") + told(&out, "\nmerges:");
+    sim_total.moves += told(&out, "\ntrivial_moves:");
+    for (uint64_t level = 1; level < 10; level++) {
+        char name[32];
+        snprintf(name, sizeof name, "\nlevel%llu:", (unsigned long long)level);
+        if (strstr(out.data, name) && level > sim_total.depth) sim_total.depth = level;
+    }
     buf_free(&out);
 }
 
@@ -74,7 +103,7 @@ static void occasions(sim *s) {
     }
     if (sim_permille(s, 10)) sim_verify_now(s);
     if (sim_permille(s, 10)) hasten_syncs(s);
-    if (sim_permille(s, 20)) show_metrics(s);
+    if (sim_permille(s, 20)) look_at_memory(s);
     if (s->style.profile == SIM_FLIPS && sim_permille(s, 5)) flip_now(s);
 }
 
@@ -95,6 +124,20 @@ static void poll_all(sim *s) {
     a->ops->poll(a);
     h->ops->poll(h);
     sim_observe_completion(s);
+}
+
+void sim_world(sim *s, uint64_t us) {
+    for (uint64_t n = rng_below(&s->pace, 20); n > 0; n--) {
+        simaio_step(s->workers);
+        simchild_step(s->children);
+    }
+    engine_turn_end(s->e);
+    poll_all(s);
+    s->now_us += us;
+    clock_refresh(&s->clock);
+    engine_background(s->e, rng_below(&s->pace, 1000));
+    if (rng_below(&s->pace, 2)) engine_cron(s->e);
+    sim_observe(s);
 }
 
 void sim_turn(sim *s) {

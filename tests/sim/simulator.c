@@ -6,10 +6,8 @@
 #include "sim/sim.h"
 
 #include "base/log.h"
-#include "engine/bitcask/bitcask.h"
 #include "sim/simshrink.h"
 #include "sim/toylog.h"
-#include "storage/manifest.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -23,53 +21,6 @@
 
 #define SEED_SECONDS 60 /* a seed that takes longer hangs */
 #define TWICE_EVERY  64
-
-/* ---- engines ----------------------------------------------------------------------------------
- */
-
-/* One of the texts, by chance. */
-#define ONE_OF(s, ...)                                                                             \
-    ((const char *const[]){__VA_ARGS__}[rng_below(                                                 \
-        &(s)->chance, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))])
-
-static void configure_fsync(sim *s) {
-    sim_set_fsync(s, ONE_OF(s, "always", "always", "everysec", "everysec", "no"));
-}
-
-static void configure_toy(sim *s, bool live) {
-    if (!live) sim_set(s, "pending", ONE_OF(s, "0", "0", "10"));
-    configure_fsync(s);
-}
-
-/* At an open everything is chosen anew; while it runs one of the settings changes. */
-static void configure_bitcask(sim *s, bool live) {
-    static const uint32_t ahead[] = {256, 1024, 4096, 64u << 10};
-    if (!live) setting_defaults(s->kind->class->settings);
-    if (!live) manifest_ahead = ahead[rng_below(&s->chance, 4)];
-    uint64_t which = live ? rng_below(&s->chance, 10) : 8;
-    if (which == 0 || which >= 8) configure_fsync(s);
-    if (which == 1 || which == 8)
-        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb", "1mb"));
-    if (which == 2 || which == 8)
-        sim_set(s, "value-cache-size", ONE_OF(s, "0", "4kb", "64kb", "1mb"));
-    if (which == 3 || which == 8) sim_set(s, "inline-value-max", ONE_OF(s, "0", "8", "32", "1024"));
-    if (which == 4 || which == 8) sim_set(s, "compression", ONE_OF(s, "lz4", "no"));
-    if (which == 5 || which == 8) sim_set(s, "compression-min-size", ONE_OF(s, "32", "256"));
-    if (which == 6 || which == 8)
-        sim_set(s, "merge-garbage-percent", ONE_OF(s, "1", "10", "40", "100"));
-    if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
-}
-
-static const sim_engine engines[] = {
-    {"bitcask", &bitcask_class, configure_bitcask, bitcask_abandon, true, true},
-    {"toy", &toy_class, configure_toy, NULL, false, false},
-};
-
-const sim_engine *sim_engine_named(const char *name) {
-    for (size_t i = 0; i < sizeof engines / sizeof *engines; i++)
-        if (!strcmp(engines[i].name, name)) return &engines[i];
-    return NULL;
-}
 
 /* ---- seeds ------------------------------------------------------------------------------------
  */
@@ -189,6 +140,12 @@ static void print_totals(const sim_totals *t, uint64_t seconds) {
                {"batches lost", t->lost_batches},
                {"deletes refused", t->deletes_refused},
                {"calls of the disk", t->calls},
+               {"flushes", t->flushes},
+               {"compactions", t->compactions},
+               {"trivial moves", t->moves},
+               {"waits of writes", t->waits},
+               {"steps of iterators with changes between", t->disturbed},
+               {"deepest level", t->depth},
                {"seconds", seconds}};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         printf("%s%llu %s",
@@ -229,7 +186,7 @@ static int run_seeds(const options *o, const uint64_t *list) {
 /* ---- options ----------------------------------------------------------------------------------
  */
 
-/* A file of seeds: the first word of each line that does not begin with #. */
+/* A file of seeds: those of the engine, in lines that begin with its name and a number. */
 static int run_file(options *o) {
     FILE *in = fopen(o->file, "r");
     char text[512];
@@ -240,9 +197,9 @@ static int run_file(options *o) {
         return 2;
     }
     while (n < 4096 && fgets(text, sizeof text, in)) {
-        char *end;
-        unsigned long long seed = strtoull(text, &end, 10);
-        if (end != text) list[n++] = seed;
+        size_t name = strlen(o->engine->name);
+        if (strncmp(text, o->engine->name, name) || text[name] != ' ') continue;
+        list[n++] = strtoull(text + name, NULL, 10);
     }
     fclose(in);
     o->seeds = n;
@@ -285,10 +242,10 @@ static void usage(void) {
          "  --salt, --style   as --shrink has found them\n"
          "  --seeds N         run N seeds ...\n"
          "  --from M          ... from M on (default 1)\n"
-         "  --file FILE       run the seeds listed in a file\n"
+         "  --file FILE       run the seeds that a file lists for the engine\n"
          "  --first           stop at the first failure\n"
          "  --seconds S       stop after that time\n"
-         "  --engine NAME     bitcask (default), or toy: a small right one\n"
+         "  --engine NAME     bitcask (default), lsm, or toy: a small right one\n"
          "  --faults          run toy engines that are wrong: each must be found\n"
          "  --totals          say how much was done\n"
          "  --export DIR      copy the disk of a failed seed to DIR, which must exist\n"
@@ -304,7 +261,7 @@ int main(int argc, char **argv) {
         {"faults", 0, 0, 'F'},  {"export", 1, 0, 'x'}, {"lie", 1, 0, 'l'},
         {"salt", 1, 0, 'a'},    {"style", 1, 0, 'y'},  {"shrink", 0, 0, 'k'},
         {"first", 0, 0, '1'},   {"help", 0, 0, 'h'},   {0, 0, 0, 0}};
-    options o = {.from = 1, .seeds = 100, .engine = &engines[0]};
+    options o = {.from = 1, .seeds = 100, .engine = sim_engine_named("bitcask")};
     bool faults = false;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
         switch (c) {
@@ -343,7 +300,6 @@ int main(int argc, char **argv) {
         usage();
         return 2;
     }
-    setting_defaults(o.engine->class->settings);
     log_set_level(LOG_LEVEL_NOTHING);
     if (faults) return run_faults(&o);
     if (o.shrink) return sim_shrink(o.from, o.engine, o.seconds) ? 0 : 1;
