@@ -9,16 +9,21 @@
 #include "engine/lsm/memtable.h"
 #include "engine/lsm/version.h"
 
+typedef struct lsm lsm;
+
 typedef struct found {
-    slice cell;  /* CELL_PRESENT; lives until the engine's next call */
+    slice cell;  /* CELL_PRESENT; lives until the engine's next call, or the next lsm_find */
     log_pos pos; /* 0 if it came from a table: that is durable */
     bool mem;    /* it is in the active memtable */
 } found;
 
 /* ENGINE_OK, ENGINE_ABSENT, ENGINE_ERROR (engine_error is set). */
 engine_result lsm_find(lsm *e, lkey key, found *out);
-/* Has the blocks that it will need brought near: filters and data of cached tables. */
-void lsm_find_ahead(lsm *e, lkey key);
+/* Has the blocks that it will need brought near: filters and data of cached tables. In steps, some
+ * calls of the engine apart, each for what the step before has brought: 0 .. LSM_AHEAD_STEPS - 1.
+ */
+#define LSM_AHEAD_STEPS 4
+void lsm_find_ahead(lsm *e, lkey key, unsigned step);
 
 /* ---- all keys in order ------------------------------------------------------------------------
  */
@@ -27,20 +32,40 @@ void lsm_find_ahead(lsm *e, lkey key);
  * the memtable, but not after a flush or compaction: what it stands in is kept for it. */
 typedef struct walk walk;
 
-/* Keys in [from, to) only; `to` empty: no end. NULL never. `scan`: many keys will be read, so that
- * its blocks should not push others out of the cache. */
-walk *walk_new(lsm *e, slice from, slice to, bool scan);
-void walk_free(lsm *e, walk *w);
+enum walk_flags {
+    WALK_SCAN = 1, /* many keys will be read: blocks should not push others out of the cache */
+    WALK_ALL = 2,  /* tombstones and drops are shown too, so that the caller can stop at them */
+};
+
+/* Keys in [from, to) only; `to` empty: no end. NULL never. */
+walk *walk_new(lsm *e, slice from, slice to, unsigned flags);
+void walk_free(lsm *e, walk *w); /* nothing happens for NULL */
 /* At the first key >= key, or the last one <= key; false if there is none or if it failed (then
  * walk_status says so). Tombstones are passed over, and counted against their tables. */
 bool walk_seek(walk *w, slice key);
 bool walk_seek_before(walk *w, slice key);
+/* At the first key of the range, or the last. */
+bool walk_first(walk *w);
+bool walk_last(walk *w);
+/* REQUIRES: valid. */
 bool walk_next(walk *w);
 bool walk_prev(walk *w);
 bool walk_valid(const walk *w);
 slice walk_key(const walk *w);  /* until the walk next moves */
-slice walk_cell(const walk *w); /* CELL_PRESENT */
+slice walk_cell(const walk *w); /* CELL_PRESENT, unless WALK_ALL */
 log_pos walk_pos(const walk *w);
 status walk_status(const walk *w);
+/* Does it still show what the engine has: no memtable and no version has come or gone since
+ * walk_new? And has the memtable changed since the walk moved: then, if it is current, walk_renew
+ * goes on from key, a copy of the one it stood at: true if that is still there. */
+bool walk_current(const lsm *e, const walk *w);
+bool walk_stale(const walk *w);
+bool walk_renew(walk *w, slice key);
+
+/* Walks that are kept for the next use, by map iterators too, hold memtables and tables. They are
+ * let go by forget: whenever a version is installed, or a memtable has come or may go; at the
+ * engine's end by end. */
+void lsm_walks_forget(lsm *e);
+void lsm_walks_end(lsm *e);
 
 #endif

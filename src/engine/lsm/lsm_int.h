@@ -76,7 +76,8 @@ struct lsm {
 
     /* scratch, each used by one call at a time */
     buf key, key2, cell, value, raw;
-    struct walk_slot *walks; /* maps' iterators (map_iter.c) */
+    struct walk_pool *walks; /* walk.c; made by the first walk */
+    struct map_iters *iters; /* map_iter.c; made by the first iterator */
     status error;
     char error_msg[STATUS_MSG_MAX];
     lsm_stats stats;
