@@ -74,6 +74,9 @@ struct vfs_file {
 vfs *vfs_posix(void);
 /* How long its lock waits for such a child, in ms: 10000 if nobody says otherwise. */
 void vfs_posix_lock_wait(int ms);
+/* Its lock, taken on a file that is only read: no pid is written into it. Made, empty, if it is
+ * missing. */
+status vfs_posix_lock_as_it_is(vfs *v, const char *path, vfs_file **out);
 /* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
 int vfs_posix_fd(const vfs_file *f);
 

@@ -368,10 +368,10 @@ static void write_pid(posix_file *f) {
 }
 
 /* Waits only for the child of a process that has ended. */
-static status posix_lock(vfs *v, const char *path, vfs_file **out) {
+static status take_lock(vfs *v, const char *path, unsigned flags, vfs_file **out) {
     vfs_file *file = NULL;
     *out = NULL;
-    TRY(posix_open(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, &file));
+    TRY(posix_open(v, path, flags, &file));
     posix_file *f = posix_of(file);
     for (int waited = 0;; waited += LOCK_STEP_MS) {
         int r;
@@ -386,9 +386,21 @@ static status posix_lock(vfs *v, const char *path, vfs_file **out) {
         }
         (void)nanosleep(&(struct timespec){.tv_nsec = LOCK_STEP_MS * 1000000L}, NULL);
     }
-    write_pid(f);
     *out = file;
     return STATUS_OK;
+}
+
+static status posix_lock(vfs *v, const char *path, vfs_file **out) {
+    TRY(take_lock(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, out));
+    write_pid(posix_of(*out));
+    return STATUS_OK;
+}
+
+/* Reading is enough, so that it works on what may not be written; CREATE asks for more. */
+status vfs_posix_lock_as_it_is(vfs *v, const char *path, vfs_file **out) {
+    status s = take_lock(v, path, VFS_READ, out);
+    if (s.code != ST_NOT_FOUND) return s;
+    return take_lock(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, out);
 }
 
 /* Closes only: LOCK_UN would take the lock away from children that still write. */
