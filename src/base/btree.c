@@ -294,36 +294,52 @@ static slice out_of_leaf(const leaf *l, slice s, char **room) {
     return slice_of(*room - s.len, s.len);
 }
 
+/* One way down; in an empty tree there is no leaf to stand in. */
+bool btree_find(const btree *t, slice key, btree_spot *spot) {
+    spot->version = t->version;
+    spot->found = false;
+    spot->leaf = NULL;
+    spot->n = spot->at = 0;
+    if (!t->root) return false;
+    btree_descend(t, key, spot);
+    spot->at = leaf_search(spot->leaf, key, &spot->found);
+    if (spot->found) spot->value = leaf_value(spot->leaf, spot->at);
+    return spot->found;
+}
+
 /* A new value of the old length is written over it; otherwise the old pair goes out before the new
  * one goes in. Key and value may lie in the leaf that moves (they are copied first), or in a block
  * of its own (which is freed last). */
-bool btree_put(btree *t, slice key, slice value) {
-    CHECK(key.len + value.len <= BTREE_PAIR_MAX);
+bool btree_put_at(btree *t, btree_spot *spot, slice key, slice value) {
+    CHECK(key.len + value.len <= BTREE_PAIR_MAX && spot->version == t->version);
     char copies[2 * INLINE_MAX], *room = copies;
-    btree_path path;
-    bool found;
     t->version++;
-    if (!t->root) t->root = leaf_new(t);
-    btree_descend(t, key, &path);
-    unsigned i = leaf_search(path.leaf, key, &found);
-    if (found && overwrite(path.leaf, i, value)) return false;
-    key = out_of_leaf(path.leaf, key, &room);
-    value = out_of_leaf(path.leaf, value, &room);
+    if (!t->root) t->root = spot->leaf = leaf_new(t);
+    if (spot->found && overwrite(spot->leaf, spot->at, value)) return false;
+    key = out_of_leaf(spot->leaf, key, &room);
+    value = out_of_leaf(spot->leaf, value, &room);
     raw_pair p;
     big *aside, *old = NULL;
     make_raw(t, key, value, &p, &aside);
-    if (found) {
-        old = leaf_big(path.leaf, i);
-        set_leaf(t, &path, leaf_remove(t, path.leaf, i));
+    if (spot->found) {
+        old = leaf_big(spot->leaf, spot->at);
+        set_leaf(t, spot, leaf_remove(t, spot->leaf, spot->at));
     } else {
-        count_along(t, &path, 1);
+        count_along(t, spot, 1);
     }
-    if (leaf_fits(path.leaf, &p))
-        set_leaf(t, &path, leaf_insert(t, path.leaf, i, &p));
+    if (leaf_fits(spot->leaf, &p))
+        set_leaf(t, spot, leaf_insert(t, spot->leaf, spot->at, &p));
     else
-        split_and_insert(t, &path, i, &p);
+        split_and_insert(t, spot, spot->at, &p);
     free_big(t, old); /* the value may have come from it */
-    return !found;
+    return !spot->found;
+}
+
+/* The two halves of a change. */
+bool btree_put(btree *t, slice key, slice value) {
+    btree_spot spot;
+    btree_find(t, key, &spot);
+    return btree_put_at(t, &spot, key, value);
 }
 
 /* ---- deleting ---------------------------------------------------------------------------------
@@ -383,18 +399,20 @@ static void mend(btree *t, btree_path *path) {
 }
 
 /* The leaf is mended only when the counts above it are right again (B3). */
-bool btree_del(btree *t, slice key) {
-    btree_path path;
-    bool found;
-    if (!t->root) return false;
-    btree_descend(t, key, &path);
-    unsigned i = leaf_search(path.leaf, key, &found);
-    if (!found) return false;
+void btree_del_at(btree *t, btree_spot *spot) {
+    CHECK(spot->found && spot->version == t->version);
     t->version++;
-    big *aside = leaf_big(path.leaf, i);
-    set_leaf(t, &path, leaf_remove(t, path.leaf, i));
+    big *aside = leaf_big(spot->leaf, spot->at);
+    set_leaf(t, spot, leaf_remove(t, spot->leaf, spot->at));
     free_big(t, aside);
-    count_along(t, &path, -1);
-    mend(t, &path);
-    return true;
+    count_along(t, spot, -1);
+    mend(t, spot);
+}
+
+/* A look and, if the key is there, a change. */
+bool btree_del(btree *t, slice key) {
+    btree_spot spot;
+    bool found = btree_find(t, key, &spot);
+    if (found) btree_del_at(t, &spot);
+    return found;
 }

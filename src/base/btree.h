@@ -11,7 +11,8 @@
 
 #include "base/slice.h"
 
-#define BTREE_PAIR_MAX 65536
+#define BTREE_PAIR_MAX   (4u << 20)
+#define BTREE_HEIGHT_MAX 16
 
 typedef struct btree btree;
 
@@ -33,6 +34,28 @@ bool btree_put(btree *t, slice key, slice value);
 bool btree_update(btree *t, slice key, slice value);
 /* True if the key was there. */
 bool btree_del(btree *t, slice key);
+
+/* A look at a key, and then a change there, for one way down instead of two. Any change of the tree
+ * but btree_update makes a spot invalid (checked by the version). */
+typedef struct btree_spot {
+    uint64_t version;
+    bool found;
+    slice value;       /* into the tree, if found */
+    struct leaf *leaf; /* NULL: the tree is empty */
+    unsigned at;       /* pair of the leaf */
+    unsigned n;        /* steps from the root: inner nodes, each with the child that was taken */
+    struct {
+        struct inner *node;
+        unsigned at;
+    } step[BTREE_HEIGHT_MAX];
+} btree_spot;
+
+/* Where key is or belongs; returns spot->found. */
+bool btree_find(const btree *t, slice key, btree_spot *spot);
+/* As btree_put, of the key that the spot was found for; the spot is used up. */
+bool btree_put_at(btree *t, btree_spot *spot, slice key, slice value);
+/* Deletes the pair there. REQUIRES: spot->found. */
+void btree_del_at(btree *t, btree_spot *spot);
 
 /* An iterator is a position at a pair or past an end; any change of the tree but btree_update makes
  * it invalid (checked by a version count). Key and value are slices into the tree. */

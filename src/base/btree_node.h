@@ -27,7 +27,7 @@
 #define FAN        64u            /* children of an inner node */
 #define FAN_MIN    (FAN / 8)      /* with fewer, it is joined with a neighbour if they fit */
 #define SKIP_MAX   16u            /* shared bytes that an inner node skips */
-#define HEIGHT_MAX 16u
+#define HEIGHT_MAX ((unsigned)BTREE_HEIGHT_MAX)
 
 typedef struct leaf {
     struct leaf *prev, *next;
@@ -73,20 +73,13 @@ struct btree {
     uint64_t count, bytes, version;
 };
 
-/* The way to a leaf: path[0] is the root, each with the child that was taken. */
-typedef struct btree_path {
-    leaf *leaf;
-    unsigned n;
-    struct {
-        inner *node;
-        unsigned at;
-    } step[HEIGHT_MAX];
-} btree_path;
+/* The way to a leaf: a spot of which only that is set. */
+typedef btree_spot btree_path;
 
 /* Allocation, counted in the tree's bytes. */
 void *btree_alloc(btree *t, size_t n);
 void btree_release(btree *t, void *p);
-/* Where key is or belongs. REQUIRES: the tree is not empty. */
+/* The leaf where key is or belongs, and the way there. REQUIRES: the tree is not empty. */
 void btree_descend(const btree *t, slice key, btree_path *path);
 /* Leading bytes that a and b share. */
 size_t btree_shared(slice a, slice b);

@@ -162,6 +162,31 @@ static slice random_value(rng *r, int shape, buf *b) {
     return buf_slice(b);
 }
 
+/* A look, and then a put or delete there; what a value is overwritten with meanwhile shows. */
+static void change_at_spot(btree *t, model *m, slice k, slice v, bool del) {
+    btree_spot spot;
+    uint32_t i;
+    bool has = model_has(m, k, &i);
+    assert_int_equal(btree_find(t, k, &spot), has);
+    assert_int_equal(spot.found, has);
+    if (has) {
+        assert_true(slice_eq(spot.value, buf_slice(&m->at[i].value)));
+        if (spot.value.len) {
+            char *other = mem_dup(spot.value.data, spot.value.len);
+            other[0] ^= 1;
+            assert_true(btree_update(t, k, slice_of(other, spot.value.len)));
+            assert_true(spot.value.data[0] == other[0]);
+            mem_free(other);
+        }
+    }
+    if (!del) {
+        assert_int_equal(btree_put_at(t, &spot, k, v), model_put(m, k, v));
+    } else if (has) {
+        btree_del_at(t, &spot);
+        model_del(m, k);
+    }
+}
+
 /* Grows and shrinks in turns, so that nodes split and join at every height. */
 static void run_model(rng *r, int shape) {
     btree *t = btree_new();
@@ -171,7 +196,9 @@ static void run_model(rng *r, int shape) {
         slice k = random_key(r, shape, &kb), v = random_value(r, shape, &vb);
         bool grow = step / 1500 % 2 == 0;
         uint64_t what = rng_below(r, 10);
-        if (what < (grow ? 7u : 2u)) {
+        if (rng_below(r, 3) == 0) {
+            change_at_spot(t, m, k, v, what >= (grow ? 7u : 2u));
+        } else if (what < (grow ? 7u : 2u)) {
             assert_int_equal(btree_put(t, k, v), model_put(m, k, v));
         } else if (what < 9) {
             assert_int_equal(btree_del(t, k), model_del(m, k));
