@@ -43,24 +43,24 @@ typedef struct lkey {
     uint64_t filter;
 } lkey;
 
-struct lsm;
-lsm_hash lkey_hash(const struct lsm *e, slice key);
+typedef struct lsm lsm;
+lsm_hash lkey_hash(const lsm *e, slice key);
 static inline uint64_t lkey_token(lsm_hash h) {
     return h.place >> 11;
 }
 /* Each writes over `out`; the lkey's bytes are a slice of it. */
 lkey lkey_main(buf *out, uint32_t pdb, lsm_hash h, slice key);
 lkey lkey_val(buf *out, uint32_t pdb, lsm_hash h, slice key);
-lkey lkey_sub(buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey);
+lkey lkey_sub(const lsm *e, buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey);
 lkey lkey_coll(buf *out, uint32_t pdb, uint64_t coll);
 lkey lkey_drop(buf *out, uint32_t pdb, uint64_t coll);
 lkey lkey_due(buf *out, uint32_t pdb, int64_t when, lsm_hash h);
-/* Where all keys of a kind, or of a token, begin. */
+/* Where all keys of a kind (LKEY_DUE + 1: behind the last), or of a token, begin. */
 slice lkey_kind_start(buf *out, uint32_t pdb, unsigned kind);
 slice lkey_token_start(buf *out, uint32_t pdb, uint64_t token);
 /* The filter hash of a key in a memtable or table, from its bytes alone: what the constructors
  * above give for it. 0 for DUE keys and drops, which are never looked for. */
-uint64_t lkey_filter(const struct lsm *e, slice bytes);
+uint64_t lkey_filter(const lsm *e, slice bytes);
 
 /* Taken apart; slices lie in the bytes. False: not a key that this engine makes. */
 typedef struct lkey_parts {
@@ -88,7 +88,11 @@ typedef struct main_cell {
     uint64_t value_len; /* of it, wherever it is */
     slice value;        /* unless apart */
 } main_cell;
-/* Appends, tag included. */
+/* A MAIN cell has its access state in the three bytes from here. */
+#define CELL_ACCESS 3
+void cell_set_access(char *access_bytes, uint32_t access);
+/* Each appends a cell, its tag included. */
+void cell_put_tag(buf *out, enum cell_tag tag);
 void cell_put_main(buf *out, const main_cell *c);
 void cell_put_val(buf *out, slice value);
 void cell_put_sub(buf *out, int64_t expire, slice value);

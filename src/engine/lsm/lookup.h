@@ -9,16 +9,15 @@
 #include "engine/lsm/memtable.h"
 #include "engine/lsm/version.h"
 
-typedef struct lsm lsm;
-
 typedef struct found {
     slice cell;  /* CELL_PRESENT; lives until the engine's next call, or the next lsm_find */
     log_pos pos; /* 0 if it came from a table: that is durable */
-    bool mem;    /* it is in the active memtable */
 } found;
 
 /* ENGINE_OK, ENGINE_ABSENT, ENGINE_ERROR (engine_error is set). */
 engine_result lsm_find(lsm *e, lkey key, found *out);
+/* The same of all that is older than the active memtable. */
+engine_result lsm_find_below(lsm *e, lkey key, found *out);
 /* Has the blocks that it will need brought near: filters and data of cached tables. In steps, some
  * calls of the engine apart, each for what the step before has brought: 0 .. LSM_AHEAD_STEPS - 1.
  */

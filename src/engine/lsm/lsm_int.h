@@ -15,11 +15,9 @@
 /* A physical database: what a logical one is mapped to until it is flushed. */
 typedef struct lpdb {
     uint32_t number;
-    uint64_t keys, expires;
-    int64_t due_from; /* no pair of the DUE index is before this time */
-    bool due_known;   /* due_next is right */
-    int64_t due_next; /* the earliest time there is; 0: none */
-    bool mapped;
+    bool mapped; /* by the last batch that ended: not yet, if it was made in the open one */
+    db_totals totals;
+    uint64_t saved; /* the batch that has an UNDO_TOTALS of it */
 } lpdb;
 
 typedef struct lsm_stats {
@@ -52,12 +50,12 @@ struct lsm {
     /* databases (dbs.c) */
     lpdb **map; /* by logical number */
     uint32_t ndbs;
-    lpdb **pdbs; /* all that are mapped, or were since the manifest's mapping, by number */
+    lpdb **pdbs; /* by number: all that are mapped, or were since the manifest's mapping */
     uint32_t npdbs, pdbs_cap;
-    log_pos map_wanted, map_flying; /* a FLUSH or SWAP up to here waits for the manifest's copy */
-    uint64_t map_gen;
-    uint64_t
-        dead_below; /* pdbs below this that are in no mapping, ours or the manifest's, are dead */
+    log_pos map_wanted;  /* the last FLUSH or SWAP, if no edit has the mapping since; 0: none */
+    log_pos map_flying;  /* the mapping in the last edit that had one is as of this */
+    uint64_t map_gen;    /* that edit, if it is not durable yet; else 0 */
+    uint32_t dead_below; /* pdbs below this are dead unless they are in pdbs */
 
     /* data */
     memtable *active; /* newest; ->older ... are frozen */
@@ -75,7 +73,7 @@ struct lsm {
     uint64_t wrote_us; /* when something was put last */
 
     /* scratch, each used by one call at a time */
-    buf key, key2, cell, value, raw;
+    buf key, key2, cell, value, raw, packed;
     struct walk_pool *walks; /* walk.c; made by the first walk */
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
     status error;
@@ -94,25 +92,80 @@ uint64_t lsm_now_us(lsm *e);
 /* ---- memtables (switch.c) ----------------------------------------------------------------------
  */
 
-/* May the active memtable be frozen now, and is it full? Freezes it, with the totals as they are,
- * and goes on in a new one and, if there is one ready, a new log file. Not in a batch. */
+#define LSM_FROZEN_MAX                                                                             \
+    8 /* memtables waiting for their flush: with more, the active one grows on                     \
+       */
+
+/* Freezes the active memtable, with the totals as they are at `end` in the log, and goes on in a
+ * new one. Nothing happens if it is empty. Not in a batch. */
+void lsm_freeze(lsm *e, log_pos end);
+/* The same at the log's end; if the log's next file is ready it goes on there, so that the one with
+ * these records can go once they are in tables. */
 void lsm_switch(lsm *e);
+/* The same if it is full, and few enough are waiting. */
 void lsm_switch_if_full(lsm *e);
+/* Takes the oldest memtable, whose flush is installed, out of the list; frees it in slices. */
+void lsm_unfreeze(lsm *e, memtable *m);
+/* A slice of freeing; true if there is more. */
+bool lsm_free_some(lsm *e);
 /* Bytes of a memtable and of the block cache, by settings and budget (sizes.c). */
 uint64_t lsm_memtable_size(const lsm *e);
 uint64_t lsm_cache_size(const lsm *e);
 
-/* ---- databases ---------------------------------------------------------------------------------
+/* ---- databases (dbs.c) -------------------------------------------------------------------------
  */
 
-lpdb *lsm_pdb_find(lsm *e, uint32_t number); /* NULL: none of that number */
-lpdb *lsm_pdb_new(lsm *e, uint32_t number);
-bool lsm_pdb_is_dead(const lsm *e, uint32_t number); /* see dead_below */
+lpdb *lsm_pdb_find(const lsm *e, uint32_t number); /* NULL: none of that number */
+/* Can nothing ever read what is under that number? */
+bool lsm_pdb_is_dead(const lsm *e, uint32_t number);
+/* At a start: the mapping and the totals that the manifest has; replay goes on from there. */
+void lsm_dbs_load(lsm *e);
+/* Behind the replay: gives logical databases without a pdb, of so many, a new one each. */
+status lsm_dbs_complete(lsm *e, uint32_t databases);
+/* Adds the mapping, as of `at`, to the manifest's edit, which is to be committed. */
+void lsm_dbs_edit_map(lsm *e, log_pos at);
+/* Adds what the manifest must know with the table of a flushed memtable: the position, the totals
+ * and, if the log's records of it are to go, the mapping. The edit is to be committed. */
+void lsm_dbs_flushed(lsm *e, const memtable *m);
+/* Has the manifest learn the mapping if it changed and that is durable; and takes note of an edit
+ * with it that became durable. Not in a batch. */
+void lsm_dbs_checkpoint(lsm *e);
+void lsm_dbs_free(lsm *e);
+/* For batches: a change undone; and after all of a batch. */
+void lsm_dbs_undo(lsm *e, const undo *u);
+void lsm_dbs_settle(lsm *e, bool committed);
+/* A FLUSH or SWAP, again. */
+status lsm_dbs_replay(lsm *e, const record *r, log_pos pos);
+
+static inline lpdb *lsm_db(const lsm *e, uint32_t db) {
+    CHECK(db < e->ndbs);
+    return e->map[db];
+}
+
+/* ---- entries and collections (entries.c, maps.c) ------------------------------------------------
+ */
+
+/* The entry of a cell, without its value unless that is in the cell. False: malformed. */
+bool lsm_entry_of(slice cell, log_pos pos, entry *out);
+/* Deletes and puts of DUE keys follow an entry's expire time; `was`, `now`: 0 for none. (expire.c)
+ */
+void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_pos pos);
+/* Logs that a collection is gone, if it ever had an element; *any says so. */
+engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any);
+/* And the memtable's part, when the change's last record ends at pos. */
+void lsm_coll_drop(lsm *e, const lpdb *d, uint64_t coll, log_pos pos);
+/* A copy of a collection in another database. */
+engine_result lsm_coll_copy(lsm *e, const lpdb *from, uint64_t coll, lpdb *to, uint64_t *id);
+/* What e->cell has behind MEM_HEAD becomes an element; `exists`: another took its place. */
+engine_result lsm_coll_count(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS]);
+void lsm_coll_recount(lsm *e, const lpdb *d, uint64_t coll, const uint64_t old[ENGINE_MAPS],
+                      unsigned map, int by, log_pos pos);
 
 /* ---- replay (replay.c) -------------------------------------------------------------------------
  */
 
-/* One record of a whole batch of the log, at pos, as the engine did it then. */
+/* One record of a whole batch of the log, at pos, as the engine did it then. May freeze the active
+ * memtable behind a batch's last record. */
 status lsm_replay(lsm *e, const record *r, log_pos pos);
 
 /* ---- jobs (jobs.h) -----------------------------------------------------------------------------
