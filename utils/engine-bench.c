@@ -561,6 +561,7 @@ static void set_engine(const char *name, const char *value) {
     if (!strcmp(name, "cache-size"))
         name = opt.class == &bitcask_class ? "value-cache-size" : "block-cache-size";
     const setting *s = setting_find(opt.class->settings, slice_cstr(name));
+    if (!s) s = setting_find(log_setting_table, slice_cstr(name));
     slice word = slice_cstr(value);
     if (!s) die("no option --%s, and %s has no such setting; see --help", name, opt.class->name);
     must(s->kind == SETTING_CUSTOM ? s->set(s, 1, &word) : setting_parse(s, 1, &word), name);
@@ -630,6 +631,7 @@ static void fill_pool(void) {
 
 int main(int argc, char **argv) {
     (void)parse_options(argc, argv, false);
+    setting_defaults(log_setting_table);
     setting_defaults(opt.class->settings);
     int first = parse_options(argc, argv, true);
     if (argc - first < 2) {

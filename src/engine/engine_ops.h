@@ -89,4 +89,7 @@ typedef struct engine_class {
 
 extern const engine_class bitcask_class;
 
+/* What a user may set of the log, whichever engine it serves; beside the engines' own. */
+extern const setting log_setting_table[];
+
 #endif

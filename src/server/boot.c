@@ -18,6 +18,7 @@ static const engine_class *const engines[] = {&bitcask_class, NULL};
 
 /* One file of settings serves whichever engine runs. */
 void server_engine_settings(void (*each)(const setting *table)) {
+    each(log_setting_table);
     for (const engine_class *const *k = engines; *k; k++)
         each((*k)->settings);
     each(lsm_setting_table);

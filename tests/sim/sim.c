@@ -91,11 +91,13 @@ bool sim_permille(sim *s, unsigned chances) {
 }
 
 void sim_set_defaults(sim *s) {
+    setting_defaults(log_setting_table);
     setting_defaults(s->kind->class->settings);
 }
 
 void sim_set(sim *s, const char *name, const char *value) {
     const setting *set = setting_find(s->kind->class->settings, slice_cstr(name));
+    if (!set) set = setting_find(log_setting_table, slice_cstr(name));
     slice arg = slice_cstr(value);
     CHECK(set != NULL);
     status st = setting_parse(set, 1, &arg);

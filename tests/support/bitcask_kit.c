@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/log/settings.h"
 #include "support/unit.h"
 
 #include <stdio.h>
@@ -29,6 +30,7 @@ static void on_released(void *ctx) {
 static kit *make(void) {
     kit *k = mem_zalloc(sizeof *k);
     log_set_level(LOG_LEVEL_NOTHING);
+    setting_defaults(log_setting_table);
     setting_defaults(bitcask_class.settings);
     kit_setting("segment-size", "64kb");
     k->databases = 4;
@@ -82,6 +84,7 @@ void kit_free(kit *k) {
 
 void kit_setting(const char *name, const char *value) {
     const setting *s = setting_find(bitcask_class.settings, slice_cstr(name));
+    if (!s) s = setting_find(log_setting_table, slice_cstr(name));
     slice v = slice_cstr(value);
     assert_non_null(s);
     assert_true(status_ok(setting_parse(s, 1, &v)));
@@ -160,7 +163,7 @@ void kit_end_turn(kit *k) {
 static bool is_quiet(kit *k) {
     return kit_info(k, "merge_in_progress") == 0 && kit_info(k, "hint_in_progress") == 0 &&
            (engine_durable(k->e) >= engine_log_end(k->e) || !status_ok(engine_failed(k->e)) ||
-            bitcask_conf.appendfsync == ENGINE_FSYNC_NO);
+            log_conf.appendfsync == ENGINE_FSYNC_NO);
 }
 
 void kit_settle(kit *k) {

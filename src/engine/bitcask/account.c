@@ -28,10 +28,10 @@ static seg_share *share_of(bitcask *e, pdb *d, uint16_t slot) {
 
 /* Marks s if it has become dead. */
 static void consider(bitcask *e, segment *s) {
-    if (s->state != SEG_SEALED || s->live || s->order || !e->active) return;
+    if (s->log.state != LOGFILE_SEALED || s->live || s->order || !seg_active(e)) return;
     if (s->hiding && e->order[0] != s) return;
-    s->state = SEG_DEAD;
-    s->dead_at = logwrite_end(e->log);
+    s->log.state = SEG_DEAD;
+    s->dead_at = logwrite_end(e->log.tail);
 }
 
 /* Looks at each again: what made one the oldest, or covered its orders, is not seen elsewhere. */
@@ -43,7 +43,7 @@ void seg_consider_all(bitcask *e) {
 /* A record that something points at came into the segment. */
 void seg_live_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
     CHECK(!d->dropped && size >= RECORD_HEADER);
-    CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
+    CHECK(slot < e->nslots && e->slots[slot]->log.state != SEG_DEAD);
     share_of(e, d, slot)->live += size;
     e->slots[slot]->live += size;
 }
@@ -62,7 +62,7 @@ void seg_live_sub(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
 /* A delete came into the segment. */
 void seg_hiding_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
     CHECK(!d->dropped && size >= RECORD_HEADER);
-    CHECK(slot < e->nslots && e->slots[slot]->state != SEG_DEAD);
+    CHECK(slot < e->nslots && e->slots[slot]->log.state != SEG_DEAD);
     share_of(e, d, slot)->hiding += size;
     e->slots[slot]->hiding += size;
 }

@@ -10,14 +10,12 @@
 #include "engine/bitcask/entries.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
-#define WRITE_EARLY (4u << 20) /* committed bytes that a turn lets wait at most */
-#define UNDO_KEEP   4096       /* items whose memory a batch leaves to the next */
+#define UNDO_KEEP 4096 /* items whose memory a batch leaves to the next */
 
 /* Grows by doubling; a batch of one or two changes never does. */
 undo *batch_undo(bitcask *e) {
-    CHECK(e->batch.open);
+    CHECK(e->log.open);
     batch *b = &e->batch;
     if (__builtin_expect(b->n == b->cap, 0)) {
         b->cap = b->cap ? b->cap * 2 : 64;
@@ -28,9 +26,8 @@ undo *batch_undo(bitcask *e) {
 
 /* Empties the list for the next batch. */
 static void batch_reset(bitcask *e) {
-    CHECK(e->batch.open);
+    CHECK(e->log.open);
     batch *b = &e->batch;
-    b->open = false;
     b->n = 0;
     b->order_size = 0;
     b->order_at = 0;
@@ -46,9 +43,8 @@ static void batch_reset(bitcask *e) {
 /* engine_begin: the log notes where the batch begins, which is where an abort will cut it. */
 void bc_begin(engine *base) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open && e->batch.n == 0);
-    e->batch.open = true;
-    logwrite_begin(e->log);
+    CHECK(!e->log.open && e->batch.n == 0);
+    chain_begin(&e->log);
 }
 
 /* ---- commit -----------------------------------------------------------------------------------
@@ -58,9 +54,9 @@ void bc_begin(engine *base) {
 static void settle_entry(bitcask *e, const undo *u) {
     CHECK(u->kind == UNDO_ENTRY && u->size >= RECORD_HEADER);
     if (u->entry.now != ARENA_NONE)
-        seg_live_add(e, u->db, e->active->slot, u->size);
+        seg_live_add(e, u->db, seg_active(e)->slot, u->size);
     else
-        seg_hiding_add(e, u->db, e->active->slot, u->size);
+        seg_hiding_add(e, u->db, seg_active(e)->slot, u->size);
     if (u->entry.old == ARENA_NONE) return;
     kdent k;
     kdent_decode(keydir_at(&e->shared, u->entry.old), &k);
@@ -75,12 +71,12 @@ static void settle_entry(bitcask *e, const undo *u) {
 /* The batch's orders stand. */
 static void settle_orders(bitcask *e) {
     CHECK(e->batch.order_size > 0);
-    segment *s = e->active;
+    segment *s = seg_active(e);
     s->order += e->batch.order_size;
     s->order_last = e->batch.order_at;
-    CHECK(log_pos_file(s->order_last) == s->number);
-    e->map_wanted = logwrite_committed(e->log);
-    e->want_sync = true; /* so that the space of what was flushed comes back */
+    CHECK(log_pos_file(s->order_last) == s->log.number);
+    e->map_wanted = logwrite_committed(e->log.tail);
+    e->log.want_sync = true; /* so that the space of what was flushed comes back */
     dbs_settle(e, &e->batch);
 }
 
@@ -89,9 +85,8 @@ static void settle_orders(bitcask *e) {
 void bc_commit(engine *base) {
     bitcask *e = bitcask_of(base);
     batch *b = &e->batch;
-    CHECK(b->open);
     /* this is the moment: the records are sealed, and a batch of the log from now on */
-    logwrite_commit(e->log);
+    chain_commit(&e->log);
     for (uint32_t i = 0; i < b->n; i++) {
         const undo *u = &b->undo[i];
         if (u->kind == UNDO_ENTRY)
@@ -102,10 +97,8 @@ void bc_commit(engine *base) {
     bool orders = b->orders;
     if (__builtin_expect(orders, 0)) settle_orders(e);
     batch_reset(e);
+    chain_settled(&e->log);
     if (__builtin_expect(orders, 0)) merge_cancel(e);
-    if (__builtin_expect(e->fsync.ended, 0)) seglog_sync_ended(e);
-    if (logwrite_committed(e->log) - logwrite_written(e->log) > WRITE_EARLY && !e->fsync.busy)
-        seglog_write(e);
 }
 
 /* ---- abort ------------------------------------------------------------------------------------
@@ -122,7 +115,7 @@ static void undo_entry(bitcask *e, const undo *u) {
     if (now != ARENA_NONE) {
         kdent_decode(keydir_at(&e->shared, now), &k);
         expires = k.expire != 0;
-        cache_drop(e->values, seg_pos(e->active, u->offset));
+        cache_drop(e->values, seg_pos(seg_active(e), u->offset));
         if (k.coll) coll_find(u->db, k.coll)->owners--;
     }
     int64_t when = expires ? k.expire : 0;
@@ -136,7 +129,7 @@ static void undo_entry(bitcask *e, const undo *u) {
 void bc_abort(engine *base) {
     bitcask *e = bitcask_of(base);
     batch *b = &e->batch;
-    CHECK(b->open);
+    CHECK(e->log.open);
     for (uint32_t i = b->n; i-- > 0;) {
         const undo *u = &b->undo[i];
         switch (u->kind) {
@@ -146,8 +139,8 @@ void bc_abort(engine *base) {
         default: dbs_undo(e, u); break;
         }
     }
-    logwrite_abort(e->log);
+    chain_abort(&e->log);
     if (b->orders) dbs_settle(e, b);
     batch_reset(e);
-    if (e->fsync.ended) seglog_sync_ended(e);
+    chain_settled(&e->log);
 }

@@ -35,7 +35,6 @@ typedef struct undo {
 } undo;
 
 typedef struct batch {
-    bool open;
     bool orders; /* holds a FLUSH or SWAP */
     undo *undo;
     uint32_t n, cap;

@@ -8,7 +8,7 @@
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/recover.h"
-#include "engine/bitcask/seglog.h"
+#include "engine/log/store.h"
 
 #include <stdio.h>
 
@@ -38,72 +38,21 @@ uint64_t bc_now_us(bitcask *e) {
 /* ---- opening ----------------------------------------------------------------------------------
  */
 
-/* A new store: its ids and its first edit. */
-static status create(bitcask *e, const engine_options *opt) {
-    manifest_edit first = {0};
-    uint64_t id = 0;
-    hash_key key;
-    while (id == 0)
-        e->env->random_bytes(&id, sizeof id, e->env->random_ctx);
-    e->env->random_bytes(&key, sizeof key, e->env->random_ctx);
-    edit_create(&first, bitcask_class.name, id, key, opt->cluster);
-    manifest_map *map = mem_alloc((size_t)opt->databases * sizeof *map);
-    for (uint32_t i = 0; i < (uint32_t)opt->databases; i++)
-        map[i] = (manifest_map){i, i + 1};
-    edit_reserve(&first, MANIFEST_IDS_FILE, 1);
-    edit_reserve(&first, MANIFEST_IDS_PDB, (uint64_t)opt->databases + 1);
-    edit_reserve(&first, MANIFEST_IDS_COLL, 1);
-    edit_map(&first, 0, map, (size_t)opt->databases);
-    status s = manifest_create(e->fs, e->dir, &first, &e->meta.m);
-    edit_free(&first);
-    mem_free(map);
-    return s;
+/* A segment, or the hint of one. */
+static bool is_live(const manifest_state *m, unsigned kind, uint32_t number) {
+    CHECK(number > 0);
+    return (kind == FILE_SEGMENT || kind == FILE_HINT) && manifest_state_find(m, number) >= 0;
 }
-
-/* Is the store one that can be opened so? A wrong answer would be worse than none: tokens of the
- * two modes differ, and so does the order of everything. */
-static status check_kind(const bitcask *e, const engine_options *opt) {
-    const manifest_state *m = manifest_get(e->meta.m);
-    if (strcmp(m->engine, bitcask_class.name) != 0)
-        return status_make(ST_INVALID, "%s: made by engine %s; start with --engine %s", e->dir,
-                           m->engine, m->engine);
-    if (m->cluster != opt->cluster)
-        return status_make(ST_INVALID,
-                           "%s: made %s cluster mode; stave-convert makes the other kind of it",
-                           e->dir, m->cluster ? "in" : "without");
-    return STATUS_OK;
-}
-
-/* What the manifest says of the store. */
-static void take_state(bitcask *e, const engine_options *opt) {
-    const manifest_state *m = manifest_get(e->meta.m);
-    e->store_id = m->store_id;
-    e->cluster = m->cluster;
-    e->shared.hash = m->key;
-    e->shared.slot_of = opt->cluster ? opt->slot_of : NULL;
-    for (int i = 0; i < MANIFEST_IDS; i++)
-        e->ids[i] = (id_block){m->ids[i], m->ids[i], m->ids[i]};
-    CHECK(e->store_id != 0 && e->ids[MANIFEST_IDS_FILE].next > 0);
-}
+static const store_kind bitcask_store = {.engine = "bitcask", .is_live = is_live};
 
 /* Locks, reads, recovers. */
 static status open_store(bitcask *e, const engine_options *opt) {
-    char path[FILE_PATH_MAX];
-    int n = snprintf(path, sizeof path, "%s/LOCK", e->dir);
-    if (n < 0 || n >= (int)sizeof path) return status_make(ST_LIMIT, "%s: too long", e->dir);
-    TRY(e->fs->ops->mkdir(e->fs, e->dir));
-    TRY(e->fs->ops->lock(e->fs, path, &e->lock));
-    status s = manifest_open(e->fs, e->dir, &e->meta.m);
-    if (s.code == ST_NOT_FOUND) {
-        TRY(recover_directory(e));
-        TRY(create(e, opt));
-    } else {
-        TRY(s);
-    }
-    /* from here on the directory is known to be ours, and of the right kind */
-    TRY(check_kind(e, opt));
-    take_state(e, opt);
-    TRY(recover_directory(e));
+    TRY(store_open(&e->meta, &bitcask_store, opt));
+    const manifest_state *m = meta_state(&e->meta);
+    CHECK(m->cluster == opt->cluster);
+    e->cluster = m->cluster;
+    e->shared.hash = m->key;
+    e->shared.slot_of = opt->cluster ? opt->slot_of : NULL;
     return recover(e, (uint32_t)opt->databases);
 }
 
@@ -118,9 +67,10 @@ static bitcask *new_engine(const engine_options *opt) {
     e->shared.arena = arena_new(ARENA_MAX);
     e->pdbs = dict_new(false);
     e->values = cache_new((uint64_t)bitcask_conf.value_cache_size);
-    e->meta.e = e;
-    e->meta.gen = 1;
-    e->failure = e->error = STATUS_OK;
+    e->error = STATUS_OK;
+    meta_init(&e->meta, e->env, e->dir);
+    retire_init(&e->retire, &e->meta);
+    chain_init(&e->log, &e->meta, &e->retire, opt->host, FILE_SEGMENT, false, &seg_chain_calls, e);
     e->sections[0] =
         (metric_section){.name = "Engine", .emit = bc_emit, .ctx = e, .reset = bc_reset};
     return e;
@@ -140,9 +90,8 @@ static status bitcask_open(const engine_options *opt, engine **out) {
         bitcask_abandon(&e->base);
         return status_make(s.code, "%s", msg);
     }
-    e->synced_us = bc_now_us(e);
-    e->stats.recovery_ms = (e->synced_us - began) / 1000;
-    CHECK(e->active && e->log);
+    e->stats.recovery_ms = (bc_now_us(e) - began) / 1000;
+    CHECK(e->log.active && e->log.tail);
     *out = &e->base;
     return STATUS_OK;
 }
@@ -172,20 +121,17 @@ static void free_engine(bitcask *e) {
     mem_free(e->slots);
     mem_free(e->order);
     mem_free(e->map);
-    retire_free(e);
-    logwrite_free(e->log);
+    retire_free(&e->retire);
+    chain_free(&e->log);
     cache_free(e->values);
     arena_free(e->shared.arena);
-    manifest_close(e->meta.m);
-    edit_free(&e->meta.edit);
-    edit_free(&e->meta.flying);
+    meta_free(&e->meta);
     mem_free(e->batch.undo);
     buf_free(&e->batch.bytes);
     buf_free(&e->packed);
     buf_free(&e->raw);
     buf_free(&e->plain);
     buf_free(&e->sub);
-    if (e->lock) e->fs->ops->unlock(e->lock);
     mem_free(e->dir);
     mem_free(e);
 }
@@ -202,7 +148,7 @@ void bitcask_abandon(engine *base) {
  * close that fails leaves what a crash would leave. */
 void bc_close(engine *base) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     merge_end(e);
     hint_end(e);
     e->env->aio->ops->drain(e->env->aio);
@@ -215,53 +161,64 @@ void bc_close(engine *base) {
 /* ---- from outside ------------------------------------------------------------------------------
  */
 
-/* Each of these looks whether the edit that it waits for is the one that is durable now. */
-void bc_advance(bitcask *e) {
-    if (!e->log) return; /* still opening */
-    seg_prepare_advance(e);
-    retire_advance(e);
+/* engine_room: the index has a largest size too. */
+status bc_room(engine *base, size_t bytes) {
+    const bitcask *e = bitcask_of(base);
+    if (bytes > 0 && e->index_full && !chain_is_dead(&e->log))
+        return status_make(ST_NO_SPACE, "No space left in the index: it has its largest size");
+    return chain_room(&e->log, bytes);
 }
 
-/* engine_room: deletes may use what is left of the log; everything else leaves a part to them,
- * once no further segment can be had (prepare.c). */
-status bc_room(engine *base, size_t bytes) {
-    bitcask *e = bitcask_of(base);
-    if (seglog_is_dead(e)) return e->failure;
-    uint64_t left = logwrite_left(e->log), need = bytes + RECORD_OVERHEAD_MAX;
-    bool coming = !e->no_space && !e->meta.full; /* the next segment is there, or on its way */
-    if (bytes == 0 && (left >= need || e->next || coming)) return STATUS_OK;
-    if (bytes > 0 && e->index_full)
-        return status_make(ST_NO_SPACE, "No space left in the index: it has its largest size");
-    if (bytes > 0 && !e->on_reserve && (left >= need + seglog_reserve(e) || coming))
-        return STATUS_OK;
-    return status_make(ST_NO_SPACE, "No space left on device for the log in %s", e->dir);
+/* engine_turn_end: see engine/log/commit.c, as for the next ones. */
+void bc_turn_end(engine *base) {
+    chain_turn_end(&bitcask_of(base)->log);
+}
+
+/* engine_sync. */
+status bc_sync(engine *base) {
+    return chain_sync_all(&bitcask_of(base)->log);
+}
+
+/* engine_log_end: the open batch included. */
+log_pos bc_log_end(engine *base) {
+    return chain_log_end(&bitcask_of(base)->log);
+}
+
+/* engine_released. */
+log_pos bc_released(engine *base) {
+    return chain_released(&bitcask_of(base)->log);
+}
+
+/* engine_durable: after a failed fsync it stays where it was. */
+log_pos bc_durable(engine *base) {
+    return chain_durable(&bitcask_of(base)->log);
+}
+
+/* engine_failed: ok until chain_fail(). */
+status bc_failed(engine *base) {
+    return bitcask_of(base)->log.failure;
 }
 
 /* engine_cron: everything that is begun at some time and not by some command. The log first, as
  * much of the rest waits for it. */
 void bc_cron(engine *base) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
-    if (e->meta.full) {
-        e->meta.full = false;
-        meta_kick(e);
-    }
-    seglog_cron(e);
+    CHECK(!e->log.open);
+    chain_cron(&e->log);
     dbs_checkpoint(e);
-    seg_prepare_if_due(e);
     seg_retire_dead(e);
     merge_cron(e);
     hint_cron(e);
     e->index_full = arena_left(e->shared.arena) < INDEX_SPARE;
     bc_cache_cron(e);
-    seglog_tell(e);
+    chain_tell(&e->log);
 }
 
 /* engine_background: dropped things are freed, a merge is applied, the cache gives memory back;
  * small slices of each in turn, until the time is used up. */
 bool bc_background(engine *base, uint64_t budget_us) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     uint64_t until = bc_now_us(e) + budget_us;
     bool more;
     do {
@@ -280,8 +237,8 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
     cache_stats_of(e->values, &c);
     *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
     *caches = c.bytes;
-    *buffers =
-        logwrite_memory(e->log) + e->batch.bytes.cap + e->raw.cap + e->plain.cap + e->packed.cap;
+    *buffers = logwrite_memory(e->log.tail) + e->batch.bytes.cap + e->raw.cap + e->plain.cap +
+               e->packed.cap;
 }
 
 /* engine_error: the copy that bc_error() made. */

@@ -3,64 +3,14 @@
 #ifndef STAVE_ENGINE_BITCASK_BITCASK_INT_H
 #define STAVE_ENGINE_BITCASK_BITCASK_INT_H
 
-#include "base/log.h"
 #include "base/mem.h"
 #include "engine/bitcask/batch.h"
 #include "engine/bitcask/bitcask.h"
 #include "storage/cache.h"
-#include "storage/manifest.h"
 
-/* The manifest, and the edit that collects what goes to it next (meta.c). */
-typedef struct meta_queue {
-    manifest *m;
-    manifest_edit edit;   /* collecting, as generation `gen` */
-    manifest_edit flying; /* being written, as generation gen - 1 */
-    uint64_t gen;
-    uint64_t done; /* generations up to this are durable */
-    bool busy;     /* `flying` is under way */
-    bool full;     /* the last write found no space: cron tries again */
-    aio_job job;
-    struct bitcask *e;
-} meta_queue;
-
-/* Making the next segment (segments.c). */
-typedef struct seg_prepare {
-    enum { PREP_NONE, PREP_NAMING, PREP_MAKING, PREP_JOINING } step;
-    uint64_t gen; /* of the edit waited for */
-    segment *seg;
-    uint32_t before;   /* number of the segment it was made behind */
-    uint64_t retry_us; /* after a failure: not before */
-    aio_job job;
-    struct bitcask *e;
-} seg_prepare;
-
-#define FSYNC_PARTS 16
-/* An fsync beside the thread (commit.c). */
-typedef struct fsync_job {
-    aio_job job;
-    struct bitcask *e;
-    bool busy;
-    bool active; /* the active segment is among the files: no writes meanwhile */
-    bool waited; /* a turn's records have waited for it */
-    bool ended;  /* during a batch: what follows from it waits for the batch's end */
-    int n;
-    vfs_file *files[FSYNC_PARTS];
-    segment *last;  /* of the files */
-    log_pos target; /* what it makes durable */
-    uint64_t started_us;
-} fsync_job;
-
-/* Segments on their way out (retire.c). */
-typedef struct retire_job retire_job;
 /* A merge, or the making of hints (merge.c, hint_job.c). */
 typedef struct merge_job merge_job;
 typedef struct hint_job hint_job;
-
-/* Ids of one kind, reserved in the manifest in blocks. */
-typedef struct id_block {
-    uint64_t next, reserved; /* ids below `reserved` may be given */
-    uint64_t asked;          /* reserved, once the edit under way is durable */
-} id_block;
 
 #define AHEAD_RING 16
 /* Keys that will be asked for soon (prefetch.c). */
@@ -75,12 +25,10 @@ typedef struct ahead {
 } ahead;
 
 typedef struct bitcask_stats {
-    uint64_t writes, written_bytes, fsyncs, fsync_us_max, fsync_waits, fsync_late;
     uint64_t reads, read_bytes, tail_reads;
     uint64_t compressed_in, compressed_out;
     uint64_t merges, merge_failures, merge_read, merge_written, last_merge_ms, last_fork_us;
     uint64_t hints, hint_failures;
-    uint64_t unlinked, no_space;
     uint64_t recovery_ms, recovery_records, recovery_hints, recovery_logs, recovery_cut;
 } bitcask_stats;
 
@@ -90,12 +38,11 @@ typedef struct bitcask {
     vfs *fs;
     char *dir;
     engine_host host;
-    vfs_file *lock;
-    uint64_t store_id;
     bool cluster;
     keydir_shared shared;
-    meta_queue meta;
-    id_block ids[MANIFEST_IDS];
+    meta_queue meta;     /* the manifest */
+    chain log;           /* its files are segments */
+    retire_queue retire; /* segments on their way out */
 
     /* databases (dbs.c) */
     pdb **map; /* by logical number */
@@ -113,23 +60,6 @@ typedef struct bitcask {
     uint32_t nslots; /* slots beyond were never used */
     segment **order; /* SEALED, DEAD and ACTIVE ones, oldest first */
     uint32_t norder, order_cap;
-    segment *active, *next;
-    seg_prepare prepare;
-    retire_job *retire;
-    bool no_space;   /* the last attempt to make a segment failed for want of space */
-    bool on_reserve; /* the log is in a segment of the reserve: deletes only */
-
-    /* the log (commit.c) */
-    logwrite *log;
-    segment *sync_head; /* the first one with bytes that no fsync covers */
-    log_pos released;
-    log_pos writeback_from;
-    fsync_job fsync;
-    bool want_sync; /* at the next cron, whatever the policy */
-    bool tell;      /* the host is to be told that `released` moved */
-    uint64_t synced_us;
-    status failure;
-    char failure_msg[STATUS_MSG_MAX];
 
     /* batches and reads */
     batch batch;
@@ -158,6 +88,10 @@ typedef struct bitcask {
 static inline bitcask *bitcask_of(engine *e) {
     return (bitcask *)e;
 }
+/* The segment that receives records. */
+static inline segment *seg_active(const bitcask *e) {
+    return seg_of(e->log.active);
+}
 
 /* ---- settings.c ------------------------------------------------------------------------------ */
 extern const setting bitcask_setting_table[];
@@ -170,19 +104,5 @@ status bc_path(const bitcask *e, unsigned kind, uint32_t number, char out[FILE_P
 uint64_t bc_now_us(bitcask *e);
 /* Lets the value cache grow to what it may have (relieve.c). */
 void bc_cache_cron(bitcask *e);
-
-/* ---- meta.c ---------------------------------------------------------------------------------- */
-/* The edit to add operations to; then meta_commit, which returns its generation: durable once
- * meta.done has reached it. */
-uint64_t meta_commit(bitcask *e);
-/* Starts writing what is collected, unless a write is under way. */
-void meta_kick(bitcask *e);
-/* Blocks until the generation is durable. */
-status meta_wait(bitcask *e, uint64_t gen);
-status bc_take_id(bitcask *e, enum manifest_ids which, uint64_t *id);
-/* Adds to the edit what keeps ids reserved ahead. */
-void meta_reserve_ahead(bitcask *e);
-/* Whatever waits for a manifest edit goes on (called when one has become durable). */
-void bc_advance(bitcask *e);
 
 #endif

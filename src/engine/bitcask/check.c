@@ -189,19 +189,20 @@ static void check_segment(checking *c, const segment *s) {
         const pdb *d = value;
         if (s->slot < d->shares) hiding += d->share[s->slot].hiding;
     }
-    uint32_t end = s == e->active ? log_pos_offset(logwrite_end(e->log)) : s->end;
+    uint32_t end = s == seg_active(e) ? log_pos_offset(logwrite_end(e->log.tail)) : s->log.end;
     EXPECT(c, "live bytes of a segment", s->live, c->all[s->slot]);
     EXPECT(c, "hiding bytes of a segment", s->hiding, hiding);
     if (s->live + s->hiding + s->order + FILE_HEADER > end)
-        wrong(c, "segment %u: %" PRIu64 " bytes in use of %u", s->number,
+        wrong(c, "segment %u: %" PRIu64 " bytes in use of %u", s->log.number,
               s->live + s->hiding + s->order, end);
-    if (s->state == SEG_DEAD && s->live) wrong(c, "segment %u: dead with live bytes", s->number);
+    if (s->log.state == SEG_DEAD && s->live)
+        wrong(c, "segment %u: dead with live bytes", s->log.number);
 }
 
 /* engine_check. Not inside a batch. */
 status bc_check(engine *base, buf *report) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     checking c = {.e = e, .report = report};
     size_t pos = 0;
     slice key;

@@ -170,7 +170,7 @@ void coll_undo(bitcask *e, const undo *u) {
     coll *c = u->element.c;
     slice key = undo_key(e, u);
     unsigned map = (unsigned char)key.data[0];
-    if (u->has) cache_drop(e->values, seg_pos(e->active, u->offset));
+    if (u->has) cache_drop(e->values, seg_pos(seg_active(e), u->offset));
     if (u->had) {
         bool was_new = btree_put(c->tree, key, undo_old(e, u));
         CHECK(was_new == !u->has);
@@ -189,9 +189,9 @@ void coll_settle(bitcask *e, const undo *u) {
     }
     pdb *d = u->element.c->db;
     if (u->has)
-        seg_live_add(e, d, e->active->slot, u->size);
+        seg_live_add(e, d, seg_active(e)->slot, u->size);
     else
-        seg_hiding_add(e, d, e->active->slot, u->size);
+        seg_hiding_add(e, d, seg_active(e)->slot, u->size);
     if (!u->had) return;
     cell old;
     cell_decode(undo_old(e, u), &old);
@@ -212,11 +212,12 @@ void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, ui
     if (u->had) {
         cell_decode(old, &was);
         if (was.slot == from_slot && was.offset >= from) /* put by this very batch */
-            cell_set_place((char *)(uintptr_t)old.data, e->active->slot, was.offset - from + to);
+            cell_set_place((char *)(uintptr_t)old.data, seg_active(e)->slot,
+                           was.offset - from + to);
     }
     if (!u->has || !btree_get(u->element.c->tree, key, &value)) return;
     char *copy = mem_dup(value.data, value.len);
-    cell_set_place(copy, e->active->slot, u->offset);
+    cell_set_place(copy, seg_active(e)->slot, u->offset);
     bool there = btree_update(u->element.c->tree, key, slice_of(copy, value.len));
     CHECK(there);
     mem_free(copy);

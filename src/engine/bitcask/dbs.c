@@ -9,7 +9,6 @@
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
 #define SLICE_CHUNKS 4
 #define SLICE_PAIRS  256
@@ -136,7 +135,7 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
     log_pos at;
     record_put_pairs(&body, n, dbs, pdbs);
     record r = {.kind = kind, .body = buf_slice(&body)};
-    status s = seglog_append(e, &r, &at);
+    status s = chain_append(&e->log, &r, &at);
     buf_free(&body);
     TRY(s);
     e->batch.orders = true;
@@ -147,7 +146,7 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
 
 /* Gives a logical database another physical one, undoably. */
 static void remap(bitcask *e, uint32_t db, pdb *now) {
-    CHECK(e->batch.open && db < e->ndbs);
+    CHECK(e->log.open && db < e->ndbs);
     undo *u = batch_undo(e);
     *u = (undo){.kind = UNDO_MAP, .logical = db, .db = e->map[db]};
     u->now = now;
@@ -163,14 +162,14 @@ static bool was_used(const pdb *d) {
  * when the batch ends and freed in the background. One that was never used keeps what it has. */
 engine_result bc_flush(engine *base, int32_t db) {
     bitcask *e = bitcask_of(base);
-    CHECK(e->batch.open && db < (int32_t)e->ndbs);
+    CHECK(e->log.open && db < (int32_t)e->ndbs);
     uint32_t from = db < 0 ? 0 : (uint32_t)db, to = db < 0 ? e->ndbs : from + 1, n = 0;
     uint32_t *dbs = mem_alloc((to - from) * sizeof *dbs), *pdbs = mem_alloc((to - from) * 4);
     status s = STATUS_OK;
     for (uint32_t i = from; i < to && status_ok(s); i++) {
         uint64_t id = 0;
         if (!was_used(e->map[i])) continue;
-        s = bc_take_id(e, MANIFEST_IDS_PDB, &id);
+        s = meta_take_id(&e->meta, MANIFEST_IDS_PDB, &id);
         dbs[n] = i;
         pdbs[n++] = (uint32_t)id;
     }
@@ -185,7 +184,7 @@ engine_result bc_flush(engine *base, int32_t db) {
 /* engine_swap: only the mapping changes; no key is touched. */
 engine_result bc_swap(engine *base, uint32_t a, uint32_t b) {
     bitcask *e = bitcask_of(base);
-    CHECK(e->batch.open && a < e->ndbs && b < e->ndbs);
+    CHECK(e->log.open && a < e->ndbs && b < e->ndbs);
     if (a == b) return ENGINE_OK;
     pdb *was_a = e->map[a], *was_b = e->map[b];
     uint32_t dbs[2] = {a, b}, pdbs[2] = {was_b->number, was_a->number};
@@ -237,15 +236,15 @@ void dbs_edit_map(bitcask *e, log_pos at) {
 
 /* Only of a position that is durable: a mapping newer than the data would make a hole (B8). */
 void dbs_checkpoint(bitcask *e) {
-    if (e->map_gen && e->meta.done >= e->map_gen) {
+    if (e->map_gen && meta_is_durable(&e->meta, e->map_gen)) {
         seg_orders_covered(e, e->map_flying);
         e->map_gen = 0;
     }
     log_pos at = e->map_wanted;
-    if (!at || e->map_gen || logwrite_durable(e->log) < at || seglog_is_dead(e)) return;
-    CHECK(!e->batch.open);
+    if (!at || e->map_gen || logwrite_durable(e->log.tail) < at || chain_is_dead(&e->log)) return;
+    CHECK(!e->log.open);
     e->map_wanted = 0;
     e->map_flying = at;
     dbs_edit_map(e, at);
-    e->map_gen = meta_commit(e);
+    e->map_gen = meta_commit(&e->meta);
 }

@@ -17,7 +17,6 @@
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
 /* The database of that logical number. */
 static inline pdb *db_of(const bitcask *e, uint32_t db) {
@@ -184,7 +183,7 @@ static void entry_changed(bitcask *e, pdb *d, uint64_t token, const record *r, l
 static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     log_pos at;
     arena_ref old, now;
-    CHECK(e->batch.open && key.len <= ENGINE_KEY_MAX && ent->value.len <= ENGINE_VALUE_MAX);
+    CHECK(e->log.open && key.len <= ENGINE_KEY_MAX && ent->value.len <= ENGINE_VALUE_MAX);
     CHECK(ent->type < ENGINE_TYPES && ent->hint < 16 && ent->expire >= 0);
     record r = {.kind = RECORD_PUT,
                 .type = (uint8_t)(ent->type | ent->hint << 4),
@@ -195,12 +194,12 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
                 .key = key,
                 .expire = ent->expire};
     value_pack(e, ent->value, &r);
-    status s = seglog_append(e, &r, &at);
+    status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     bool is_inline = value_is_inline(ent->value);
     if (!is_inline) cache_prefetch(e->values, at, 0); /* for value_written, below */
     uint64_t token = keydir_token(&e->shared, key);
-    kdent k = {.segment = e->active->slot,
+    kdent k = {.segment = seg_active(e)->slot,
                .type = ent->type,
                .hint = ent->hint,
                .offset = log_pos_offset(at),
@@ -229,12 +228,12 @@ engine_result bc_del(engine *base, uint32_t db, slice key) {
     bitcask *e = bitcask_of(base);
     pdb *d = db_of(e, db);
     log_pos at;
-    CHECK(e->batch.open);
+    CHECK(e->log.open);
     if (!d->keys) return ENGINE_ABSENT;
     uint64_t token = keydir_token(&e->shared, key);
     if (keydir_find(d->keys, token, key) == ARENA_NONE) return ENGINE_ABSENT;
     record r = {.kind = RECORD_DEL, .pdb = d->number, .key = key};
-    status s = seglog_append(e, &r, &at);
+    status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     arena_ref old = keydir_remove(d->keys, token, key);
     CHECK(old != ARENA_NONE);
@@ -248,7 +247,7 @@ engine_result bc_move(engine *base, uint32_t db, slice key, uint32_t to_db, slic
     bitcask *e = bitcask_of(base);
     entry ent;
     pdb *d = db_of(e, db), *to = db_of(e, to_db);
-    CHECK(e->batch.open);
+    CHECK(e->log.open);
     if (d == to && slice_eq(key, to_key)) return bc_meta(base, db, key, &ent);
     engine_result r = bc_get(base, db, key, &ent);
     if (r != ENGINE_OK) return r;

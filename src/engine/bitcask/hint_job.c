@@ -10,7 +10,6 @@
 #include "engine/bitcask/hint_make.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/merge.h"
-#include "engine/bitcask/seglog.h"
 
 #define HINTS_MAX   16
 #define EVERY_US    5000000
@@ -28,17 +27,17 @@ struct hint_job {
 
 /* Does s lack a hint that it should have? */
 static bool lacks_hint(const bitcask *e, const segment *s) {
-    CHECK(s->number > 0);
-    bool logged = s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
-    return s->state == SEG_SEALED && logged && !s->hinted && !s->frozen;
+    CHECK(s->log.number > 0);
+    bool logged = logfile_is_logged(&s->log, &e->meta);
+    return s->log.state == LOGFILE_SEALED && logged && !s->hinted && !s->frozen;
 }
 
 /* How hints of this engine are made. */
 static hint_source source_of(const bitcask *e, vfs *v, uint64_t rate) {
-    CHECK(e->store_id != 0);
+    CHECK(e->meta.store_id != 0);
     return (hint_source){.fs = v,
                          .dir = e->dir,
-                         .store_id = e->store_id,
+                         .store_id = e->meta.store_id,
                          .shared = &e->shared,
                          .inline_max = (size_t)bitcask_conf.inline_value_max,
                          .rate = rate};
@@ -51,7 +50,7 @@ static status run(child_job *job, vfs *v, buf *out) {
     hint_source h = source_of(j->e, v, j->rate);
     (void)out;
     for (uint32_t i = 0; i < j->n; i++)
-        TRY(hint_make(&h, j->segs[i]->number, j->segs[i]->end));
+        TRY(hint_make(&h, j->segs[i]->log.number, j->segs[i]->log.end));
     return v->ops->sync_dir(v, j->e->dir);
 }
 
@@ -93,10 +92,10 @@ static hint_job *gather(bitcask *e) {
 
 /* Seldom, and several at once: see above. */
 void hint_cron(bitcask *e) {
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     uint64_t now = e->env->clock->mono_us;
     bool lacks = false;
-    if (e->hints || e->merge || e->compact_wanted || seglog_is_dead(e)) return;
+    if (e->hints || e->merge || e->compact_wanted || chain_is_dead(&e->log)) return;
     if (now < e->hints_after_us) return;
     for (uint32_t i = 0; i < e->norder && !lacks; i++)
         lacks = lacks_hint(e, e->order[i]);
@@ -118,10 +117,10 @@ void hint_all(bitcask *e) {
     for (uint32_t i = e->norder; i-- > 0 && bytes < CLOSE_BYTES;) {
         segment *s = e->order[i];
         if (!lacks_hint(e, s)) continue;
-        bytes += s->end;
-        status st = hint_make(&h, s->number, s->end);
+        bytes += s->log.end;
+        status st = hint_make(&h, s->log.number, s->log.end);
         if (!status_ok(st)) {
-            log_warning("The hint of segment %u: %s", s->number, st.msg);
+            log_warning("The hint of segment %u: %s", s->log.number, st.msg);
             return;
         }
         s->hinted = true;

@@ -107,12 +107,12 @@ static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size
     if (at < manifest_get(e->meta.m)->map_at) return STATUS_OK;
     if (s->merged)
         return status_make(ST_CORRUPT, "segment %u came out of a merge and has a flush at %u",
-                           s->number, offset);
+                           s->log.number, offset);
     s->order += size;
     s->order_last = at;
     while (record_next_pair(&pairs, &db, &number)) {
         if (db >= ENGINE_DBS_MAX)
-            return status_make(ST_CORRUPT, "segment %u: db %u", s->number, db);
+            return status_make(ST_CORRUPT, "segment %u: db %u", s->log.number, db);
         dbs_grow(e, db + 1);
         pdb *d = pdb_find(e, number);
         e->map[db] = d ? d : pdb_new(e, number);
@@ -125,7 +125,7 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
     pdb *d = live_pdb(l, x->pdb);
     if (!d) return STATUS_OK;
     if (x->coll == 0 && (x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL))
-        return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->number, x->offset);
+        return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->log.number, x->offset);
     /* the setting may have become smaller since the hint was written */
     x->has_value = x->has_value && value_is_inline(x->value);
     if (!x->has_value) x->value = SLICE_EMPTY;
@@ -135,7 +135,7 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
     case RECORD_MAP_PUT:
     case RECORD_MAP_DEL: load_element(l->e, d, s, x); break;
     default:
-        return status_make(ST_CORRUPT, "segment %u: a %s record at %u", s->number,
+        return status_make(ST_CORRUPT, "segment %u: a %s record at %u", s->log.number,
                            record_kind_name(x->kind), x->offset);
     }
     l->e->stats.recovery_records++;
@@ -190,13 +190,13 @@ static status load_hint_entry(load_ctx *l, segment *s, const hint_entry *h) {
 
 /* hint_open checks all of the file, so that nothing is taken from a bad one. */
 status load_hint(load_ctx *l, segment *s) {
-    CHECK(s->end > FILE_HEADER);
+    CHECK(s->log.end > FILE_HEADER);
     hint_reader *r;
     hint_entry h;
     bool got = true;
     char path[FILE_PATH_MAX];
-    TRY(bc_path(l->e, FILE_HINT, s->number, path));
-    TRY(hint_open(l->e->fs, path, l->e->store_id, s->number, s->end, &r));
+    TRY(bc_path(l->e, FILE_HINT, s->log.number, path));
+    TRY(hint_open(l->e->fs, path, l->e->meta.store_id, s->log.number, s->log.end, &r));
     status st = hint_next(r, &h, &got);
     while (status_ok(st) && got) {
         st = load_hint_entry(l, s, &h);
@@ -204,7 +204,7 @@ status load_hint(load_ctx *l, segment *s) {
     }
     hint_close(r);
     s->hinted = true;
-    load_progress(l, s->end);
+    load_progress(l, s->log.end);
     /* the file was checked whole before: what fails now is no reason to read the segment instead */
     if (!status_ok(st)) return status_make(ST_IO, "%s: %s", path, st.msg);
     return st;

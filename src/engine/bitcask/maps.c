@@ -10,7 +10,6 @@
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
 enum { PRIV_COLL = 4, PRIV_MAP = 5 };
 _Static_assert(sizeof(btree_iter) <= PRIV_COLL * sizeof(uint64_t), "an iterator fits");
@@ -27,8 +26,8 @@ static inline coll *coll_of(const engine_coll *c) {
 /* A new collection in d, undoably. */
 static engine_result make_new(bitcask *e, pdb *d, coll **out) {
     uint64_t id;
-    CHECK(e->batch.open);
-    status s = bc_take_id(e, MANIFEST_IDS_COLL, &id);
+    CHECK(e->log.open);
+    status s = meta_take_id(&e->meta, MANIFEST_IDS_COLL, &id);
     if (!status_ok(s)) return bc_error(e, s);
     CHECK(coll_find(d, id) == NULL);
     *out = coll_make(d, id);
@@ -185,7 +184,7 @@ engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_
 
 /* Remembers a change of the element `key` (map number and subkey) of c, about to be made. */
 static void element_changes(bitcask *e, coll *c, slice key, const record *r, log_pos at, bool has) {
-    CHECK(e->batch.open && key.len > 0);
+    CHECK(e->log.open && key.len > 0);
     slice old = SLICE_EMPTY;
     undo *u = batch_undo(e);
     u->kind = UNDO_ELEMENT;
@@ -209,7 +208,7 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
                                  int64_t expire) {
     char bytes[CELL_MAX(1024)];
     log_pos at;
-    CHECK(e->batch.open && value.len <= ENGINE_VALUE_MAX && expire >= 0);
+    CHECK(e->log.open && value.len <= ENGINE_VALUE_MAX && expire >= 0);
     record r = {.kind = RECORD_MAP_PUT,
                 .flags = expire ? RECORD_EXPIRE : 0,
                 .pdb = c->db->number,
@@ -218,9 +217,9 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
                 .key = sub,
                 .expire = expire};
     value_pack(e, value, &r);
-    status s = seglog_append(e, &r, &at);
+    status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
-    cell x = {.slot = e->active->slot,
+    cell x = {.slot = seg_active(e)->slot,
               .has_value = value_is_inline(value),
               .offset = log_pos_offset(at),
               .size = r.size,
@@ -248,14 +247,14 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
     coll *c = coll_of(ec);
     slice old;
     log_pos at;
-    CHECK(e->batch.open);
+    CHECK(e->log.open);
     if (!btree_get(c->tree, coll_key(e, map, sub), &old)) return ENGINE_ABSENT;
     record r = {.kind = RECORD_MAP_DEL,
                 .pdb = c->db->number,
                 .coll = c->id,
                 .map = (uint8_t)map,
                 .key = sub};
-    status s = seglog_append(e, &r, &at);
+    status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     slice key = coll_key(e, map, sub);
     element_changes(e, c, key, &r, at, false);

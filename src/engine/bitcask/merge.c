@@ -9,7 +9,6 @@
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
 #include <time.h>
 
@@ -38,14 +37,14 @@ const char *merge_step_name(merge_step s) {
 
 /* Is all of s durable, and known to be so in the manifest? */
 static bool is_logged(const bitcask *e, const segment *s) {
-    CHECK(s->number > 0);
-    return s->logged || (s->seal_gen && s->seal_gen <= e->meta.done);
+    CHECK(s->log.number > 0);
+    return logfile_is_logged(&s->log, &e->meta);
 }
 
 /* May a job take s? */
 static bool is_free(const bitcask *e, const segment *s) {
-    return (s->state == SEG_SEALED || s->state == SEG_DEAD) && !s->frozen && !s->order &&
-           is_logged(e, s);
+    return (s->log.state == LOGFILE_SEALED || s->log.state == SEG_DEAD) && !s->frozen &&
+           !s->order && is_logged(e, s);
 }
 
 /* What merging a run would do. */
@@ -71,8 +70,9 @@ static uint64_t copy_room(const bitcask *e) {
 
 /* Garbage below which a run is left alone. A full disk wants every bit back. */
 static uint64_t least_garbage(const bitcask *e) {
-    uint64_t segment_size = (uint64_t)bitcask_conf.segment_size;
-    return e->no_space || e->on_reserve ? segment_size / LEAST_PART : LEAST_SEGMENTS * segment_size;
+    uint64_t segment_size = (uint64_t)log_conf.segment_size;
+    return e->log.no_space || e->log.on_reserve ? segment_size / LEAST_PART
+                                                : LEAST_SEGMENTS * segment_size;
 }
 
 /* The best run that begins at rank i and copies no more than `room`, if it is better than *best. */
@@ -86,13 +86,13 @@ static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value
         if (!is_free(e, s)) break;
         uint64_t kept = i == 0 ? 0 : s->proven < s->hiding ? s->proven : s->hiding;
         v.len++;
-        total += s->end;
+        total += s->log.end;
         v.copy += s->live + kept;
         if (v.copy > room) break;
-        if (s->state != SEG_DEAD) v.garbage += s->end - FILE_HEADER - s->live - kept;
+        if (s->log.state != SEG_DEAD) v.garbage += s->log.end - FILE_HEADER - s->live - kept;
         bool enough =
             v.garbage * 100 >= (v.garbage + v.copy) * (uint64_t)bitcask_conf.merge_garbage;
-        bool small = v.len >= SMALL_MANY && total < (uint64_t)bitcask_conf.segment_size / 2;
+        bool small = v.len >= SMALL_MANY && total < (uint64_t)log_conf.segment_size / 2;
         enough = enough && v.garbage >= least_garbage(e);
         if ((enough || small) && is_better(&v, best)) *best = v;
     }
@@ -147,11 +147,8 @@ static void forget(bitcask *e) {
 static void give_up(bitcask *e) {
     merge_job *j = e->merge;
     CHECK(j->step <= MERGE_VERIFYING);
-    for (uint32_t i = 0; i < j->nouts; i++) {
-        uint32_t number = j->outs[i]->number;
-        seg_free(e, j->outs[i]);
-        retire_numbers(e, &number, 1);
-    }
+    for (uint32_t i = 0; i < j->nouts; i++)
+        seg_give_up(e, j->outs[i]);
     j->nouts = 0;
     forget(e);
 }
@@ -160,7 +157,7 @@ static void give_up(bitcask *e) {
 static void child_done(child_job *job, status result, slice out) {
     merge_job *j = job->ctx;
     bitcask *e = j->e;
-    CHECK(e->merge == j && j->step == MERGE_RUNNING && !e->batch.open);
+    CHECK(e->merge == j && j->step == MERGE_RUNNING && !e->log.open);
     j->step = MERGE_VERIFYING;
     if (status_ok(result)) result = merge_take(j, out);
     e->stats.merge_read += j->read;
@@ -192,8 +189,8 @@ static void installed(bitcask *e) {
     seg_replace(e, at, j->nrun, j->outs, j->nouts);
     for (uint32_t i = 0; i < j->nouts; i++) {
         segment *s = j->outs[i];
-        s->state = SEG_SEALED;
-        s->logged = s->hinted = true;
+        s->log.state = LOGFILE_SEALED;
+        s->log.logged = s->hinted = true;
     }
     merge_account(j);
     for (uint32_t i = 0; i < j->nrun; i++) {
@@ -206,7 +203,7 @@ static void installed(bitcask *e) {
     e->stats.last_merge_ms = us / 1000;
     forget(e);
     seg_consider_all(e);
-    retire_advance(e);
+    retire_advance(&e->retire);
 }
 
 /* ---- the steps
@@ -220,47 +217,44 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
     j->e = e;
     j->run = mem_dup(e->order + at, len * sizeof *j->run);
     j->nrun = len;
-    j->limit = (uint32_t)bitcask_conf.segment_size;
+    j->limit = (uint32_t)log_conf.segment_size;
     j->rate = (uint64_t)bitcask_conf.merge_rate_limit;
     j->began_us = bc_now_us(e);
     for (uint32_t i = 0; i < len; i++) {
         CHECK(is_free(e, j->run[i]));
         j->run[i]->frozen = true;
         keep += j->run[i]->live + j->run[i]->hiding;
-        j->total += j->run[i]->end;
+        j->total += j->run[i]->log.end;
     }
     /* an output is ended when it has reached the limit, so all but the last are that long at least
      */
     uint64_t n = keep / j->limit + 1;
     j->outs = mem_alloc(n * sizeof(segment *));
-    id_block *ids = &e->ids[MANIFEST_IDS_FILE];
     for (uint64_t i = 0; i < n; i++) {
-        segment *s = seg_new(e, (uint32_t)ids->next);
+        segment *s = seg_new(e, meta_next_file(&e->meta));
         if (!s) break;
-        ids->next++;
-        edit_reserve(&e->meta.edit, MANIFEST_IDS_FILE, ids->next);
-        edit_pending(&e->meta.edit, s->number);
+        meta_name_file(&e->meta, s->log.number);
         s->merged = true;
         j->outs[j->nouts++] = s;
     }
     if (j->nouts < n) {
-        if (j->nouts) meta_commit(e);
+        if (j->nouts) meta_commit(&e->meta);
         give_up(e);
         return status_make(ST_LIMIT, "there are too many segments to merge any");
     }
-    status s = bc_path(e, FILE_SEGMENT, j->outs[0]->number, j->path);
+    status s = bc_path(e, FILE_SEGMENT, j->outs[0]->log.number, j->path);
     CHECK(status_ok(s) && strlen(j->path) + 5 < sizeof j->path);
     strcat(j->path, ".tmp"); /* so that a start that finds it deletes it */
-    j->gen = meta_commit(e);
+    j->gen = meta_commit(&e->meta);
     return STATUS_OK;
 }
 
 /* The names are taken: a child copies. */
 static void start_child(bitcask *e) {
-    CHECK(e->merge->step == MERGE_NAMING && !e->batch.open);
+    CHECK(e->merge->step == MERGE_NAMING && !e->log.open);
     merge_job *j = e->merge;
     /* what the child decides rests on the log up to here */
-    j->fork_end = logwrite_committed(e->log);
+    j->fork_end = logwrite_committed(e->log.tail);
     j->step = MERGE_RUNNING;
     j->child = (child_job){.name = "merge",
                            .run = merge_child_run,
@@ -284,36 +278,37 @@ static void start_child(bitcask *e) {
 
 /* All is applied: the manifest may be told, once the log is far enough (B7). */
 static void settle(bitcask *e) {
-    CHECK(e->merge->step == MERGE_SETTLING && !e->batch.open);
+    CHECK(e->merge->step == MERGE_SETTLING && !e->log.open);
     merge_job *j = e->merge;
     uint64_t live = 0;
     for (uint32_t i = 0; i < j->nrun; i++)
         live += j->run[i]->live;
     CHECK(live == 0 || e->coll_drops); /* dropped collections still count in the run */
-    if (logwrite_durable(e->log) < j->fork_end) e->want_sync = true;
-    if (live || logwrite_durable(e->log) < j->fork_end) return;
+    if (logwrite_durable(e->log.tail) < j->fork_end) e->log.want_sync = true;
+    if (live || logwrite_durable(e->log.tail) < j->fork_end) return;
     manifest_file *files = mem_zalloc((j->nouts + 1) * sizeof *files);
     for (uint32_t i = 0; i < j->nouts; i++)
-        files[i] = (manifest_file){.number = j->outs[i]->number, .length = j->outs[i]->end};
-    edit_replace(&e->meta.edit, j->run[0]->number, j->run[j->nrun - 1]->number, files, j->nouts);
+        files[i] = (manifest_file){.number = j->outs[i]->log.number, .length = j->outs[i]->log.end};
+    edit_replace(&e->meta.edit, j->run[0]->log.number, j->run[j->nrun - 1]->log.number, files,
+                 j->nouts);
     mem_free(files);
-    edit_durable(&e->meta.edit, logwrite_durable(e->log));
+    edit_durable(&e->meta.edit, logwrite_durable(e->log.tail));
     j->step = MERGE_INSTALLING;
-    j->gen = meta_commit(e);
+    j->gen = meta_commit(&e->meta);
 }
 
 /* Goes on in another segment than the one that was active when engine_compact was called; true once
  * that is so. */
 static bool is_sealed_for_compact(bitcask *e) {
-    if (e->active->number != e->compact_seals) return true;
-    status s = seg_ask_next(e);
+    if (seg_active(e)->log.number != e->compact_seals) return true;
+    status s = chain_ask_next(&e->log);
     if (!status_ok(s)) {
         log_warning("No merge of all there is: %s", s.msg);
         e->compact_wanted = false;
     }
-    if (!e->next) return false;
-    seg_rotate(e);
-    e->want_sync = true;
+    if (!e->log.next) return false;
+    chain_rotate(&e->log);
+    e->log.want_sync = true;
     return true;
 }
 
@@ -325,7 +320,7 @@ static void start_wanted(bitcask *e) {
     while (n < e->norder && is_free(e, e->order[n]))
         n++;
     /* all but the active one must be sealed, and free; until then cron comes back here */
-    if (n < e->norder && e->order[n] != e->active) return;
+    if (n < e->norder && e->order[n] != seg_active(e)) return;
     e->compact_wanted = false;
     if (n == 0) return;
     status s = merge_start(e, 0, n);
@@ -346,9 +341,9 @@ static void start_best(bitcask *e) {
 
 /* One step at a time: each waits for a worker, a child or the log. */
 void merge_cron(bitcask *e) {
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     merge_job *j = e->merge;
-    if (seglog_is_dead(e)) {
+    if (chain_is_dead(&e->log)) {
         merge_cancel(e);
         return;
     }
@@ -360,17 +355,17 @@ void merge_cron(bitcask *e) {
             start_best(e);
         return;
     }
-    if (j->step == MERGE_NAMING && e->meta.done >= j->gen)
+    if (j->step == MERGE_NAMING && meta_is_durable(&e->meta, j->gen))
         start_child(e);
     else if (j->step == MERGE_SETTLING)
         settle(e);
-    else if (j->step == MERGE_INSTALLING && e->meta.done >= j->gen)
+    else if (j->step == MERGE_INSTALLING && meta_is_durable(&e->meta, j->gen))
         installed(e);
 }
 
 /* Between two turns, in the time that is left. */
 bool merge_background(bitcask *e) {
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     merge_job *j = e->merge;
     if (!j || (j->step != MERGE_VERIFYING && j->step != MERGE_APPLYING)) return false;
     return merge_apply_some(j);
@@ -404,11 +399,12 @@ void merge_end(bitcask *e) {
 /* engine_compact: cron does it: seals the active segment, then merges all there is. */
 status bc_compact(engine *base) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     if (e->merge || e->compact_wanted) return status_make(ST_BUSY, "a merge is running");
-    if (seglog_is_dead(e)) return e->failure;
+    if (chain_is_dead(&e->log)) return e->log.failure;
     e->compact_wanted = true;
-    e->compact_seals =
-        log_pos_offset(logwrite_end(e->log)) > e->active->first ? e->active->number : 0;
+    e->compact_seals = log_pos_offset(logwrite_end(e->log.tail)) > seg_active(e)->log.first
+                           ? seg_active(e)->log.number
+                           : 0;
     return STATUS_OK;
 }

@@ -40,7 +40,7 @@ static status parse_result(merge_job *j, slice in, uint32_t *used) {
     if (!get_varint(&in, &n) || n > j->nouts) goto bad;
     for (uint32_t i = 0; i < n; i++) {
         if (!get_varint(&in, &length) || length <= FILE_HEADER || length > UINT32_MAX) goto bad;
-        j->outs[i]->end = (uint32_t)length;
+        j->outs[i]->log.end = (uint32_t)length;
         if (!get_varint(&in, &pairs)) goto bad;
         while (pairs-- > 0)
             if (!get_varint(&in, &number) || !get_varint(&in, &bytes)) goto bad;
@@ -61,18 +61,14 @@ status merge_take(merge_job *j, slice result) {
     uint32_t used = 0;
     TRY(parse_result(j, result, &used));
     for (uint32_t i = 0; i < used; i++) {
-        TRY(bc_path(e, FILE_SEGMENT, j->outs[i]->number, path));
-        TRY(vfs_open(e->fs, path, VFS_READ, &j->outs[i]->file));
+        TRY(bc_path(e, FILE_SEGMENT, j->outs[i]->log.number, path));
+        TRY(vfs_open(e->fs, path, VFS_READ, &j->outs[i]->log.file));
     }
     TRY(vfs_open(e->fs, j->path, VFS_READ, &j->moves.file));
     TRY(j->moves.file->ops->size(j->moves.file, &j->moves.size));
     /* names that were taken in vain: the manifest forgets them */
-    for (; j->nouts > used; j->nouts--) {
-        segment *s = j->outs[j->nouts - 1];
-        uint32_t number = s->number;
-        seg_free(e, s);
-        retire_numbers(e, &number, 1);
-    }
+    for (; j->nouts > used; j->nouts--)
+        seg_give_up(e, j->outs[j->nouts - 1]);
     j->step = MERGE_VERIFYING;
     return STATUS_OK;
 }

@@ -66,10 +66,10 @@ static void read_filters(worker *w) {
         char path[FILE_PATH_MAX];
         hint_info info;
         if (held > FILTERS_MAX) break;
-        status st = bc_path(w->e, FILE_HINT, s->number, path);
+        status st = bc_path(w->e, FILE_HINT, s->log.number, path);
         if (status_ok(st))
-            st = hint_read_filters(w->v, path, w->e->store_id, s->number, s->end, &info, &f->keys,
-                                   &f->elems);
+            st = hint_read_filters(w->v, path, w->e->meta.store_id, s->log.number, s->log.end,
+                                   &info, &f->keys, &f->elems);
         f->good = status_ok(st);
         held += f->keys.cap + f->elems.cap;
     }
@@ -109,11 +109,11 @@ static status end_output(worker *w) {
     buf_clear(&w->hiding);
     hint_source h = {.fs = w->v,
                      .dir = w->e->dir,
-                     .store_id = w->e->store_id,
+                     .store_id = w->e->meta.store_id,
                      .shared = &w->e->shared,
                      .inline_max = (size_t)bitcask_conf.inline_value_max,
                      .rate = w->j->rate};
-    return hint_make(&h, s->number, length);
+    return hint_make(&h, s->log.number, length);
 }
 
 /* Begins the next output. */
@@ -121,8 +121,9 @@ static status begin_output(worker *w) {
     char path[FILE_PATH_MAX];
     CHECK(w->nout < w->j->nouts);
     const segment *s = w->j->outs[w->nout++];
-    file_header h = {.kind = FILE_SEGMENT, .store_id = w->e->store_id, .number = s->number};
-    TRY(bc_path(w->e, FILE_SEGMENT, s->number, path));
+    file_header h = {
+        .kind = FILE_SEGMENT, .store_id = w->e->meta.store_id, .number = s->log.number};
+    TRY(bc_path(w->e, FILE_SEGMENT, s->log.number, path));
     return outfile_create(&w->out, w->v, path, &h, true);
 }
 
@@ -299,16 +300,16 @@ static void pace(worker *w) {
 
 /* One segment of the run. */
 static status do_segment(worker *w, const segment *s) {
-    CHECK(s->frozen && s->end > FILE_HEADER);
+    CHECK(s->frozen && s->log.end > FILE_HEADER);
     char path[FILE_PATH_MAX];
     vfs_file *file;
     logscan *scan = NULL;
     logscan_item item;
     bool got = true;
-    TRY(bc_path(w->e, FILE_SEGMENT, s->number, path));
+    TRY(bc_path(w->e, FILE_SEGMENT, s->log.number, path));
     TRY(vfs_open(w->v, path, VFS_READ, &file));
-    log_file f = {file, path, FILE_SEGMENT, s->number, s->end};
-    status st = logscan_open(&f, w->e->store_id, &scan);
+    log_file f = {file, path, FILE_SEGMENT, s->log.number, s->log.end};
+    status st = logscan_open(&f, w->e->meta.store_id, &scan);
     if (status_ok(st)) st = logscan_next(scan, &item, &got);
     while (status_ok(st) && got) {
         st = do_record(w, s, &item);
@@ -317,7 +318,7 @@ static status do_segment(worker *w, const segment *s) {
     }
     if (status_ok(st)) st = logscan_must_be_whole(scan);
     logscan_close(scan);
-    file->ops->advise(file, 0, s->end, false);
+    file->ops->advise(file, 0, s->log.end, false);
     status closed = file->ops->close(file);
     (void)closed; /* it was only read */
     return st;

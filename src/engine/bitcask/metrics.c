@@ -5,7 +5,6 @@
  * milliseconds. log_end and log_durable are positions: file number << 32 | offset. */
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/ops.h"
-#include "engine/bitcask/seglog.h"
 
 /* Bytes of records by what they are, over all segments. */
 typedef struct totals {
@@ -17,7 +16,7 @@ static totals sum(const bitcask *e) {
     totals t = {0};
     for (uint32_t i = 0; i < e->norder; i++) {
         const segment *s = e->order[i];
-        uint32_t end = s == e->active ? log_pos_offset(logwrite_end(e->log)) : s->end;
+        uint32_t end = s == seg_active(e) ? log_pos_offset(logwrite_end(e->log.tail)) : s->log.end;
         t.live += s->live;
         t.hiding += s->hiding + s->order;
         t.dead += seg_dead_bytes(s, end);
@@ -51,26 +50,14 @@ uint64_t bc_tree_bytes(const bitcask *e) {
 /* What is where in the log. */
 static void emit_log(const bitcask *e, buf *out) {
     totals t = sum(e);
-    buf_printf(out, "store_id:%016llx\r\n", (unsigned long long)e->store_id);
+    buf_printf(out, "store_id:%016llx\r\n", (unsigned long long)e->meta.store_id);
     metric_u64(out, "segments", e->norder);
     metric_u64(out, "segment_bytes_live", t.live);
     metric_u64(out, "segment_bytes_hiding", t.hiding);
     metric_u64(out, "segment_bytes_dead", t.dead);
     metric_u64(out, "segment_bytes_total", t.total);
-    metric_u64(out, "segments_unlinked", e->stats.unlinked);
-    metric_u64(out, "log_end", logwrite_end(e->log));
-    metric_u64(out, "log_durable", logwrite_durable(e->log));
-    if (seglog_is_dead(e))
-        buf_printf(out, "log_state:failed, the last writes may not survive: %s\r\n",
-                   e->failure.msg);
-    else
-        metric_str(out, "log_state", e->no_space ? "full" : "ok");
-    metric_u64(out, "writes", e->stats.writes);
-    metric_u64(out, "written_bytes", e->stats.written_bytes);
-    metric_u64(out, "fsyncs", e->stats.fsyncs);
-    metric_u64(out, "fsync_usec_max", e->stats.fsync_us_max);
-    metric_u64(out, "fsync_waits", e->stats.fsync_waits);
-    metric_u64(out, "fsync_late_writes", e->stats.fsync_late);
+    metric_u64(out, "segments_unlinked", e->retire.unlinked);
+    chain_emit(&e->log, out);
 }
 
 /* What is in memory. */
@@ -88,7 +75,7 @@ static void emit_memory(const bitcask *e, buf *out) {
     metric_u64(out, "arena_bytes", arena_bytes(e->shared.arena));
     metric_u64(out, "expire_index_bytes", due);
     metric_u64(out, "collections_bytes", colls);
-    metric_u64(out, "tail_bytes", logwrite_memory(e->log));
+    metric_u64(out, "tail_bytes", logwrite_memory(e->log.tail));
     metric_u64(out, "cache_hits", c.hits);
     metric_u64(out, "cache_misses", c.misses);
     metric_u64(out, "cache_evictions", c.evictions);
@@ -146,7 +133,7 @@ void bc_emit(buf *out, void *ctx) {
 void bc_reset(void *ctx) {
     bitcask *e = ctx;
     bitcask_stats *s = &e->stats;
-    CHECK(e->log != NULL);
-    s->writes = s->written_bytes = s->fsyncs = s->fsync_us_max = s->fsync_waits = s->fsync_late = 0;
+    CHECK(e->log.tail != NULL);
+    chain_reset_stats(&e->log);
     s->reads = s->read_bytes = s->tail_reads = s->compressed_in = s->compressed_out = 0;
 }

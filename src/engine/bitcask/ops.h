@@ -9,7 +9,6 @@ extern const engine_ops bitcask_ops;
 
 /* bitcask.c */
 void bc_close(engine *base);
-status bc_room(engine *base, size_t bytes);
 bool bc_background(engine *base, uint64_t budget_us);
 void bc_cron(engine *base);
 status bc_compact(engine *base);
@@ -56,10 +55,13 @@ engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_
 engine_result bc_flush(engine *base, int32_t db);
 engine_result bc_swap(engine *base, uint32_t a, uint32_t b);
 
-/* batch.c, commit.c */
+/* batch.c */
 void bc_begin(engine *base);
 void bc_commit(engine *base);
 void bc_abort(engine *base);
+
+/* bitcask.c: the log */
+status bc_room(engine *base, size_t bytes);
 void bc_turn_end(engine *base);
 log_pos bc_log_end(engine *base);
 log_pos bc_released(engine *base);

@@ -8,10 +8,7 @@
 
 typedef struct bitcask bitcask;
 
-/* Looks at every name in the directory: deletes .tmp files of ours, refuses what the manifest (if
- * there is one) does not know. */
-status recover_directory(bitcask *e);
-/* Loads the store and opens its log. REQUIRES: a manifest. */
+/* Loads the store and opens its log. REQUIRES: store_open. */
 status recover(bitcask *e, uint32_t databases);
 
 #endif

@@ -45,14 +45,14 @@ static uint64_t vacant_bytes(const bitcask *e) {
     uint64_t used = 0, mapped = arena_bytes(e->shared.arena);
     for (uint32_t i = 0; i < e->ndbs; i++)
         if (e->map[i] && e->map[i]->keys) used += keydir_bytes(e->map[i]->keys);
-    return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log);
+    return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log.tail);
 }
 
 /* engine_relieve: first what is vacant counts against `over`; only the rest is taken from the
  * cache, and at `everysec` a long tail is fsynced sooner. */
 uint64_t bc_relieve(engine *base, uint64_t over) {
     bitcask *e = bitcask_of(base);
-    CHECK(!e->batch.open);
+    CHECK(!e->log.open);
     uint64_t vacant = vacant_bytes(e), cached = cache_bytes(e);
     if (over > vacant && cached > 0) {
         uint64_t give = over - vacant;
@@ -61,8 +61,8 @@ uint64_t bc_relieve(engine *base, uint64_t over) {
         shrink_cache(e, cached > give ? cached - give : 0);
     }
     if (over > vacant) e->relieved_us = bc_now_us(e);
-    bool everysec = bitcask_conf.appendfsync == ENGINE_FSYNC_EVERYSEC;
-    if (everysec && logwrite_memory(e->log) > TAIL_LARGE) e->want_sync = true;
+    bool everysec = log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC;
+    if (everysec && logwrite_memory(e->log.tail) > TAIL_LARGE) e->log.want_sync = true;
     return vacant;
 }
 

@@ -7,6 +7,7 @@
  * (its batch keeps old entries' segments alive, as nothing is retired within a batch), a merge's
  * list of moves (the run is frozen). */
 #include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/coll.h"
 
 /* The lowest free slot: slots index tables, so they are kept dense. */
 segment *seg_new(bitcask *e, uint32_t number) {
@@ -20,9 +21,9 @@ segment *seg_new(bitcask *e, uint32_t number) {
         e->nslots++;
     }
     segment *s = mem_zalloc(sizeof *s);
-    s->number = number;
+    s->log.number = number;
     s->slot = (uint16_t)slot;
-    s->state = SEG_PREPARING;
+    s->log.state = LOGFILE_PREPARING;
     e->slots[slot] = s;
     return s;
 }
@@ -31,9 +32,9 @@ segment *seg_new(bitcask *e, uint32_t number) {
 void seg_free(bitcask *e, segment *s) {
     CHECK(e->slots[s->slot] == s && s->live == 0);
     e->slots[s->slot] = NULL;
-    if (s->file) {
-        status st = s->file->ops->close(s->file);
-        if (!status_ok(st)) log_warning("Closing segment %u: %s", s->number, st.msg);
+    if (s->log.file) {
+        status st = s->log.file->ops->close(s->log.file);
+        if (!status_ok(st)) log_warning("Closing segment %u: %s", s->log.number, st.msg);
     }
     mem_free(s);
 }
@@ -71,3 +72,59 @@ uint32_t seg_rank(const bitcask *e, const segment *s) {
         i++;
     return i;
 }
+
+/* ---- for the log --------------------------------------------------------------------------------
+ */
+
+/* calls.make: NULL if all slots are taken. */
+static logfile *make_segment(void *ctx, uint32_t number) {
+    segment *s = seg_new(ctx, number);
+    CHECK(!s || &s->log == (logfile *)s);
+    return s ? &s->log : NULL;
+}
+
+/* calls.drop */
+static void drop_segment(void *ctx, logfile *f) {
+    CHECK(f->state == LOGFILE_PREPARING);
+    seg_free(ctx, seg_of(f));
+}
+
+/* All that this batch has put points to where the batch is now. */
+static void batch_moved(bitcask *e, const segment *from, const logwrite_moved *m) {
+    CHECK(m->to > m->from);
+    for (uint32_t i = 0; i < e->batch.n; i++) {
+        undo *u = &e->batch.undo[i];
+        if (u->kind != UNDO_ENTRY && u->kind != UNDO_ELEMENT) continue;
+        log_pos old = log_pos_of(log_pos_file(m->from), u->offset);
+        CHECK(old >= m->from);
+        u->offset = log_pos_offset(m->to + (old - m->from));
+        cache_drop(e->values, old);
+        if (u->kind == UNDO_ELEMENT) {
+            coll_moved(e, u, from->slot, log_pos_offset(m->from), log_pos_offset(m->to));
+        } else if (u->entry.now != ARENA_NONE) {
+            char *p = keydir_at(&e->shared, u->entry.now);
+            bool fits = kdent_set_place(p, seg_active(e)->slot, u->offset, u->size);
+            CHECK(fits);
+        }
+    }
+    if (e->batch.order_at) e->batch.order_at = m->to + (e->batch.order_at - m->from);
+}
+
+/* calls.rotated: the new one is the last in the order. */
+static void log_rotated(void *ctx, logfile *old, logfile *now, const logwrite_moved *moved) {
+    bitcask *e = ctx;
+    seg_append(e, seg_of(now));
+    if (e->log.open) batch_moved(e, seg_of(old), moved);
+}
+
+/* calls.sealed */
+static void log_sealed(void *ctx) {
+    seg_consider_all(ctx);
+}
+
+const chain_calls seg_chain_calls = {
+    .make = make_segment,
+    .drop = drop_segment,
+    .rotated = log_rotated,
+    .sealed = log_sealed,
+};

@@ -3,53 +3,43 @@
  * A segment is named in three ways: its file number (on disk, never reused), its slot (16 bits, in
  * every keydir entry; reused once nothing refers to it) and its rank in the total order.
  *
- *   PREPARING ─seg_prepare_advance─> READY ─seg_rotate─> ACTIVE ─seg_rotate─> SEALED
- *        └─ failed: forgotten                                                   │
- *   (merge outputs and what recovery finds begin as SEALED)        seg_consider_dead
- *                                                                               v
- *   forgotten <─retire_unlinked─ (file) RETIRED <─seg_retire_dead─ DEAD ────────┘
+ *   PREPARING ──> READY ──> ACTIVE ──> SEALED   (engine/log/chain.h; merge outputs and what
+ * recovery │       finds begin as SEALED) seg_consider_all
+ *                                        v
+ *   unlinked <─engine/log/retire─ seg_retire_dead ─ DEAD
  *
  * `frozen` marks the run of a job under way: such a segment may become DEAD, but is not retired. */
 #ifndef STAVE_ENGINE_BITCASK_SEGMENTS_H
 #define STAVE_ENGINE_BITCASK_SEGMENTS_H
 
-#include "storage/file_header.h"
-#include "storage/logwrite.h"
+#include "engine/log/chain.h"
 
 #define SEG_SLOTS   65536
 #define SEG_NO_SLOT 65535 /* never given */
 
-typedef enum seg_state {
-    SEG_PREPARING, /* its file is being made */
-    SEG_READY,     /* in the manifest, allocated, empty: the next to be active */
-    SEG_ACTIVE,    /* receives records */
-    SEG_SEALED,    /* complete */
-    SEG_DEAD,      /* nothing in it is needed, once the log is durable beyond dead_at */
-} seg_state;
+/* A state beside those of logfile_state: nothing in it is needed, once the log is durable beyond
+ * dead_at. */
+#define SEG_DEAD LOGFILE_STATES
 
 /* Bytes of records in a segment: live + hiding + dead = end - FILE_HEADER. */
 typedef struct segment {
-    uint32_t number;
+    logfile log; /* first: its number, state, file, where it ends */
     uint16_t slot;
-    uint8_t state;   /* seg_state */
     bool merged;     /* came out of a merge: its number says nothing about its place in the order */
-    bool reserve;    /* made from the space that is kept for deletes and merges (prepare.c) */
-    bool logged;     /* its SEAL is in the manifest, durable */
     bool frozen;     /* a job reads it */
     bool hinted;     /* has a hint file */
-    uint32_t limit;  /* bytes allocated */
-    uint32_t end;    /* where its records end, once SEALED */
-    uint32_t first;  /* where its first batch begins */
     uint64_t live;   /* bytes of records that an entry or element points at */
     uint64_t hiding; /* bytes of deletes that may hide older records */
     uint64_t proven; /* hiding bytes that a merge has looked at and kept */
     uint64_t order;  /* bytes of FLUSH and SWAP records that the manifest does not cover yet */
     log_pos order_last; /* the last of these */
     log_pos dead_at;    /* SEG_DEAD: the log's end when it became so */
-    uint64_t seal_gen;  /* the manifest edit that seals it */
-    vfs_file *file;
-    struct segment *log_next; /* the file that the log went on in */
 } segment;
+
+/* The segment that the log knows as f. */
+static inline segment *seg_of(logfile *f) {
+    return (segment *)f;
+}
 
 /* What one physical database has in one segment. */
 typedef struct seg_share {
@@ -67,7 +57,7 @@ segment *seg_new(bitcask *e, uint32_t number);
 /* Frees it; its file is closed if it is open. */
 void seg_free(bitcask *e, segment *s);
 static inline log_pos seg_pos(const segment *s, uint32_t offset) {
-    return log_pos_of(s->number, offset);
+    return logfile_pos(&s->log, offset);
 }
 /* Last in the order. */
 void seg_append(bitcask *e, segment *s);
@@ -95,30 +85,18 @@ void seg_forget_shares(bitcask *e, const segment *s);
 /* Marks those that have become dead. */
 void seg_consider_all(bitcask *e);
 
-/* ---- making and leaving segments (rotate.c, prepare.c, retire.c)
- * --------------------------------- */
+/* ---- for the log (segments.c, retire.c) ---------------------------------------------------------
+ */
 
-/* Starts making the next segment if there is none and the active one is filling. */
-void seg_prepare_if_due(bitcask *e);
-void seg_prepare_advance(bitcask *e);
-/* Starts making it even if the active one is not filling. Not ok: it can't be had. */
-status seg_ask_next(bitcask *e);
-/* Blocks until there is a next segment. */
-status seg_wait_next(bitcask *e);
-/* Goes on in the next segment, taking the open batch along. REQUIRES: there is a next one. */
-void seg_rotate(bitcask *e);
-/* A clean end: all is written and fsynced, the active segment sealed, hints made. */
-status seg_close(bitcask *e);
-/* A file that is made for records: header, `limit` bytes, durable in the directory. Any thread. */
-status seg_make_file(vfs *v, const char *dir, const file_header *h, uint32_t limit, vfs_file **out);
+/* What the log asks of this engine. */
+extern const chain_calls seg_chain_calls;
 /* The segment goes once that edit, which makes it pending, is durable. Frees s. */
 void seg_retire(bitcask *e, segment *s, uint64_t gen);
 /* Retires what is dead, if that is safe by now; true if something was. */
 bool seg_retire_dead(bitcask *e);
-/* The files of these numbers, which the manifest has as pending, are unlinked by a worker and then
- * forgotten. */
-void retire_numbers(bitcask *e, const uint32_t *numbers, uint32_t n);
-void retire_advance(bitcask *e);
-void retire_free(bitcask *e);
+/* A segment that was never more than a pending name, which is unlinked. Frees s. */
+void seg_give_up(bitcask *e, segment *s);
+/* A clean end: all is written and fsynced, the active segment sealed, hints made. */
+status seg_close(bitcask *e);
 
 #endif

@@ -11,18 +11,6 @@
 
 bitcask_settings bitcask_conf;
 
-static const setting_choice fsync_choices[] = {
-    {"everysec", ENGINE_FSYNC_EVERYSEC},
-    {"always", ENGINE_FSYNC_ALWAYS},
-    {"no", ENGINE_FSYNC_NO},
-    {NULL, 0},
-};
-static const setting_choice compression_choices[] = {
-    {"lz4", BITCASK_LZ4},
-    {"no", BITCASK_PLAIN},
-    {NULL, 0},
-};
-
 /* Two hours 0 .. 23 around a dash. False if s is not that. */
 static bool parse_hours(const char *s, int *from, int *to) {
     const char *dash = strchr(s, '-');
@@ -69,20 +57,6 @@ bool bitcask_in_window(int hour) {
 /* In the order in which they are explained in redis-compat.conf. Sizes are bytes; all but
  * segment-size take effect at once. */
 const setting bitcask_setting_table[] = {
-    /* When the log is fsynced: see commit.c. */
-    {.name = "appendfsync",
-     .kind = SETTING_ENUM,
-     .target = &bitcask_conf.appendfsync,
-     .default_value = "everysec",
-     .choices = fsync_choices},
-    /* Of segments that are made from now on. Large ones are fewer open files and fewer rotations,
-     * small ones come back sooner; each slot of 65,535 may hold one. */
-    {.name = "segment-size",
-     .kind = SETTING_MEMORY,
-     .target = &bitcask_conf.segment_size,
-     .default_value = "64mb",
-     .min = 64 << 10,
-     .max = 2047LL * MIB},
     /* Values in memory, tables included. Beyond it the system's page cache does what it can. */
     {.name = "value-cache-size",
      .kind = SETTING_MEMORY,
@@ -97,18 +71,6 @@ const setting bitcask_setting_table[] = {
      .default_value = "32",
      .min = 0,
      .max = 1024},
-    /* Of values in the log, if it saves an eighth. */
-    {.name = "compression",
-     .kind = SETTING_ENUM,
-     .target = &bitcask_conf.compression,
-     .default_value = "lz4",
-     .choices = compression_choices},
-    {.name = "compression-min-size",
-     .kind = SETTING_MEMORY,
-     .target = &bitcask_conf.compression_min,
-     .default_value = "256",
-     .min = 32,
-     .max = MIB},
     /* A run of segments is merged when so much of it is garbage. */
     {.name = "merge-garbage-percent",
      .kind = SETTING_INT,
@@ -129,12 +91,5 @@ const setting bitcask_setting_table[] = {
      .default_value = "0",
      .min = 0,
      .max = INT64_MAX},
-    /* Milliseconds; see commit.c. */
-    {.name = "fsync-wait-max",
-     .kind = SETTING_INT,
-     .target = &bitcask_conf.fsync_wait_max,
-     .default_value = "50",
-     .min = 0,
-     .max = 10000},
     {0},
 };

@@ -29,8 +29,8 @@ void value_pack(bitcask *e, slice plain, record *r) {
     CHECK(plain.len <= RECORD_VALUE_MAX);
     r->value = plain;
     r->plain_len = plain.len;
-    if (bitcask_conf.compression == BITCASK_PLAIN) return;
-    if (plain.len < (size_t)bitcask_conf.compression_min || value_is_inline(plain)) return;
+    if (log_conf.compression == LOG_PLAIN) return;
+    if (plain.len < (size_t)log_conf.compression_min || value_is_inline(plain)) return;
     e->stats.compressed_in += plain.len;
     slice packed;
     if (compress_value(plain, &e->packed, &packed)) {
@@ -67,12 +67,12 @@ static bool is_wanted(const value_want *w, const record *r) {
 static status read_segment(bitcask *e, const value_want *w, record *r) {
     const segment *s = e->slots[w->slot];
     char path[FILE_PATH_MAX];
-    record_place place = {e->store_id, s->number, w->offset};
-    CHECK(s->file && w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
-    TRY(bc_path(e, FILE_SEGMENT, s->number, path));
+    record_place place = {e->meta.store_id, s->log.number, w->offset};
+    CHECK(s->log.file && w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
+    TRY(bc_path(e, FILE_SEGMENT, s->log.number, path));
     buf_clear(&e->raw);
     char *p = buf_reserve(&e->raw, w->size);
-    TRY(vfs_pread_all(s->file, path, p, w->size, w->offset));
+    TRY(vfs_pread_all(s->log.file, path, p, w->size, w->offset));
     e->stats.reads++;
     e->stats.read_bytes += w->size;
     record_result result = record_read(p, w->size, place, r);
@@ -85,7 +85,7 @@ static status read_segment(bitcask *e, const value_want *w, record *r) {
 /* The record in the log's tail, if it is still there. */
 static bool read_tail(bitcask *e, const value_want *w, record *r) {
     slice bytes;
-    if (!logwrite_read(e->log, seg_pos(e->slots[w->slot], w->offset), &bytes)) return false;
+    if (!logwrite_read(e->log.tail, seg_pos(e->slots[w->slot], w->offset), &bytes)) return false;
     record_result result = record_parse(bytes.data, bytes.len, r);
     CHECK(result == RECORD_OK && is_wanted(w, r));
     e->stats.tail_reads++;
@@ -108,6 +108,6 @@ engine_result value_read(bitcask *e, const value_want *w, slice *out) {
     if (status_ok(s)) s = unpack(e, &r, out);
     if (!status_ok(s)) return bc_error(e, s);
     /* places in the open batch may yet change their meaning */
-    if (!in_tail || !e->batch.open) cache_put(e->values, pos, *out);
+    if (!in_tail || !e->log.open) cache_put(e->values, pos, *out);
     return ENGINE_OK;
 }

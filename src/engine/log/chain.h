@@ -48,7 +48,7 @@ static inline log_pos logfile_pos(const logfile *f, uint32_t offset) {
     return log_pos_of(f->number, offset);
 }
 /* Is its length in the manifest, durably? Then all of it is durable too. */
-static inline bool logfile_is_logged(const logfile *f, const meta *m) {
+static inline bool logfile_is_logged(const logfile *f, const meta_queue *m) {
     return f->logged || (f->seal_gen && meta_is_durable(m, f->seal_gen));
 }
 
@@ -103,8 +103,8 @@ typedef struct chain_stats {
 
 struct chain {
     const io_env *env;
-    meta *meta;
-    retire *retire;
+    meta_queue *meta;
+    retire_queue *retire;
     engine_host host;
     const chain_calls *calls;
     void *ctx;
@@ -119,6 +119,7 @@ struct chain {
     bool on_reserve; /* the log is in a file of the reserve: deletes only */
     log_pos released;
     log_pos writeback_from;
+    uint64_t unsynced; /* bytes written since the last fsync began */
     fsync_job fsync;
     bool want_sync; /* at the next cron, whatever the policy */
     bool tell;      /* the host is to be told that `released` moved */
@@ -129,8 +130,8 @@ struct chain {
 };
 
 /* Sets m's callbacks too. The log begins when recovery does (recover.h). */
-void chain_init(chain *c, meta *m, retire *r, engine_host host, unsigned kind, bool forgets,
-                const chain_calls *calls, void *ctx);
+void chain_init(chain *c, meta_queue *m, retire_queue *r, engine_host host, unsigned kind,
+                bool forgets, const chain_calls *calls, void *ctx);
 /* Drops what is not written; the files are the engine's, but for one being prepared. */
 void chain_free(chain *c);
 /* Microseconds, for what must not take too long, and for statistics: never for what data means. */
@@ -171,6 +172,8 @@ uint32_t chain_reserve(const chain *c);
 
 /* Starts making the next file if there is none and the active one is filling. */
 void chain_prepare_if_due(chain *c);
+/* A step further, if the manifest has got there. In a batch too. */
+void chain_prepare_advance(chain *c);
 /* Starts making it even if the active one is not filling. Not ok: it can't be had. */
 status chain_ask_next(chain *c);
 /* Blocks until there is a next file. In a batch too. */
@@ -221,6 +224,13 @@ static inline log_pos chain_released(const chain *c) {
 
 /* Waits until no file is being made: either there is a next one, or none. */
 status chain_end_preparing(chain *c);
+/* The log is at its end: its active file, SEALED, which the engine seals or retires. REQUIRES: all
+ * is durable, c->next was given up. */
+logfile *chain_end(chain *c);
+/* Adds f's length to the edit. */
+void chain_seal(chain *c, logfile *f);
+/* Gives back what was allocated behind the end of f, now that its length is in the manifest. */
+void chain_cut(const chain *c, logfile *f);
 /* Lines of INFO: positions, state, writes, fsyncs. */
 void chain_emit(const chain *c, buf *out);
 void chain_reset_stats(chain *c);

@@ -19,7 +19,7 @@ typedef struct id_block {
     uint64_t asked;          /* reserved, once the edit under way is durable */
 } id_block;
 
-typedef struct meta {
+typedef struct meta_queue {
     const io_env *env;
     vfs *fs;         /* env->fs */
     const char *dir; /* the owner's */
@@ -41,39 +41,43 @@ typedef struct meta {
     void (*durable)(void *ctx);
     void (*failed)(void *ctx, status s);
     void *ctx;
-} meta;
+} meta_queue;
 
 /* Nothing is open: see store.h for what opens it. dir must outlive it. */
-void meta_init(meta *m, const io_env *env, const char *dir);
+void meta_init(meta_queue *m, const io_env *env, const char *dir);
 /* Closes the manifest and gives the lock back. REQUIRES: no edit under way that a worker may yet
  * touch. */
-void meta_free(meta *m);
+void meta_free(meta_queue *m);
 /* After m->m was opened: takes the ids and the store's id from it. */
-void meta_take(meta *m);
+void meta_take(meta_queue *m);
 /* What the manifest says, as of the last durable edit. */
-static inline const manifest_state *meta_state(const meta *m) {
+static inline const manifest_state *meta_state(const meta_queue *m) {
     return manifest_get(m->m);
 }
 
 /* What was added to m->edit is to become durable together; returns its generation. */
-uint64_t meta_commit(meta *m);
-static inline bool meta_is_durable(const meta *m, uint64_t gen) {
+uint64_t meta_commit(meta_queue *m);
+static inline bool meta_is_durable(const meta_queue *m, uint64_t gen) {
     return gen <= m->done;
 }
 /* Starts writing what is collected, unless a write is under way. */
-void meta_kick(meta *m);
+void meta_kick(meta_queue *m);
 /* The same after a full disk: for now and then. */
-void meta_cron(meta *m);
+void meta_cron(meta_queue *m);
 /* Blocks until the generation is durable. */
-status meta_wait(meta *m, uint64_t gen);
+status meta_wait(meta_queue *m, uint64_t gen);
 /* No edit is begun any more; `failed` is not called. */
-void meta_stop(meta *m, status why);
+void meta_stop(meta_queue *m, status why);
 
-/* The next number for a file; the edit reserves it. The caller adds edit_pending and commits. */
-uint32_t meta_take_file(meta *m);
+/* The number that the next file gets, if it is had: meta_name_file adds to the edit that the number
+ * and the name are taken. The file may be made once that is durable. */
+static inline uint32_t meta_next_file(const meta_queue *m) {
+    return (uint32_t)m->ids[MANIFEST_IDS_FILE].next;
+}
+void meta_name_file(meta_queue *m, uint32_t number);
 /* The next id of a database or collection. Blocks only if the reserve is used up. */
-status meta_take_id(meta *m, enum manifest_ids which, uint64_t *id);
+status meta_take_id(meta_queue *m, enum manifest_ids which, uint64_t *id);
 /* Adds to the edit what keeps ids reserved ahead. */
-void meta_reserve_ahead(meta *m);
+void meta_reserve_ahead(meta_queue *m);
 
 #endif

@@ -21,28 +21,28 @@ typedef struct retire_item {
     vfs_file *file; /* closed first; NULL: it is not open */
 } retire_item;
 
-typedef struct retire {
+typedef struct retire_queue {
     aio_job job;
-    meta *meta;
+    meta_queue *meta;
     retire_item *items; /* in order of gen */
     size_t n, cap;
     retire_item *doing; /* the job's, which the thread leaves alone meanwhile; NULL: no job */
     size_t ndoing;
     uint64_t unlinked; /* numbers, since the start */
-} retire;
+} retire_queue;
 
-void retire_init(retire *r, meta *m);
+void retire_init(retire_queue *r, meta_queue *m);
 /* Closes the files of what is left, which stays pending: the next start unlinks it. REQUIRES: no
  * worker at it. */
-void retire_free(retire *r);
+void retire_free(retire_queue *r);
 
 /* The number's files go once the edit of that generation is durable; 0: they were never more than
  * pending. Takes file. */
-void retire_push(retire *r, const retire_item *item);
+void retire_push(retire_queue *r, const retire_item *item);
 /* Begins what may begin: to be called after a push, and whenever an edit is durable. */
-void retire_advance(retire *r);
+void retire_advance(retire_queue *r);
 /* Nothing is left to be done. */
-static inline bool retire_idle(const retire *r) {
+static inline bool retire_idle(const retire_queue *r) {
     return r->n == 0 && !r->doing;
 }
 

@@ -3,11 +3,11 @@
 #ifndef STAVE_ENGINE_LOG_SETTINGS_H
 #define STAVE_ENGINE_LOG_SETTINGS_H
 
-#include "base/setting.h"
+#include <stdint.h>
 
 enum log_compression { LOG_PLAIN, LOG_LZ4 };
 
-/* Filled by log_setting_table; read as the log goes, so that a change is live at once. */
+/* Filled by log_setting_table (engine/engine_ops.h); read as the log goes, so that a change is live at once. */
 typedef struct log_settings {
     int appendfsync;         /* engine_fsync */
     int64_t segment_size;    /* bytes of a file of the log; of those made from now on */
@@ -17,6 +17,5 @@ typedef struct log_settings {
 } log_settings;
 
 extern log_settings log_conf;
-extern const setting log_setting_table[];
 
 #endif

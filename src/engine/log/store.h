@@ -17,6 +17,6 @@ typedef struct store_kind {
  * listing (.tmp files and what is pending are unlinked, a file that the manifest does not know is a
  * refusal). Fills m, which meta_init has seen. ST_BUSY, ST_INVALID, ST_CORRUPT: as engine_class.
  * On failure m is to be freed all the same. */
-status store_open(meta *m, const store_kind *kind, const engine_options *opt);
+status store_open(meta_queue *m, const store_kind *kind, const engine_options *opt);
 
 #endif

@@ -43,9 +43,9 @@ struct lsm {
     bool cluster;
     hash_key hash;
     uint16_t (*slot_of)(slice key);
-    meta meta;     /* the manifest: engine/log/meta.h */
-    chain log;     /* the write-ahead log: engine/log/chain.h */
-    retire retire; /* files to be unlinked: engine/log/retire.h */
+    meta_queue meta;     /* the manifest: engine/log/meta.h */
+    chain log;           /* the write-ahead log: engine/log/chain.h */
+    retire_queue retire; /* files to be unlinked: engine/log/retire.h */
 
     /* databases (dbs.c) */
     lpdb **map; /* by logical number */

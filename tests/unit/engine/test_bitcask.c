@@ -558,7 +558,7 @@ static void test_hints_and_log_agree(void **state) {
     assert_int_equal(bc(k)->stats.recovery_logs, 0);
     for (uint32_t i = 0; i + 1 < bc(k)->norder; i++) {
         char path[FILE_PATH_MAX];
-        assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[i]->number, path)));
+        assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[i]->log.number, path)));
         assert_true(status_ok(k->env.fs->ops->unlink(k->env.fs, path)));
     }
     kit_kill(k);

@@ -163,7 +163,7 @@ static void test_no_write_behind_a_running_fsync(void **state) {
     k->now_us += 2000000;
     clock_refresh(&k->clock);
     engine_cron(k->e);
-    assert_true(bc(k)->fsync.busy);
+    assert_true(bc(k)->log.fsync.busy);
     log_pos released = engine_released(k->e);
     kit_put(k, "k", "new");
     kit_end_turn(k);

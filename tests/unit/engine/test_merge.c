@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "engine/bitcask/jobs.h"
-#include "engine/bitcask/seglog.h"
 #include "support/bitcask_kit.h"
 #include "support/unit.h"
 
@@ -162,7 +161,7 @@ static void test_delete_stays_when_an_older_hint_is_missing(void **state) {
     kit_put(k, "other", "1");
     kit_rotate(k);
     kit_settle(k);
-    assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[0]->number, path)));
+    assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[0]->log.number, path)));
     assert_true(status_ok(k->env.fs->ops->unlink(k->env.fs, path)));
     kit_del(k, "k");
     kit_rotate(k);
@@ -273,7 +272,7 @@ static void test_order_is_not_number(void **state) {
     kit_rotate(k);
     kit_settle(k);
     merge_run(k, 0, 1);
-    assert_true(bc(k)->order[0]->number > bc(k)->active->number);
+    assert_true(bc(k)->order[0]->log.number > seg_active(bc(k))->log.number);
     kit_put(k, "k", "new");
     kit_settle(k);
     reopen_all_ways(k, expect_new);
@@ -285,9 +284,9 @@ static void test_active_segment_is_sealed_before_it_is_merged(void **state) {
     (void)state;
     kit *k = begin();
     kit_put(k, "k", "new");
-    uint32_t active = bc(k)->active->number;
+    uint32_t active = seg_active(bc(k))->log.number;
     kit_merge(k);
-    assert_int_not_equal(bc(k)->active->number, active);
+    assert_int_not_equal(seg_active(bc(k))->log.number, active);
     reopen_all_ways(k, expect_new);
     kit_free(k);
 }
@@ -322,7 +321,7 @@ static void test_dead_segment_waits_for_the_log(void **state) {
     assert_int_equal(engine_del(k->e, 3, SLICE("filler")), ENGINE_OK);
     engine_commit(k->e);
     engine_turn_end(k->e);
-    assert_int_equal(bc(k)->order[0]->state, SEG_DEAD);
+    assert_int_equal(bc(k)->order[0]->log.state, SEG_DEAD);
     assert_false(seg_retire_dead(bc(k)));
     assert_true(status_ok(engine_sync(k->e)));
     assert_true(seg_retire_dead(bc(k)));
@@ -560,7 +559,7 @@ static void test_damage_is_found(void **state) {
     kit_rotate(k);
     kit_settle(k);
     segment *s = bc(k)->order[0];
-    assert_true(status_ok(bc_path(bc(k), FILE_SEGMENT, s->number, path)));
+    assert_true(status_ok(bc_path(bc(k), FILE_SEGMENT, s->log.number, path)));
     kit_close(k);
     vfs_file *f;
     vfs *v = k->env.fs;
@@ -590,7 +589,7 @@ static void test_bad_hints_are_ignored(void **state) {
         kit_put(k, "k", "new");
         kit_rotate(k);
         kit_settle(k);
-        assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[0]->number, path)));
+        assert_true(status_ok(bc_path(bc(k), FILE_HINT, bc(k)->order[0]->log.number, path)));
         kit_close(k);
         assert_true(status_ok(vfs_open(v, path, VFS_READ | VFS_WRITE, &f)));
         assert_true(status_ok(f->ops->truncate(f, keep)));

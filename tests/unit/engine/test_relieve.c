@@ -63,6 +63,7 @@ static uint64_t cache_now(void) {
 
 static int open_engine(void **state) {
     (void)state;
+    setting_defaults(log_setting_table);
     setting_defaults(bitcask_class.settings);
     bitcask_conf.value_cache_size = CACHE;
     now.read = stand_still;
@@ -91,6 +92,7 @@ static int close_engine(void **state) {
     simchild_free(children);
     simaio_free(workers);
     simfs_free(fs);
+    setting_defaults(log_setting_table);
     setting_defaults(bitcask_class.settings);
     return 0;
 }

@@ -1,0 +1,316 @@
+/* commit: when the log is written, when it is fsynced, and what may be told to whom.
+ *
+ *            always                 everysec                         no
+ *   written  at each turn's end     at each turn's end, but not while an fsync of the same file
+ *                                   runs, for up to fsync-wait-max (then anyway)
+ *   fsynced  at each turn's end     once a second, beside the      when a file is sealed, beside
+ *                                   thread; sooner if much waits   the thread
+ *   released what is durable        what is written                what is written
+ *
+ * A failed write or fsync ends the log (L5): nothing is written again, `released` stays where it
+ * is, and what is not durable stays in memory: in the tail, or with an engine that keeps it
+ * elsewhere (forgets), there. */
+#include "engine/log/chain.h"
+
+#include <stdio.h>
+
+#define SYNC_EVERY_US   1000000
+#define SYNC_BYTES      (32u << 20) /* unsynced: the next fsync does not wait for its second */
+#define FORGET_BYTES    (8u << 20)  /* at `no`: written bytes kept in memory */
+#define WRITEBACK_BYTES (4u << 20)
+#define WRITE_EARLY     (4u << 20) /* committed bytes that a turn lets wait at most */
+
+/* For what must not take too long, and for statistics: never for what data means. */
+uint64_t chain_now_us(chain *c) {
+    clock_refresh(c->env->clock);
+    return c->env->clock->mono_us;
+}
+
+/* Once, and for good (L5). The manifest stops with the log: what it would say next rests on it. */
+void chain_fail(chain *c, status s) {
+    CHECK(!status_ok(s));
+    if (chain_is_dead(c)) return;
+    snprintf(c->failure_msg, sizeof c->failure_msg, "%s", s.msg);
+    c->failure = (status){ST_FAILED, c->failure_msg};
+    meta_stop(c->meta, s);
+    c->tell = true;
+    log_warning("The log takes no more writes, and its last ones may not survive: %s", s.msg);
+}
+
+/* The manifest takes no more edits, so the log could get no more files. */
+static void meta_failed(void *ctx, status s) {
+    chain_fail(ctx, s);
+}
+
+/* An edit is durable: each of these looks whether it is the one that it waits for. */
+static void meta_durable(void *ctx) {
+    chain *c = ctx;
+    if (!c->tail) return; /* still opening */
+    chain_prepare_advance(c);
+    retire_advance(c->retire);
+    if (c->calls->advanced) c->calls->advanced(c->ctx);
+}
+
+/* See chain.h. */
+void chain_init(chain *c, meta_queue *m, retire_queue *r, engine_host host, unsigned kind,
+                bool forgets, const chain_calls *calls, void *ctx) {
+    CHECK(m->dir && r->meta == m && calls->make && calls->drop);
+    *c = (chain){.env = m->env,
+                 .meta = m,
+                 .retire = r,
+                 .host = host,
+                 .calls = calls,
+                 .ctx = ctx,
+                 .kind = kind,
+                 .forgets = forgets,
+                 .failure = STATUS_OK};
+    m->durable = meta_durable;
+    m->failed = meta_failed;
+    m->ctx = c;
+}
+
+/* The tail's memory. */
+void chain_free(chain *c) {
+    logwrite_free(c->tail);
+    c->tail = NULL;
+}
+
+/* Kept for later while a batch is open: the host may want to read. */
+void chain_tell(chain *c) {
+    if (!c->tell || c->open) return;
+    c->tell = false;
+    if (c->host.released) c->host.released(c->host.ctx);
+}
+
+/* Moves `released` as far as the policy allows; it never goes back. */
+static void release(chain *c) {
+    CHECK(logwrite_durable(c->tail) <= logwrite_written(c->tail));
+    if (chain_is_dead(c)) return;
+    bool always = log_conf.appendfsync == ENGINE_FSYNC_ALWAYS;
+    log_pos to = always ? logwrite_durable(c->tail) : logwrite_written(c->tail);
+    if (to > c->released) c->released = to;
+}
+
+/* Has the system begin writing back what was written lately, so that the next fsync is short. */
+static void writeback(chain *c) {
+    log_pos end = logwrite_written(c->tail);
+    if (log_pos_file(c->writeback_from) != log_pos_file(end))
+        c->writeback_from = log_pos_of(log_pos_file(end), 0);
+    if (end - c->writeback_from < WRITEBACK_BYTES) return;
+    CHECK(c->active && c->active->number == log_pos_file(end));
+    c->meta->fs->ops->writeback(c->active->file, log_pos_offset(c->writeback_from),
+                                end - c->writeback_from);
+    c->writeback_from = end;
+}
+
+/* Everything in one gathered write a file; the log ends if that fails. */
+void chain_write(chain *c) {
+    CHECK(c->tail);
+    if (chain_is_dead(c)) return;
+    uint64_t bytes = 0;
+    status s = logwrite_flush(c->tail, &bytes);
+    c->stats.written_bytes += bytes;
+    if (!status_ok(s)) {
+        chain_fail(c, s);
+        return;
+    }
+    if (bytes == 0) return;
+    c->stats.writes++;
+    c->unsynced += bytes;
+    if (log_conf.appendfsync != ENGINE_FSYNC_ALWAYS) writeback(c);
+    bool much = logwrite_memory(c->tail) > FORGET_BYTES;
+    if (c->forgets || (log_conf.appendfsync == ENGINE_FSYNC_NO && much))
+        logwrite_forget(c->tail, logwrite_written(c->tail));
+    release(c);
+}
+
+/* All before `to` is durable: files that the log has left behind are sealed in the manifest. */
+static void durable_to(chain *c, log_pos to) {
+    CHECK(to <= logwrite_written(c->tail));
+    if (to > logwrite_durable(c->tail)) logwrite_set_durable(c->tail, to);
+    bool sealed = false;
+    while (c->sync_head != c->active && logfile_pos(c->sync_head, c->sync_head->end) <= to) {
+        logfile *s = c->sync_head;
+        chain_seal(c, s);
+        c->sync_head = s->log_next;
+        sealed = true;
+    }
+    if (sealed) {
+        meta_commit(c->meta);
+        if (c->calls->sealed) c->calls->sealed(c->ctx);
+    }
+    release(c);
+}
+
+/* The position to which an fsync of the files up to and including `last` reaches. Of a file that
+ * the log has left it is that file's end, not the next one's beginning: as a mark it must not
+ * promise what the next file begins with. */
+static log_pos sync_target(const chain *c, const logfile *last) {
+    return last == c->active ? logwrite_written(c->tail) : logfile_pos(last, last->end);
+}
+
+/* Files that the log has left are synced before the one it is in, so that what is durable has no
+ * hole. */
+void chain_sync(chain *c) {
+    CHECK(!c->open && c->sync_head);
+    if (c->fsync.busy) c->env->aio->ops->drain(c->env->aio);
+    if (chain_is_dead(c) || logwrite_durable(c->tail) >= logwrite_written(c->tail)) return;
+    for (logfile *s = c->sync_head;; s = s->log_next) {
+        status st = s->file->ops->fdatasync(s->file);
+        c->stats.fsyncs++;
+        if (!status_ok(st)) {
+            chain_fail(c, st);
+            return;
+        }
+        if (s == c->active) break;
+    }
+    c->unsynced = 0;
+    durable_to(c, logwrite_written(c->tail));
+}
+
+/* On a worker. */
+static void fsync_run(aio_job *job) {
+    fsync_job *f = AIO_OWNER(job, fsync_job, job);
+    CHECK(f->n > 0);
+    for (int i = 0; i < f->n; i++) {
+        job->result = f->files[i]->ops->fdatasync(f->files[i]);
+        if (!status_ok(job->result)) return;
+    }
+}
+
+/* Done when no batch is open: a mark must not become due in its middle. */
+static void sync_ended(chain *c) {
+    fsync_job *f = &c->fsync;
+    if (!f->ended || c->open) return;
+    CHECK(f->busy);
+    f->busy = f->ended = false;
+    uint64_t took = chain_now_us(c) - f->started_us;
+    if (took > c->stats.fsync_us_max) c->stats.fsync_us_max = took;
+    if (!status_ok(f->job.result)) {
+        chain_fail(c, f->job.result);
+        chain_tell(c);
+        return;
+    }
+    if (chain_is_dead(c)) return;
+    log_pos to = sync_target(c, f->last);
+    durable_to(c, to < f->target ? to : f->target);
+    if (f->waited) chain_write(c); /* what waited for it goes at once */
+    c->tell = true;
+    chain_tell(c);
+}
+
+/* On the thread. */
+static void fsync_done(aio_job *job) {
+    fsync_job *f = AIO_OWNER(job, fsync_job, job);
+    f->ended = true;
+    sync_ended(f->c);
+}
+
+/* As many files as a job takes, oldest first; the rest is for the next one. */
+void chain_sync_start(chain *c, bool active) {
+    CHECK(!c->open);
+    fsync_job *f = &c->fsync;
+    if (f->busy || chain_is_dead(c)) return;
+    f->n = 0;
+    for (logfile *s = c->sync_head; f->n < FSYNC_PARTS; s = s->log_next) {
+        if (s == c->active && !active) break;
+        f->files[f->n++] = s->file;
+        f->last = s;
+        if (s == c->active) break;
+    }
+    if (f->n == 0) return;
+    f->target = sync_target(c, f->last);
+    /* more may have been committed than written: an fsync covers what the files have */
+    if (f->target > logwrite_written(c->tail)) f->target = logwrite_written(c->tail);
+    f->active = f->last == c->active;
+    f->waited = false;
+    f->started_us = c->synced_us = chain_now_us(c);
+    f->busy = true;
+    c->unsynced = 0;
+    f->job.run = fsync_run;
+    f->job.done = fsync_done;
+    f->c = c;
+    c->stats.fsyncs++;
+    aio_submit(c->env->aio, AIO_LOG, &f->job);
+}
+
+/* Must this turn's records wait in memory for the fsync that runs? */
+static bool must_wait(chain *c) {
+    fsync_job *f = &c->fsync;
+    if (!f->busy || !f->active) return false;
+    if (!f->waited) c->stats.fsync_waits++;
+    f->waited = true;
+    uint64_t us = c->env->clock->mono_us - f->started_us;
+    if (us < (uint64_t)log_conf.fsync_wait_max * 1000) return true;
+    c->stats.fsync_late++;
+    if (c->host.event) c->host.event(c->host.ctx, "fsync-wait", us);
+    return false;
+}
+
+/* One write for all batches of the turn. At `always` the fsync follows at once; else a turn may
+ * leave its records in memory while an fsync runs, up to fsync-wait-max. */
+void chain_turn_end(chain *c) {
+    CHECK(!c->open);
+    if (chain_is_dead(c)) {
+        chain_tell(c);
+        return;
+    }
+    if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS) {
+        chain_write(c);
+        chain_sync(c);
+        c->want_sync = false;
+    } else if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) {
+        chain_write(c);
+        bool much = logwrite_memory(c->tail) > SYNC_BYTES || c->unsynced > SYNC_BYTES;
+        if (log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much) chain_sync_start(c, true);
+    }
+    chain_tell(c);
+}
+
+/* An fsync under way is waited for first, as there is only one at a time. */
+status chain_sync_all(chain *c) {
+    CHECK(!c->open);
+    if (c->fsync.busy) c->env->aio->ops->drain(c->env->aio);
+    chain_write(c);
+    chain_sync(c);
+    return c->failure;
+}
+
+/* Late writes, the sync that is due or asked for, and the mark of a log that has come to rest. */
+static void sync_cron(chain *c) {
+    CHECK(!c->open);
+    if (chain_is_dead(c)) return;
+    if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) chain_write(c);
+    log_pos durable = logwrite_durable(c->tail);
+    bool unsynced = durable < logwrite_written(c->tail);
+    bool due = c->want_sync;
+    if (log_conf.appendfsync != ENGINE_FSYNC_NO)
+        due = due || c->env->clock->mono_us - c->synced_us >= SYNC_EVERY_US;
+    if (unsynced && due) {
+        if (!c->fsync.busy) c->want_sync = false;
+        chain_sync_start(c, true);
+    } else if (unsynced && c->sync_head != c->active) {
+        /* at `no` the open file is left to the system; a file can't be sealed without, though */
+        chain_sync_start(c, false);
+    } else if (!unsynced && !c->fsync.busy && logwrite_committed(c->tail) == durable) {
+        c->want_sync = false;
+        if (logwrite_idle(c->tail)) chain_write(c);
+    }
+}
+
+/* The log first, as much of the rest waits for it. */
+void chain_cron(chain *c) {
+    CHECK(!c->open);
+    meta_cron(c->meta);
+    sync_cron(c);
+    chain_prepare_if_due(c);
+}
+
+/* The bound on what waits keeps a turn of many batches from holding it all in memory. */
+void chain_settled(chain *c) {
+    CHECK(c->open);
+    c->open = false;
+    if (__builtin_expect(c->fsync.ended, 0)) sync_ended(c);
+    if (logwrite_committed(c->tail) - logwrite_written(c->tail) > WRITE_EARLY && !c->fsync.busy)
+        chain_write(c);
+}
