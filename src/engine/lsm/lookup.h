@@ -65,6 +65,10 @@ bool walk_renew(walk *w, slice key);
  * let go by forget: whenever a version is installed, or a memtable has come or may go; at the
  * engine's end by end. */
 void lsm_walks_forget(lsm *e);
+/* Map iterators' walks become free for others: for the end of a turn. Those that are still used
+ * after that seek again. */
+void lsm_iters_rest(lsm *e);
+void lsm_iters_end(lsm *e); /* lsm_walks_end's part of it */
 void lsm_walks_end(lsm *e);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/lsm/memtable.h"
 
 typedef struct source {
     uint64_t head[2];
@@ -437,22 +438,19 @@ slice merge_key(const merge *m) {
     return root_of(m)->key;
 }
 
-/* In a tree the position stands before it. */
+/* In a tree there is more before it. */
 slice merge_cell(const merge *m) {
     const source *s = root_of(m);
     if (!s->tree) return table_iter_cell(s->iter);
-    slice value = btree_iter_value(&s->it);
-    CHECK(value.len > sizeof(log_pos));
-    return slice_skip(value, sizeof(log_pos));
+    return memtable_cell(btree_iter_value(&s->it), NULL);
 }
 
 /* What is in a table is durable. */
 log_pos merge_pos(const merge *m) {
     const source *s = root_of(m);
-    if (!s->tree) return 0;
-    slice value = btree_iter_value(&s->it);
-    CHECK(value.len > sizeof(log_pos));
-    return load_u64(value.data);
+    log_pos pos = 0;
+    if (s->tree) (void)memtable_cell(btree_iter_value(&s->it), &pos);
+    return pos;
 }
 
 unsigned merge_source(const merge *m) {

@@ -24,8 +24,7 @@ typedef struct merge merge;
 merge *merge_new(const merge_read *how);
 void merge_free(merge *m);
 /* Sources, newest first. What they are made of must outlive the merge; it holds no reference. The
- * array of tables is used as it is: disjoint, sorted, not empty. A tree's values are u64 position,
- * cell. */
+ * array of tables is used as it is: disjoint, sorted, not empty. A tree is a memtable's. */
 void merge_add_tree(merge *m, const btree *t);
 void merge_add_tables(merge *m, table_ref *const *tables, uint32_t n);
 /* Keys in [from, to) only; copied. It then stands nowhere. */

@@ -1,0 +1,81 @@
+/* find: one key, where it was written last.
+ *
+ *   active memtable -> frozen ones, newest first -> level 0, newest first -> one table a level
+ *
+ * The first cell that is found counts, a tombstone's too. Most keys that are not there, and most
+ * tables that don't have a key, cost a cache line of a filter each. */
+#include "base/log.h"
+#include "engine/lsm/lsm_int.h"
+
+/* What a cell that was found means. */
+static engine_result judge(slice cell, log_pos pos, found *out) {
+    CHECK(cell.len > 0);
+    if (cell.data[0] != CELL_PRESENT) return ENGINE_ABSENT;
+    *out = (found){.cell = cell, .pos = pos};
+    return ENGINE_OK;
+}
+
+/* Looks into one table; true if that settles it, one way or the other, and *r says how. */
+static bool look_into(lsm *e, const table_ref *t, lkey key, found *out, engine_result *r) {
+    table_hit hit;
+    CHECK(t->t != NULL);
+    status s = table_get(t->t, e->blocks, key.bytes, key.filter, &hit);
+    e->stats.table_reads++;
+    e->stats.filter_negative += hit.filtered;
+    e->stats.filter_false += hit.false_positive;
+    if (!status_ok(s)) {
+        *r = lsm_error(e, s);
+        return true;
+    }
+    if (hit.found) *r = judge(hit.cell, 0, out);
+    return hit.found;
+}
+
+/* A table of level 0 is asked if its bounds allow the key; of the others one a level can have it.
+ */
+static engine_result find_in_tables(lsm *e, lkey key, found *out) {
+    const version *v = e->current;
+    engine_result r = ENGINE_ABSENT;
+    for (uint32_t i = 0; i < v->level[0].n; i++) {
+        const table_ref *t = v->level[0].tables[i];
+        if (slice_cmp(t->smallest, key.bytes) > 0 || slice_cmp(t->limit, key.bytes) <= 0) continue;
+        if (look_into(e, t, key, out, &r)) return r;
+    }
+    for (unsigned l = 1; l < LSM_LEVELS; l++) {
+        if (v->level[l].n == 0) continue;
+        uint32_t i = version_find(v, l, key.bytes);
+        if (i == v->level[l].n) continue;
+        const table_ref *t = v->level[l].tables[i];
+        if (slice_cmp(t->smallest, key.bytes) > 0) continue;
+        if (look_into(e, t, key, out, &r)) return r;
+    }
+    return ENGINE_ABSENT;
+}
+
+/* From memtable m on, and then the tables. What is in a memtable has the position that it was
+ * logged at; what is in a table is durable. */
+static engine_result find_from(lsm *e, const memtable *m, lkey key, found *out) {
+    *out = (found){0};
+    CHECK(key.bytes.len > 0 && e->current);
+    e->stats.reads++;
+    for (; m; m = m->older) {
+        slice cell;
+        log_pos pos;
+        if (!memtable_get(m, key.bytes, &cell, &pos)) continue;
+        e->stats.memtable_hits++;
+        return judge(cell, pos, out);
+    }
+    return find_in_tables(e, key, out);
+}
+
+/* All there is. */
+engine_result lsm_find(lsm *e, lkey key, found *out) {
+    CHECK(e->active);
+    return find_from(e, e->active, key, out);
+}
+
+/* All but the active memtable, which the caller has looked into. */
+engine_result lsm_find_below(lsm *e, lkey key, found *out) {
+    CHECK(e->active);
+    return find_from(e, e->active->older, key, out);
+}
