@@ -433,10 +433,10 @@ static void print_json(const char *name, const result *r, const disk *d) {
     engine_db_stats st;
     engine_db_stats_of(e, 0, &st);
     printf("{\"workload\":\"%s\",\"engine\":\"%s\",\"ops\":%llu,\"found\":%llu,\"seconds\":%.6f,"
-           "\"us_op\":%.4f,\"cpu_us_op\":%.4f,\"children_cpu_seconds\":%.3f,",
+           "\"us_op\":%.4f,\"cpu_us_op\":%.4f,\"cpu_seconds\":%.3f,\"children_cpu_seconds\":%.3f,",
            name, opt.class->name, (unsigned long long)r->ops, (unsigned long long)r->found,
            (double)r->wall / 1e9, (double)r->wall / n / 1e3, (double)r->cpu / n / 1e3,
-           (double)r->children / 1e9);
+           (double)r->cpu / 1e9, (double)r->children / 1e9);
     printf("\"p50_us\":%.3f,\"p99_us\":%.3f,\"p999_us\":%.3f,\"max_us\":%.3f,",
            (double)histogram_percentile(&r->latency, 50) / 1e3,
            (double)histogram_percentile(&r->latency, 99) / 1e3,

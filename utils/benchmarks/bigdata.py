@@ -1,0 +1,193 @@
+"""Sections on data much larger than the memory that a server is given."""
+
+import os
+import re
+import subprocess
+import threading
+import time
+
+from .common import (Pieces, Stave, Table, benchmark, engine_exists, info, load, measure, ratio, rss_kib)
+
+# A value whose digits differ each time: redis-benchmark writes the same value into every key otherwise.
+DIGITS = "__rand_int__"
+
+
+def set_command(size):
+    """SET of a random key to a value of that size, most of it random digits."""
+    value = DIGITS * (size // len(DIGITS))
+    return ["SET", "key:" + DIGITS, value + "x" * (size - len(value))]
+
+
+def drop_page_cache(server):
+    """The system forgets what it has read of the server's files, so that the next read is one of the disk."""
+    directory = server.data_directory()
+    for name in os.listdir(directory):
+        try:
+            f = os.open(os.path.join(directory, name), os.O_RDONLY)
+        except FileNotFoundError:
+            continue  # unlinked just now
+        os.fdatasync(f)
+        os.posix_fadvise(f, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(f)
+
+
+def wait_quiet(server, settle=3, most=600):
+    """Until for some seconds the server and its children have used next to no CPU and written nothing."""
+    end, since, before = time.time() + most, time.time(), None
+    while time.time() < end and time.time() - since < settle:
+        now = info(server, "written_bytes"), children_of(server.process.pid)
+        if now != before or now[1]:
+            since, before = time.time(), now
+        time.sleep(0.2)
+
+
+def children_of(pid):
+    """Pids of its children: other programs' as well as its own forks."""
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+def cold(o):
+    """Both engines with data ten times the memory given."""
+    memory, size = o.memory or (32 if o.quick else 128), 1000
+    keys = 10 * (memory << 20) // (size + 16)
+    t = Table("SET and GET through the server, %d keys of 16 + %d bytes (%d MiB), maxmemory %d MiB" %
+              (keys, size, keys * (size + 16) >> 20, memory),
+              ["workload", "%s req/s" % o.store, "bitcask req/s", "ratio", "%s CPU us" % o.store, "bitcask CPU",
+               "CPU ratio"])
+    servers = [Stave({"engine": e, "appendfsync": "everysec", "maxmemory": "%dmb" % memory,
+                      "value-cache-size": "%dmb" % (memory // 4)}).start() for e in (o.store, "bitcask")]
+    for s in servers:
+        load(s, size, keys, Pieces(size))
+        wait_quiet(s)
+    n = 20000 if o.quick else 200000
+
+    def row(what, count, pipeline, **how):
+        rates, cpus = measure(o, servers, n=count, pipeline=pipeline, size=size, keys=keys, **how)
+        t.add(what, "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates), "%.2f" % cpus[0], "%.2f" % cpus[1],
+              ratio(*cpus))
+    for pipeline in (1, 16):
+        row("GET -P %d" % pipeline, n, pipeline, test="get")
+    row("GET from disk -P 1", n // 10, 1, test="get", before=drop_page_cache)
+    for pipeline in (1, 16):
+        row("SET -P %d" % pipeline, n, pipeline, test="set", command=set_command(size))
+    for s in servers:
+        s.close()
+    return t
+
+
+class Sampler(threading.Thread):
+    """Resident memory of a server, and of its children together, every few hundredths of a second: the
+    most since the last reset."""
+
+    def __init__(self, server):
+        super().__init__(daemon=True)
+        self.pid, self.running = server.process.pid, True
+        self.reset()
+        self.start()
+
+    def reset(self):
+        self.server = self.children = self.private = self.samples = 0
+
+    def run(self):
+        while self.running:
+            try:
+                self.server = max(self.server, rss_kib(self.pid))
+                self.samples += 1
+            except (OSError, AttributeError):
+                return
+            sums = [child_memory(c) for c in children_of(self.pid)]
+            self.children = max([self.children] + [s[0] for s in sums])
+            self.private = max(self.private, sum(s[1] for s in sums))
+            time.sleep(0.03)
+
+    def stop(self):
+        self.running = False
+        self.join()
+
+
+def child_memory(pid):
+    """KiB resident, most of it shared with the server; KiB of it that is the child's own."""
+    try:
+        with open("/proc/%d/smaps_rollup" % pid) as f:
+            text = f.read()
+    except OSError:
+        return 0, 0  # it has ended
+    kib = dict((k, int(v)) for k, v in re.findall(r"^(\w+):\s+(\d+) kB", text, re.M))
+    return kib.get("Rss", 0), kib.get("Private_Dirty", 0) + kib.get("Private_Clean", 0)
+
+
+def both_ways(o, server, n, size, keys):
+    """Reads and writes at once, by two programs: what each reached a second."""
+    reader = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-t", "get", "-n", str(n), "-c", "25",
+                               "-P", "4", "-r", str(keys), "-q"], stdout=subprocess.PIPE, text=True)
+    written, cpu, _ = benchmark(server, "set", n, clients=25, pipeline=4, size=size, keys=keys,
+                                command=set_command(size))
+    out = reader.communicate()[0]
+    read = re.findall(r"([0-9.]+) requests per second", out)
+    return written + (float(read[-1]) if read else 0), cpu
+
+
+def volume(o):
+    """Very many keys under a small maxmemory."""
+    keys, size = o.keys if o.keys_given else (500000 if o.quick else 20000000), 100
+    memory = o.memory or (64 if o.quick else 256)
+    n = max(keys // 20, 50000)
+    t = Table("%d keys of 16 + %d bytes under maxmemory %d MiB (%s)" % (keys, size, memory, o.store),
+              ["phase", "req/s", "CPU us", "most RSS MiB", "child RSS", "own of it", "disk MB", "stalled ms",
+               "samples"])
+    if not engine_exists(o.store):
+        raise RuntimeError("this build has no engine '%s'" % o.store)
+    server = Stave({"engine": o.store, "appendfsync": "everysec", "maxmemory": "%dmb" % memory}).start()
+    sampler = Sampler(server)
+
+    def phase(what, run):
+        sampler.reset()
+        before = stalled_ms(server)
+        rate, cpu = run()
+        t.add(what, "%.0f" % rate, "%.2f" % cpu, "%.1f" % (sampler.server / 1024),
+              "%.1f" % (sampler.children / 1024), "%.1f" % (sampler.private / 1024),
+              "%.0f" % (disk_bytes(server) / 1e6), "%.0f" % (stalled_ms(server) - before), sampler.samples)
+
+    def loading():
+        started = time.time()
+        load(server, size, keys, Pieces(size))
+        return keys / (time.time() - started), 0
+
+    def quiet():
+        wait_quiet(server)
+        return 0, 0
+    try:
+        phase("load", loading)
+        phase("GET", lambda: benchmark(server, "get", n, pipeline=4, keys=keys)[:2])
+        phase("SET", lambda: benchmark(server, "set", n, pipeline=4, size=size, keys=keys,
+                                       command=set_command(size))[:2])
+        phase("GET and SET", lambda: both_ways(o, server, n, size, keys))
+        phase("until quiet", quiet)
+        c = server.connect()
+        if c.call("DBSIZE") != keys:
+            raise RuntimeError("DBSIZE is %d" % c.call("DBSIZE"))
+        c.close()
+    finally:
+        sampler.stop()
+        server.close()
+    return t
+
+
+def stalled_ms(server):
+    """Milliseconds that writes have been made to wait, so far."""
+    return int(info(server, "stall_usec") or 0) / 1000
+
+
+def disk_bytes(server):
+    """Blocks of its files."""
+    directory, total = server.data_directory(), 0
+    for name in os.listdir(directory):
+        try:
+            total += os.stat(os.path.join(directory, name)).st_blocks * 512
+        except FileNotFoundError:
+            pass  # unlinked just now
+    return total

@@ -1,0 +1,167 @@
+"""Sections that put Stave beside redis-server. Each takes the options and gives a table."""
+
+import re
+import resource
+import socket
+import statistics
+import time
+
+from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Reference, Stave, Table, benchmark, info, load,
+                     measure, ratio, rss_kib)
+
+# Values of all sizes fit in both servers' memory in the throughput rows, as redis-server has no other way.
+STAVE_THROUGHPUT = {"bitcask": {"value-cache-size": "1gb"}, "lsm": {"block-cache-size": "1gb"}}
+
+
+def pair(o, redis, stave=None):
+    args = {"engine": o.engine, "appendfsync": redis["appendfsync"]}
+    args.update(stave or {})
+    return Stave(args).start(), Reference(redis).start()
+
+
+def throughput(o):
+    t = Table("CPU and throughput, everysec, -c 50, %d random keys" % KEYS,
+              ["workload", "CPU us", "redis us", "CPU ratio", "req/s", "redis req/s", "ratio"])
+    for size in (3, 100, 512):
+        servers = pair(o, REDIS_EVERYSEC, STAVE_THROUGHPUT[o.engine])
+        for s in servers:
+            load(s, size)
+            time.sleep(3)  # what follows from loading is not the row's
+        tests = ("set", "get", "incr") if size == 3 else ("set", "get")
+        for pipeline in (1, 16, 64):
+            n = (200000 if pipeline == 1 else 1000000) // (4 if o.quick else 1)
+            for test in tests:
+                rates, cpus = measure(o, servers, test=test, n=n, pipeline=pipeline, size=size)
+                t.add("%s %dB -P %d" % (test.upper(), size, pipeline), "%.2f" % cpus[0], "%.2f" % cpus[1],
+                      ratio(*cpus), "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates))
+        for s in servers:
+            s.close()
+    return t
+
+
+def always(o):
+    t = Table("SET at appendfsync always, 100-byte values",
+              ["clients", "req/s", "redis req/s", "ratio", "CPU us", "redis us"])
+    servers = pair(o, REDIS_ALWAYS)
+    for clients, n in ((1, 10000), (50, 100000), (200, 100000)):
+        rates, cpus = measure(o, servers, test="set", n=n // (4 if o.quick else 1), clients=clients,
+                              size=100)
+        t.add("-c %d" % clients, "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates), "%.1f" % cpus[0],
+              "%.1f" % cpus[1])
+    for s in servers:
+        s.close()
+    return t
+
+
+def memory(o):
+    t = Table("Memory, %d keys of 16 bytes with 100-byte values" % KEYS,
+              ["what", "stave", "redis", "ratio"])
+    servers = pair(o, REDIS_EVERYSEC)
+    base = [rss_kib(s.process.pid) for s in servers]
+    for s in servers:
+        load(s, 100)
+    index = int(info(servers[0], "used_memory_index"))
+    t.add("index B/key - key", "%.1f" % (index / KEYS - 16), "-", "-")
+    used = [int(info(s, "used_memory")) for s in servers]
+    t.add("used_memory MB", "%.1f" % (used[0] / 1e6), "%.1f" % (used[1] / 1e6), ratio(*used))
+    rss = [rss_kib(s.process.pid) for s in servers]
+    t.add("RSS MB", "%.1f" % (rss[0] / 1024), "%.1f" % (rss[1] / 1024), ratio(*rss))
+    t.add("RSS MB, empty", "%.1f" % (base[0] / 1024), "%.1f" % (base[1] / 1024), ratio(*base))
+    caches = int(info(servers[0], "used_memory_caches"))
+    t.add("of it value cache", "%.1f" % (caches / 1e6), "-", "-")
+    for s in servers:
+        s.close()
+    return t
+
+
+def restart(o):
+    t = Table("Start with %d keys of 16 + 100 bytes (seconds to the first answer)" % KEYS,
+              ["after", "stave", "redis AOF", "redis / stave"])
+    redis = dict(REDIS_EVERYSEC)
+    redis["aof-use-rdb-preamble"] = "no"
+    servers = pair(o, redis)
+    for s in servers:
+        load(s, 100)
+    for how in ("clean stop", "kill -9"):
+        times = [[], []]
+        for _ in range(o.repeat):
+            for i, s in enumerate(servers):
+                s.stop() if how == "clean stop" else s.kill()
+                started = time.time()
+                s.start(wait=120)
+                wait_loaded(s)
+                times[i].append(time.time() - started)
+        a, b = [statistics.median(x) for x in times]
+        t.add(how, "%.3f" % a, "%.3f" % b, ratio(b, a))
+    for s in servers:
+        s.close()
+    return t
+
+
+def wait_loaded(server):
+    while info(server, "loading") != "0":
+        time.sleep(0.005)
+
+
+def percentile(out, wanted):
+    """Latency in milliseconds at a percentile, from redis-benchmark's distribution."""
+    best = None
+    for share, ms in re.findall(r"^([0-9.]+)% <= ([0-9.]+) milliseconds", out, re.M):
+        best = float(ms)
+        if float(share) >= wanted:
+            break
+    return best
+
+
+def merge(o):
+    """GET latency with and without a rewrite of about a gigabyte going on."""
+    keys, size = (400000, 512) if o.quick else (2000000, 512)
+    t = Table("GET -c 50 latency while about %.1f GB is merged (redis: BGREWRITEAOF)" %
+              (keys * size / 1e9),
+              ["server", "p50 quiet", "p50 merge", "p99.9 quiet", "p99.9 merge", "ratio", "max merge"])
+    for server in pair(o, REDIS_EVERYSEC):
+        load(server, size, keys)
+        benchmark(server, "set", keys // 2, pipeline=64, size=size, keys=keys)  # garbage to merge
+        time.sleep(2)
+        quiet, during = [], []
+        for _ in range(o.repeat):
+            quiet.append(benchmark(server, "get", 200000, keys=keys)[2])
+            c = server.connect()
+            c.ask("BGREWRITEAOF")
+            c.close()
+            during.append(benchmark(server, "get", 200000, keys=keys)[2])
+            while info(server, "aof_rewrite_in_progress") != "0" or info(
+                    server, "merge_in_progress") not in (None, "0"):
+                time.sleep(0.1)
+        q50, d50, q999, d999 = [statistics.median(percentile(x, p) for x in xs)
+                                for p in (50, 99.9) for xs in (quiet, during)]
+        worst = max(percentile(x, 100) for x in during)
+        t.add(server.name, "%.3f" % q50, "%.3f" % d50, "%.3f" % q999, "%.3f" % d999, ratio(d999, q999),
+              "%.2f" % worst)
+        server.close()
+    return t
+
+
+def idle(o):
+    n = 1000 if o.quick else 10000
+    t = Table("%d idle connections" % n, ["server", "RSS bytes each", "used bytes each"])
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(max(soft, 3 * n), hard), hard))
+    for server in pair(o, REDIS_EVERYSEC):
+        c = server.connect()
+        c.call("CONFIG", "SET", "maxclients", n + 100)
+        before = rss_kib(server.process.pid), int(info(server, "used_memory"))
+        idle = []
+        for _ in range(n):
+            s = socket.create_connection(("127.0.0.1", server.port))
+            s.sendall(b"PING\r\n")
+            s.recv(16)
+            idle.append(s)
+        time.sleep(3)
+        after = rss_kib(server.process.pid), int(info(server, "used_memory"))
+        t.add(server.name, "%.0f" % ((after[0] - before[0]) * 1024 / n),
+              "%.0f" % ((after[1] - before[1]) / n))
+        for s in idle:
+            s.close()
+        server.close()
+    return t
