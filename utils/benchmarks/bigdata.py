@@ -6,7 +6,8 @@ import subprocess
 import threading
 import time
 
-from .common import (Pieces, Stave, Table, benchmark, engine_exists, info, load, measure, ratio, rss_kib)
+from .common import (Pieces, Stave, Table, benchmark, cpu_seconds, engine_exists, info, load, measure, ratio,
+                     rss_kib, started)
 
 # A value whose digits differ each time: redis-benchmark writes the same value into every key otherwise.
 DIGITS = "__rand_int__"
@@ -31,8 +32,8 @@ def drop_page_cache(server):
         os.close(f)
 
 
-def wait_quiet(server, settle=3, most=600):
-    """Until for some seconds the server and its children have used next to no CPU and written nothing."""
+def wait_quiet(server, settle=5, most=900):
+    """Until for some seconds the server has had no child and has written nothing to its log."""
     end, since, before = time.time() + most, time.time(), None
     while time.time() < end and time.time() - since < settle:
         now = info(server, "written_bytes"), children_of(server.process.pid)
@@ -58,8 +59,8 @@ def cold(o):
               (keys, size, keys * (size + 16) >> 20, memory),
               ["workload", "%s req/s" % o.store, "bitcask req/s", "ratio", "%s CPU us" % o.store, "bitcask CPU",
                "CPU ratio"])
-    servers = [Stave({"engine": e, "appendfsync": "everysec", "maxmemory": "%dmb" % memory,
-                      "value-cache-size": "%dmb" % (memory // 4)}).start() for e in (o.store, "bitcask")]
+    servers = [started(Stave({"engine": e, "appendfsync": "everysec", "maxmemory": "%dmb" % memory,
+                              "value-cache-size": "%dmb" % (memory // 4)})) for e in (o.store, "bitcask")]
     for s in servers:
         load(s, size, keys, Pieces(size))
         wait_quiet(s)
@@ -92,6 +93,10 @@ class Sampler(threading.Thread):
     def reset(self):
         self.server = self.children = self.private = self.samples = 0
 
+    def most(self):
+        """MiB: the server, its largest child, what its children have for themselves."""
+        return ["%.1f" % (kib / 1024) for kib in (self.server, self.children, self.private)]
+
     def run(self):
         while self.running:
             try:
@@ -120,15 +125,15 @@ def child_memory(pid):
     return kib.get("Rss", 0), kib.get("Private_Dirty", 0) + kib.get("Private_Clean", 0)
 
 
-def both_ways(o, server, n, size, keys):
-    """Reads and writes at once, by two programs: what each reached a second."""
+def both_ways(server, n, size, keys):
+    """Reads and writes at once, by two programs: commands a second and CPU time of both together."""
+    before, began = cpu_seconds(server.process.pid), time.time()
     reader = subprocess.Popen(["redis-benchmark", "-p", str(server.port), "-t", "get", "-n", str(n), "-c", "25",
-                               "-P", "4", "-r", str(keys), "-q"], stdout=subprocess.PIPE, text=True)
-    written, cpu, _ = benchmark(server, "set", n, clients=25, pipeline=4, size=size, keys=keys,
-                                command=set_command(size))
-    out = reader.communicate()[0]
-    read = re.findall(r"([0-9.]+) requests per second", out)
-    return written + (float(read[-1]) if read else 0), cpu
+                               "-P", "4", "-r", str(keys), "-q"], stdout=subprocess.DEVNULL)
+    benchmark(server, "set", n, clients=25, pipeline=4, size=size, keys=keys, command=set_command(size))
+    if reader.wait():
+        raise RuntimeError("redis-benchmark failed")
+    return 2 * n / (time.time() - began), (cpu_seconds(server.process.pid) - before) * 1e6 / (2 * n)
 
 
 def volume(o):
@@ -137,25 +142,25 @@ def volume(o):
     memory = o.memory or (64 if o.quick else 256)
     n = max(keys // 20, 50000)
     t = Table("%d keys of 16 + %d bytes under maxmemory %d MiB (%s)" % (keys, size, memory, o.store),
-              ["phase", "req/s", "CPU us", "most RSS MiB", "child RSS", "own of it", "disk MB", "stalled ms",
+              ["phase", "req/s", "CPU us", "most RSS MiB", "child RSS", "own of it", "disk MB", "delays", "delay ms",
                "samples"])
     if not engine_exists(o.store):
         raise RuntimeError("this build has no engine '%s'" % o.store)
-    server = Stave({"engine": o.store, "appendfsync": "everysec", "maxmemory": "%dmb" % memory}).start()
-    sampler = Sampler(server)
+    server = started(Stave({"engine": o.store, "appendfsync": "everysec", "maxmemory": "%dmb" % memory}))
+    sampler, most = Sampler(server), []
 
     def phase(what, run):
         sampler.reset()
-        before = stalled_ms(server)
+        before = delays(server)
         rate, cpu = run()
-        t.add(what, "%.0f" % rate, "%.2f" % cpu, "%.1f" % (sampler.server / 1024),
-              "%.1f" % (sampler.children / 1024), "%.1f" % (sampler.private / 1024),
-              "%.0f" % (disk_bytes(server) / 1e6), "%.0f" % (stalled_ms(server) - before), sampler.samples)
+        most.append(sampler.server)
+        t.add(what, "%.0f" % rate, "%.2f" % cpu, *sampler.most(), "%.0f" % (disk_bytes(server) / 1e6),
+              *[b - a for a, b in zip(before, delays(server))], sampler.samples)
 
     def loading():
-        started = time.time()
+        began = time.time()
         load(server, size, keys, Pieces(size))
-        return keys / (time.time() - started), 0
+        return keys / (time.time() - began), cpu_seconds(server.process.pid) * 1e6 / keys
 
     def quiet():
         wait_quiet(server)
@@ -165,8 +170,9 @@ def volume(o):
         phase("GET", lambda: benchmark(server, "get", n, pipeline=4, keys=keys)[:2])
         phase("SET", lambda: benchmark(server, "set", n, pipeline=4, size=size, keys=keys,
                                        command=set_command(size))[:2])
-        phase("GET and SET", lambda: both_ways(o, server, n, size, keys))
+        phase("GET and SET", lambda: both_ways(server, n, size, keys))
         phase("until quiet", quiet)
+        t.add("all along", "-", "-", "%.1f" % (max(most) / 1024), *["-"] * 6)
         c = server.connect()
         if c.call("DBSIZE") != keys:
             raise RuntimeError("DBSIZE is %d" % c.call("DBSIZE"))
@@ -177,9 +183,9 @@ def volume(o):
     return t
 
 
-def stalled_ms(server):
-    """Milliseconds that writes have been made to wait, so far."""
-    return int(info(server, "stall_usec") or 0) / 1000
+def delays(server):
+    """Writes that were made to wait so far, and for how many milliseconds together."""
+    return int(info(server, "write_delays")), int(info(server, "write_delay_usec")) // 1000
 
 
 def disk_bytes(server):

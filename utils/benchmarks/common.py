@@ -1,5 +1,6 @@
 """What all sections of utils/bench share: tables, CPU time, redis-benchmark, loading."""
 
+import atexit
 import os
 import re
 import statistics
@@ -61,6 +62,12 @@ def benchmark(server, test, n, clients=50, pipeline=1, size=3, keys=KEYS, comman
     used = cpu_seconds(server.process.pid) - before
     rate = re.search(r"throughput summary: ([0-9.]+) requests per second", out)
     return float(rate.group(1)) if rate else n / elapsed, used * 1e6 / n, out
+
+
+def started(server):
+    """The server, serving; it is closed when this program ends, whatever ends it."""
+    atexit.register(server.close)
+    return server.start()
 
 
 def info(server, field):

@@ -101,15 +101,17 @@ class RocksSide(Side):
                                                "--benchmarks=" + ",".join(workloads)],
                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
         results, text, last, cpu = [], "", time.time(), 0.0
-        for line in p.stdout:
-            text += line
-            now = cpu_seconds(p.pid)
-            self.note(line, results, now - cpu)
-            if LINE.match(line) or line.startswith("waitforcompaction("):
-                cpu = now
-                if "finished" in line:
-                    self.quiet += time.time() - last
-                last = time.time()
+        try:
+            for line in p.stdout:
+                text += line
+                now = cpu_seconds(p.pid)
+                self.note(line, results, now - cpu)
+                if LINE.match(line) or line.startswith("waitforcompaction("):
+                    self.quiet += time.time() - last if "finished" in line else 0
+                    cpu, last = now, time.time()
+        except BaseException:
+            p.kill()
+            raise
         _, status, used = os.wait4(p.pid, 0)
         p.returncode = os.waitstatus_to_exitcode(status)
         if p.returncode:
@@ -193,8 +195,8 @@ def space(o, sides, sums, found):
     t = Table("Space and writing of the same: fillrandom, three times overwrite, quiet",
               ["what", "stave", "RocksDB", "ratio"])
 
-    def add(what, values, form="%.2f"):
-        t.add(what, *[form % v for v in values], ratio(*values))
+    def add(what, values, form="%.2f", compared=True):
+        t.add(what, *[form % v for v in values], ratio(*values) if compared else "-")
     user = len(WRITES) * o.keys * (KEY + VALUE)
     compacted = []
     for s in sides:
@@ -208,8 +210,8 @@ def space(o, sides, sums, found):
     add("write amplification", [x["written"] / user for x in sums])
     add("by the kernel", [x["kernel"] / user for x in sums])
     add("CPU us/op, to quiet", [x["cpu"] * 1e6 / len(WRITES) / o.keys for x in sums])
-    add("seconds to quiet", [x["quiet"] for x in sums], "%.1f")
-    add("stalled s", [x["stalled"] for x in sums])
+    add("seconds to quiet", [x["quiet"] for x in sums], "%.1f", False)
+    add("stalled s", [x["stalled"] for x in sums], "%.2f", False)
     return t
 
 
