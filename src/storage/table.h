@@ -104,7 +104,8 @@ uint64_t table_ram(const table *t);
 /* Partition i begins at file offset table_partition_at and holds keys >= table_partition_key, all
  * keys of former partitions being less than that. From memory. */
 size_t table_partitions(const table *t);
-slice table_partition_key(const table *t, size_t i);
+/* Writes the key over *out. */
+void table_partition_key(const table *t, size_t i, buf *out);
 uint32_t table_partition_at(const table *t, size_t i);
 /* About where in the file the key is or would be, 64 .. length: by partitions, from memory. */
 uint32_t table_offset_of(const table *t, slice key);

@@ -1,0 +1,37 @@
+/* table_int: an open table, for table_read.c and table_iter.c alone. */
+#ifndef STAVE_STORAGE_TABLE_INT_H
+#define STAVE_STORAGE_TABLE_INT_H
+
+#include "storage/table_format.h"
+
+struct table {
+    vfs *v;
+    char *path;
+    vfs_file *file; /* NULL: parked */
+    uint64_t store_id;
+    uint32_t number, length;
+    table_props props;
+    table_summary about;
+    /* the top index: the bodies of its blocks, one behind the other */
+    buf top;
+    struct table_top {
+        slice block;
+        size_t first; /* number of its first partition */
+    } * tops;
+    size_t ntops;
+    buf plain; /* a block that the cache does not take, for table_get */
+    table_stats stats;
+};
+
+/* The partition in which the key would be: the last one that begins at or below it; -1 if it is
+ * less than all keys. */
+ptrdiff_t table_part_for(const table *t, slice key);
+/* Where partition i is. */
+table_extent table_part_extent(const table *t, size_t i);
+/* Opens the file unless it is open. */
+status table_wake(table *t);
+/* Reads the block at e, whose record may be at `raw` already (else NULL), to *out, which is empty;
+ * all of it is verified. */
+status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out);
+
+#endif
