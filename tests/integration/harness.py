@@ -15,8 +15,8 @@ import traceback
 import zlib
 
 from tests.support import resp
-from tests.support.servers import (ENGINE, STAVE, TOP, Stave, by_engine,  # noqa: F401 (for those who
-                                   free_port)  # import this)
+from tests.support.servers import (ENGINE, SMALL, STAVE, TOP, Stave,  # noqa: F401 (for those who
+                                   by_engine, free_port)  # import this)
 
 PATIENCE = 60  # seconds; nothing that a test waits for takes so long, even on a busy machine
 
@@ -25,14 +25,22 @@ class Skip(Exception):
     """Raised by a test that this machine cannot run, with the reason."""
 
 
+def only(engine):
+    """Marks a test of what one engine alone does: on another it is not there."""
+    def mark(test):
+        test.engine = engine
+        return test
+    return mark
+
+
 def main(namespace):
     """Runs the functions named test_... in the order they are written, those whose name contains
     sys.argv[1] if it is given; prints `N passed, N failed`; the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are ended too
     passed = failed = 0
-    only = sys.argv[1] if len(sys.argv) > 1 else ""
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
     for name, test in list(namespace.items()):
-        if not name.startswith("test_") or only not in name:
+        if not name.startswith("test_") or wanted not in name or getattr(test, "engine", ENGINE) != ENGINE:
             continue
         try:
             test()

@@ -72,7 +72,7 @@ static void show_log(const kit_server *s) {
 static void become_server(const kit_server *s) {
     const char *program = getenv("STAVE_SERVER");
     char port[16], data[TEMPDIR_MAX + 16];
-    const char *argv[KIT_OPTIONS_MAX + 16];
+    const char *argv[KIT_OPTIONS_MAX + 24];
     size_t n = 0;
     snprintf(port, sizeof port, "%d", s->port);
     snprintf(data, sizeof data, "%s", tempdir_file(&s->dir, "data"));
@@ -80,8 +80,13 @@ static void become_server(const kit_server *s) {
     const char *own[] = {
         "--port", port,       "--bind",    "127.0.0.1", "--dir", data, "--enable-debug-command",
         "yes",    "--engine", kit_engine()};
+    /* Most of the data shall be in tables. */
+    const char *const small[] = {"--memtable-size", "256kb",          "--table-size",
+                                 "256kb",           "--segment-size", "4mb"};
     for (size_t i = 0; i < sizeof own / sizeof *own; i++)
         argv[n++] = own[i];
+    for (size_t i = 0; kit_lsm() && i < sizeof small / sizeof *small; i++)
+        argv[n++] = small[i];
     for (size_t i = 0; s->options[i]; i++)
         argv[n++] = s->options[i];
     argv[n] = NULL;

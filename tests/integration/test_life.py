@@ -12,7 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import (Process, Stave, expect, expect_error, free_port,  # noqa: E402
+from tests.integration.harness import (ENGINE, SMALL, Process, Stave, expect, expect_error, free_port,  # noqa: E402
                                        info, run_once, wait_until)
 
 
@@ -35,7 +35,7 @@ def test_banner():
         s.stop()
         s.start()
         text = s.log_tail(100).split("Ready to accept")[-2]
-        for word in ("Stave ", "as Redis 7.2.4", "pid %d" % s.process.pid, "Engine bitcask in ",
+        for word in ("Stave ", "as Redis 7.2.4", "pid %d" % s.process.pid, "Engine %s in " % ENGINE,
                      os.path.realpath(s.data_directory()), "2 keys recovered in "):
             assert word in text, "no %r in %r" % (word, text)
         assert "tcp, port %d" % s.port in s.log_tail(5), s.log_tail()
@@ -178,7 +178,7 @@ def test_a_failed_log():
 
 def test_kill_while_loading():
     """Killed again and again while it recovers, a server still has everything at the end."""
-    with Stave({"segment-size": "1mb"}).start() as s:
+    with Stave(SMALL).start() as s:
         c = s.connect()
         n = 40000
         for start in range(0, n, 1000):

@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import Stave, expect, info, wait_until  # noqa: E402
+from tests.integration.harness import SMALL, Stave, expect, info, only, wait_until  # noqa: E402
 
 MB = 1 << 20
 LARGE = 16 * MB
@@ -69,24 +69,73 @@ def test_reads_cost_nothing():
             expect(logged(c, *command)[0] < 64, True, "%r: " % command)  # a mark of what is durable may come
 
 
+def used(s):
+    """Bytes that the data takes on the disk."""
+    d, total = s.data_directory(), 0
+    for name in os.listdir(d):
+        try:
+            total += os.stat(os.path.join(d, name)).st_blocks * 512
+        except FileNotFoundError:  # it has gone meanwhile
+            pass
+    return total
+
+
+@only("bitcask")
 def test_disk_is_given_back():
     """After FLUSHALL the files are gone, without a merge; overwritten segments go by themselves."""
     with Stave({"segment-size": "1mb", "compression": "no", "merge-window": "never"}).start() as s:
         c = s.connect()
-
-        def used():
-            d = s.data_directory()
-            return sum(os.stat(os.path.join(d, n)).st_blocks * 512 for n in os.listdir(d))
         for i in range(100):
             c.call("SET", "k:%d" % i, os.urandom(100000))
-        assert used() > 10 * MB, used()
+        assert used(s) > 10 * MB, used(s)
         c.call("FLUSHALL")
-        wait_until(lambda: used() < 4 * MB, "space back after FLUSHALL")
+        wait_until(lambda: used(s) < 4 * MB, "space back after FLUSHALL")
         for i in range(200):
             c.call("SET", "again:%d" % (i % 5), os.urandom(100000))
-        wait_until(lambda: used() < 5 * MB, "space back after overwriting")
+        wait_until(lambda: used(s) < 5 * MB, "space back after overwriting")
         expect(info(c, "merges"), 0)
         expect(c.call("DBSIZE"), 5)
+
+
+def empty(s, c, how, i):
+    """Key i goes, by one of the ways in which keys go; at the last one all have gone."""
+    if how == "DEL":
+        expect(c.call("DEL", "k:%d" % i), 1)
+    elif how == "expiry":
+        expect(c.call("PEXPIRE", "k:%d" % i, 1 + i % 10), 1)
+    elif i == 0:
+        expect(c.call("FLUSHALL"), "OK")
+
+
+@only("lsm")
+def test_lsm_disk_is_given_back():
+    """When all data has gone, however it went, the disk is empty soon: nobody has to ask for that,
+    and nothing is there after a kill either."""
+    for how in ("FLUSHALL", "DEL", "expiry"):
+        with Stave(dict(SMALL, compression="no")).start() as s:
+            c = s.connect()
+            for i in range(300):
+                c.call("SET", "k:%d" % i, os.urandom(50000))
+            assert used(s) > 12 * MB, used(s)
+            for i in range(300):
+                empty(s, c, how, i)
+            wait_until(lambda: c.call("DBSIZE") == 0, how)
+            wait_until(lambda: used(s) < 4 * MB, "space back after %s: %d" % (how, used(s)))
+            s.kill()
+            expect(s.start().connect().call("DBSIZE"), 0)
+
+
+@only("lsm")
+def test_lsm_overwritten_data_is_given_back():
+    """Data that is written again and again takes not much more than itself once it is quiet."""
+    with Stave(dict(SMALL, compression="no")).start() as s:
+        c = s.connect()
+        for n in range(4):
+            for i in range(200):
+                c.call("SET", "k:%d" % (i * 7919 % 200), os.urandom(50000))
+        # 10 MB of values; the log keeps a file or two
+        wait_until(lambda: used(s) < 10 * MB * 1.15 + 3 * MB, "space of old values back")
+        expect(c.call("DBSIZE"), 200)
 
 
 if __name__ == "__main__":

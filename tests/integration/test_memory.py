@@ -1,13 +1,15 @@
 #!/usr/bin/python3
-"""maxmemory: what is used stays near the limit under each policy, and at the limit, without one that
-makes room, writes are refused and the rest goes on."""
+"""maxmemory, on bitcask: what is used stays near the limit under each policy, and at the limit, without
+one that makes room, writes are refused and the rest goes on. On lsm: it bounds memory, and no key is
+evicted and no write refused for it."""
 
 import os
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import Stave, expect, expect_error, info, wait_until  # noqa: E402
+from tests.integration.harness import (SMALL, Stave, expect, expect_error, info, only, rss,  # noqa: E402
+                                       wait_until)
 from tests.support import resp  # noqa: E402
 
 MB = 1 << 20
@@ -68,6 +70,7 @@ def above(c, limit):
     return info(c, "used_memory") - tail - limit
 
 
+@only("bitcask")
 def test_eviction():
     for policy in FREES:
         s, c, limit = limited(policy)
@@ -109,14 +112,17 @@ def refuses(policy, mortal):
         expect((done, others), (10 * BATCH, []), "after a flush")
 
 
+@only("bitcask")
 def test_noeviction():
     refuses("noeviction", False)
 
 
+@only("bitcask")
 def test_volatile_without_volatile_keys():
     refuses("volatile-lru", False)
 
 
+@only("bitcask")
 def test_limit_lowered():
     """A limit below what is used is reached by evicting, in steps, while clients are served. The
     places that keys leave in the index stay the process', and are filled before it grows again."""
@@ -136,6 +142,7 @@ def test_limit_lowered():
         assert info(c, "arena_bytes") < index + OVER, info(c, "arena_bytes") - index
 
 
+@only("bitcask")
 def test_caches_yield_first():
     """A value cache that fills the limit gives way to keys before any key is evicted."""
     with Stave({"value-cache-size": "64mb", "maxmemory-policy": "allkeys-lru"}).start() as s:
@@ -148,6 +155,53 @@ def test_caches_yield_first():
         expect(c.call("DBSIZE"), 400)
         expect(info(c, "evicted_keys"), 0)
         assert above(c, limit) < OVER, above(c, limit)
+
+
+LIMIT = 64 * MB        # a server on lsm with ...
+MANY = 200000          # ... so many keys ...
+LENGTH = 700           # ... of values so long, which is twice as much
+
+
+def fill_beyond(c, number):
+    """Values that don't compress, in pipelines, all of which are taken. `number`: of the round."""
+    noise = os.urandom(1 << 20)
+    for start in range(0, MANY, BATCH):
+        c.send_raw(b"".join(resp.encode(["SET", "k:%d" % i, b"%d:%d:" % (number, i) +
+                                         noise[i % 9999:][:LENGTH]]) for i in range(start, start + BATCH)))
+        expect({c.reply() for _ in range(BATCH)}, {"OK"})
+
+
+@only("lsm")
+def test_lsm_stays_below():
+    """Twice as much data as memory, whatever the policy: the process stays below its limit, all keys
+    stay there, nothing is refused."""
+    for policy in ("noeviction", "allkeys-lru"):
+        with Stave({"maxmemory": LIMIT, "maxmemory-policy": policy, "segment-size": "8mb"}).start() as s:
+            c, most = s.connect(), 0
+            fill_beyond(c, 1)
+            most = rss(s.process.pid)
+            for i in range(0, MANY, 97):
+                expect(c.call("GET", "k:%d" % i)[:len("1:%d:" % i)], b"1:%d:" % i)
+                most = max(most, rss(s.process.pid))
+            expect((c.call("DBSIZE"), info(c, "evicted_keys")), (MANY, 0), policy)
+            print("MEASURED: %d MB of values below maxmemory 64mb: RSS up to %d MB" % (
+                MANY * LENGTH / MB, most / MB))
+            assert most < LIMIT, most
+            s.kill()
+            expect(s.start().connect().call("DBSIZE"), MANY)
+
+
+@only("lsm")
+def test_lsm_far_below_what_is_used():
+    """A limit that even an empty server is above does no more than make caches small."""
+    with Stave(dict(SMALL, **{"maxmemory": "1mb", "maxmemory-policy": "allkeys-random"})).start() as s:
+        c = s.connect()
+        for p in batches(False)[:20]:
+            c.send_raw(p)
+            expect({c.reply() for _ in range(BATCH)}, {"OK"})
+        expect((c.call("DBSIZE"), info(c, "evicted_keys")), (20 * BATCH, 0))
+        expect(c.call("CONFIG", "SET", "maxmemory", "256mb"), "OK")
+        expect(c.call("GET", "some:key:%08d" % 7)[:15], b"value:%08d:" % 7)
 
 
 if __name__ == "__main__":

@@ -34,6 +34,12 @@ def free_port():
                 pass
 
 
+# For servers that shall have most of their data in segments, or in tables of several levels, soon.
+SMALL = by_engine(
+    bitcask={"segment-size": "1mb"},
+    lsm={"segment-size": "1mb", "memtable-size": "256kb", "table-size": "256kb", "block-cache-size": "1mb"})
+
+
 class Server:
     """One server process; `args` are options without their dashes: {"appendfsync": "always"}."""
 

@@ -1,13 +1,9 @@
 /* What the engine does when the disk fails: final failures, full disks, late syncs. */
-#include "engine/bitcask/bitcask_int.h"
-#include "support/bitcask_kit.h"
+#include "engine/log/settings.h"
+#include "support/engine_kit.h"
 #include "support/unit.h"
 
 #include <stdio.h>
-
-static bitcask *bc(kit *k) {
-    return bitcask_of(k->e);
-}
 
 static kit *begin(const char *fsync) {
     kit *k = kit_sim();
@@ -50,10 +46,7 @@ static void expect_failed(kit *k, log_pos released) {
     assert_true(told > 0);
     kit_has(k, "k", "new");
     kit_has(k, "before", "1");
-    const metric_section *m = bitcask_class.metrics(k->e);
-    buf out = {0};
-    m->emit(&out, m->ctx);
-    buf_append_char(&out, 0);
+    buf out = kit_info_all(k);
     assert_non_null(strstr(out.data, "log_state:failed"));
     assert_non_null(strstr(out.data, "may not survive"));
     buf_free(&out);
@@ -163,7 +156,7 @@ static void test_no_write_behind_a_running_fsync(void **state) {
     k->now_us += 2000000;
     clock_refresh(&k->clock);
     engine_cron(k->e);
-    assert_true(bc(k)->log.fsync.busy);
+    assert_int_equal(simaio_pending(k->workers), 1);
     log_pos released = engine_released(k->e);
     kit_put(k, "k", "new");
     kit_end_turn(k);
@@ -314,11 +307,11 @@ static void test_second_engine_is_refused(void **state) {
     kit *k = begin("everysec");
     engine *other;
     engine_options opt = {.dir = k->dir, .env = &k->env, .databases = 4};
-    assert_int_equal(bitcask_class.open(&opt, &other).code, ST_BUSY);
+    assert_int_equal(kit_class()->open(&opt, &other).code, ST_BUSY);
     assert_null(other);
     kit_close(k);
     opt.cluster = true;
-    assert_int_equal(bitcask_class.open(&opt, &other).code, ST_INVALID);
+    assert_int_equal(kit_class()->open(&opt, &other).code, ST_INVALID);
     kit_free(k);
 }
 
@@ -335,5 +328,7 @@ int main(void) {
         cmocka_unit_test(test_no_space_inside_a_batch),
         cmocka_unit_test(test_second_engine_is_refused),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = kit_use("bitcask");
+    failed += cmocka_run_group_tests_name("bitcask", tests, NULL, NULL);
+    return failed;
 }

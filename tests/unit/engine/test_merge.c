@@ -4,7 +4,7 @@
 
 #include "base/log.h"
 #include "engine/bitcask/jobs.h"
-#include "support/bitcask_kit.h"
+#include "support/engine_kit.h"
 #include "support/unit.h"
 
 #include <stdio.h>

@@ -1,7 +1,7 @@
 /* engine_prefetch over Bitcask: a hint, so whatever it is given, and whatever happens to the keys
  * before they are asked for, nothing changes. Over the kit's disk. */
 #include "engine/bitcask/bitcask_int.h"
-#include "support/bitcask_kit.h"
+#include "support/engine_kit.h"
 #include "support/unit.h"
 
 #include <stdio.h>

@@ -1,12 +1,12 @@
-/* bitcask_kit: a Bitcask engine for tests, on a simulated disk or a real one, and the little
- * server around it: turns, time, workers, children.
+/* engine_kit: an engine for tests, Bitcask or another, on a simulated disk or a real one, and the
+ * little server around it: turns, time, workers, children.
  *
  * On the simulated disk (tests/sim) nothing happens by chance: jobs and children run to their end
  * in each turn, in order. What fails is what the test asks of simfs_knobs_of(k->fs). */
-#ifndef STAVE_TESTS_SUPPORT_BITCASK_KIT_H
-#define STAVE_TESTS_SUPPORT_BITCASK_KIT_H
+#ifndef STAVE_TESTS_SUPPORT_ENGINE_KIT_H
+#define STAVE_TESTS_SUPPORT_ENGINE_KIT_H
 
-#include "engine/bitcask/bitcask.h"
+#include "engine/engine.h"
 #include "sim/simaio.h"
 #include "sim/simchild.h"
 #include "sim/simfs.h"
@@ -29,7 +29,14 @@ typedef struct kit {
     tempdir real; /* else */
 } kit;
 
-/* Sets all settings to their defaults, segments to 64 KiB. The engine is not open. */
+/* Which engine kits have that are made from now on: "bitcask" (at first) or "lsm". Returns 0, so as
+ * to be a part of what main returns. */
+int kit_use(const char *name);
+/* The one in use. */
+const engine_class *kit_class(void);
+bool kit_is(const char *name);
+/* Sets all settings to their defaults, segments to 64 KiB and, on lsm, memtables likewise and
+ * levels small. The engine is not open. */
 kit *kit_sim(void);
 /* On a temporary directory, with threads and forked children. */
 kit *kit_real(void);
@@ -49,14 +56,15 @@ void kit_power_cut(kit *k);
 void kit_end_turn(kit *k);
 /* Turns, with cron and background, until nothing is under way and all is durable. */
 void kit_settle(kit *k);
-/* engine_compact, and settles. */
+/* engine_compact, and settles: all that was sealed, or written, is merged. */
 void kit_merge(kit *k);
 /* Seals the active segment by itself, without a merge: a segment's worth of nothing. */
 void kit_rotate(kit *k);
 /* engine_check finds nothing. */
 void kit_check(kit *k);
-/* A number of the section Engine of INFO. */
+/* A number of the section Engine of INFO; all of it, as text to be freed. */
 uint64_t kit_info(kit *k, const char *field);
+buf kit_info_all(kit *k);
 /* Files in the directory whose names end so. */
 unsigned kit_files(kit *k, const char *ending);
 
@@ -65,6 +73,9 @@ void kit_put(kit *k, const char *key, const char *value);
 void kit_put_len(kit *k, uint32_t db, const char *key, size_t len, char fill);
 void kit_del(kit *k, const char *key);
 void kit_flush(kit *k, int32_t db);
+/* A collection under "c" in db 0, with elements 0 .. n-1 of map 2, each its own value and expire
+ * time; every tenth of them in map 1, every twentieth in map 3. */
+engine_coll kit_coll(kit *k, int n);
 /* Is there, with that value; is not there. */
 void kit_has(kit *k, const char *key, const char *value);
 void kit_has_not(kit *k, const char *key);

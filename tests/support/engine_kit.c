@@ -1,14 +1,37 @@
-/* bitcask_kit: see the header. Failures abort through cmocka's asserts. */
-#include "support/bitcask_kit.h"
+/* engine_kit: see the header. Failures abort through cmocka's asserts. */
+#include "support/engine_kit.h"
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/bitcask/bitcask.h"
 #include "engine/log/settings.h"
 #include "support/unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+
+typedef struct kit_engine {
+    const engine_class *class;
+    void (*abandon)(engine *e);
+} kit_engine;
+
+static const kit_engine engines[] = {{&bitcask_class, bitcask_abandon}};
+static const kit_engine *used = engines;
+
+int kit_use(const char *name) {
+    for (used = engines; !kit_is(name); used++)
+        CHECK(used < engines + sizeof engines / sizeof *engines - 1);
+    return 0;
+}
+
+const engine_class *kit_class(void) {
+    return used->class;
+}
+
+bool kit_is(const char *name) {
+    return strcmp(used->class->name, name) == 0;
+}
 
 static void read_clock(stave_clock *c) {
     const kit *k = c->ctx;
@@ -31,8 +54,13 @@ static kit *make(void) {
     kit *k = mem_zalloc(sizeof *k);
     log_set_level(LOG_LEVEL_NOTHING);
     setting_defaults(log_setting_table);
-    setting_defaults(bitcask_class.settings);
+    setting_defaults(used->class->settings);
     kit_setting("segment-size", "64kb");
+    if (kit_is("lsm")) {
+        kit_setting("memtable-size", "64kb");
+        kit_setting("table-size", "16kb");
+        kit_setting("level-size-ratio", "3");
+    }
     k->databases = 4;
     k->now_us = 1000000;
     k->clock = (stave_clock){.read = read_clock, .ctx = k};
@@ -83,7 +111,7 @@ void kit_free(kit *k) {
 }
 
 void kit_setting(const char *name, const char *value) {
-    const setting *s = setting_find(bitcask_class.settings, slice_cstr(name));
+    const setting *s = setting_find(used->class->settings, slice_cstr(name));
     if (!s) s = setting_find(log_setting_table, slice_cstr(name));
     slice v = slice_cstr(value);
     assert_non_null(s);
@@ -99,7 +127,7 @@ status kit_try_open(kit *k) {
                           .host = {.released = on_released, .ctx = k},
                           .databases = k->databases};
     assert_null(k->e);
-    return bitcask_class.open(&opt, &k->e);
+    return used->class->open(&opt, &k->e);
 }
 
 void kit_open(kit *k) {
@@ -120,7 +148,7 @@ static void drop(kit *k) {
     k->env.aio->ops->drain(k->env.aio);
     k->env.children->ops->close(k->env.children);
     k->env.aio->ops->drain(k->env.aio);
-    if (k->e) bitcask_abandon(k->e);
+    if (k->e) used->abandon(k->e);
     k->e = NULL;
 }
 
@@ -159,9 +187,21 @@ void kit_end_turn(kit *k) {
     others(k);
 }
 
+/* Does INFO tell of something that goes on? */
+static bool is_busy(kit *k) {
+    buf out = kit_info_all(k);
+    bool busy = false;
+    for (const char *at = out.data; (at = strstr(at, "_in_progress:")) != NULL;) {
+        at += strlen("_in_progress:");
+        busy = busy || *at != '0';
+    }
+    buf_free(&out);
+    return busy;
+}
+
 /* Is there nothing left to wait for? */
 static bool is_quiet(kit *k) {
-    return kit_info(k, "merge_in_progress") == 0 && kit_info(k, "hint_in_progress") == 0 &&
+    return !is_busy(k) &&
            (engine_durable(k->e) >= engine_log_end(k->e) || !status_ok(engine_failed(k->e)) ||
             log_conf.appendfsync == ENGINE_FSYNC_NO);
 }
@@ -181,11 +221,12 @@ void kit_settle(kit *k) {
 }
 
 void kit_merge(kit *k) {
-    uint64_t before = kit_info(k, "merges");
+    const char *field = kit_is("lsm") ? "compactions" : "merges";
+    uint64_t before = kit_info(k, field);
     status s = engine_compact(k->e);
     if (!status_ok(s)) fail_msg("compact: %s", s.msg);
     kit_settle(k);
-    assert_true(kit_info(k, "merges") > before);
+    assert_true(kit_info(k, field) > before || kit_is("lsm")); /* that may find nothing to do */
     kit_check(k);
 }
 
@@ -200,12 +241,17 @@ void kit_check(kit *k) {
     buf_free(&report);
 }
 
-uint64_t kit_info(kit *k, const char *field) {
-    const metric_section *m = bitcask_class.metrics(k->e);
+buf kit_info_all(kit *k) {
     buf out = {0};
-    char name[64];
-    m->emit(&out, m->ctx);
+    for (const metric_section *m = used->class->metrics(k->e); m->name; m++)
+        m->emit(&out, m->ctx);
     buf_append_char(&out, 0);
+    return out;
+}
+
+uint64_t kit_info(kit *k, const char *field) {
+    buf out = kit_info_all(k);
+    char name[64];
     snprintf(name, sizeof name, "\n%s:", field);
     const char *at = strstr(out.data, name);
     if (!at) fail_msg("INFO has no %s", field);
@@ -272,6 +318,23 @@ void kit_del(kit *k, const char *key) {
 void kit_flush(kit *k, int32_t db) {
     engine_begin(k->e);
     finish(k, engine_flush(k->e, db));
+}
+
+engine_coll kit_coll(kit *k, int n) {
+    engine_coll c;
+    char sub[8];
+    engine_begin(k->e);
+    assert_int_equal(engine_coll_new(k->e, 0, SLICE("c"), &c), ENGINE_OK);
+    entry ent = {.type = 3, .coll = c.id, .value = SLICE("header")};
+    assert_int_equal(engine_put(k->e, 0, SLICE("c"), &ent), ENGINE_OK);
+    for (int i = 0; i < n; i++) {
+        slice s = slice_of(sub, (size_t)snprintf(sub, sizeof sub, "%05d", i));
+        assert_int_equal(engine_map_put(k->e, &c, 2, s, s, i), ENGINE_OK);
+        if (i % 10 == 0) assert_int_equal(engine_map_put(k->e, &c, 1, s, s, 0), ENGINE_OK);
+        if (i % 20 == 0) assert_int_equal(engine_map_put(k->e, &c, 3, s, s, 0), ENGINE_OK);
+    }
+    engine_commit(k->e);
+    return c;
 }
 
 void kit_has(kit *k, const char *key, const char *value) {
