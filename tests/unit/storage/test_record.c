@@ -162,7 +162,9 @@ static void test_malformed_bodies(void **state) {
         {RECORD_DEL, 0, SLICE(""), RECORD_BAD_BODY},
         {RECORD_DEL, RECORD_EXPIRE, SLICE("\1\1k12345678"), RECORD_BAD_HEAD},
         {RECORD_DEL, RECORD_LZ4, SLICE("\1\1k"), RECORD_BAD_HEAD},
-        {RECORD_DEL, 1 << 5, SLICE("\1\1k"), RECORD_BAD_HEAD}, /* unknown flags */
+        {RECORD_DEL, RECORD_HAD_EXPIRE, SLICE("\1\1k"), RECORD_OK},
+        {RECORD_DROP, RECORD_HAD_EXPIRE, SLICE("\1\2"), RECORD_BAD_HEAD},
+        {RECORD_DEL, 1 << 6, SLICE("\1\1k"), RECORD_BAD_HEAD}, /* unknown flags */
         {RECORD_DEL, 1 << 15, SLICE("\1\1k"), RECORD_BAD_HEAD},
         {RECORD_PUT, 0, SLICE("\1\1k"), RECORD_OK}, /* an empty value */
         {RECORD_PUT, RECORD_EXPIRE, SLICE("\1\1k\1\0\0\0\0\0\0\0v"), RECORD_OK},
