@@ -11,7 +11,7 @@
  *      the value     with flag 2
  *
  * A collection lives as long as a main entry owns it. It needs no record of its own to be dropped:
- * once no entry names its id, after a start too, its elements are garbage (B12). What a dropped one
+ * once no entry names its id, after a start too, its elements are garbage (B10). What a dropped one
  * has in each segment is found out by walking over it, in slices, so such bytes count as live a
  * little longer. */
 #include "engine/bitcask/coll.h"

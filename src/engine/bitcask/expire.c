@@ -5,7 +5,7 @@
  *   0  be64    expire time, ms since the epoch
  *   8  7 bytes token, big-endian
  *
- * Two keys of one token that expire in the same millisecond share a pair (B11); who removes one
+ * Two keys of one token that expire in the same millisecond share a pair (B9); who removes one
  * looks whether the other still needs it. So the index costs 15 bytes a key that expires, however
  * long the key is. */
 #include "engine/bitcask/bitcask_int.h"
@@ -30,7 +30,7 @@ static uint64_t due_token(slice pair) {
     return load_be64(t);
 }
 
-/* Fine if another key has the pair in the index already (B11). */
+/* Fine if another key has the pair in the index already (B9). */
 void due_add(pdb *d, uint64_t token, int64_t when) {
     char k[DUE_KEY];
     if (!d->due) d->due = btree_new();

@@ -219,7 +219,7 @@ void load_progress(load_ctx *l, uint64_t bytes) {
 }
 
 /* Drops the collections of d that no entry owns. One whose owner was deleted, or put with another
- * one, has no record that says so: that nobody names it any more does (B12). */
+ * one, has no record that says so: that nobody names it any more does (B10). */
 static void drop_orphans(bitcask *e, pdb *d) {
     CHECK(d->mapped);
     size_t pos = 0, n = 0;

@@ -39,7 +39,7 @@ static engine_result make_new(bitcask *e, pdb *d, coll **out) {
 }
 
 /* engine_coll_new: the id is new for ever, so elements left in the log by an earlier collection
- * can't become those of this one (B12). It has no owner before the put of its key. */
+ * can't become those of this one (B10). It has no owner before the put of its key. */
 engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out) {
     bitcask *e = bitcask_of(base);
     coll *c;

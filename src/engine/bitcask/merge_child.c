@@ -400,7 +400,7 @@ static void clean_up(worker *w) {
     buf_free(&w->name);
 }
 
-/* The child's whole life; it writes files and `out`, and changes nothing in memory (B14). */
+/* The child's whole life; it writes files and `out`, and changes nothing in memory (B11). */
 status merge_child_run(child_job *job, vfs *v, buf *out) {
     const merge_job *j = job->ctx;
     CHECK(j->nrun > 0 && j->nouts > 0);

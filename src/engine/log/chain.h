@@ -8,7 +8,8 @@
  * sync_head is beyond it, and its length is in the manifest once logfile_is_logged. What becomes of
  * a sealed file is the engine's affair.
  *
- * Numbered rules (L1 ..) are in README.md. One thread; `not in a batch` unless said otherwise. */
+ * Numbered rules (W1 ..) are in README.md. One thread calls these, and not in a batch unless that
+ * is said. */
 #ifndef STAVE_ENGINE_LOG_CHAIN_H
 #define STAVE_ENGINE_LOG_CHAIN_H
 

@@ -7,7 +7,7 @@
  *                                   thread; sooner if much waits   the thread
  *   released what is durable        what is written                what is written
  *
- * A failed write or fsync ends the log (L5): nothing is written again, `released` stays where it
+ * A failed write or fsync ends the log (W5): nothing is written again, `released` stays where it
  * is, and what is not durable stays in memory: in the tail, or with an engine that keeps it
  * elsewhere (forgets), there. */
 #include "engine/log/chain.h"
@@ -26,7 +26,7 @@ uint64_t chain_now_us(chain *c) {
     return c->env->clock->mono_us;
 }
 
-/* Once, and for good (L5). The manifest stops with the log: what it would say next rests on it. */
+/* Once, and for good (W5). The manifest stops with the log: what it would say next rests on it. */
 void chain_fail(chain *c, status s) {
     CHECK(!status_ok(s));
     if (chain_is_dead(c)) return;
@@ -45,6 +45,7 @@ static void meta_failed(void *ctx, status s) {
 /* An edit is durable: each of these looks whether it is the one that it waits for. */
 static void meta_durable(void *ctx) {
     chain *c = ctx;
+    CHECK(c->meta->done > 0);
     if (!c->tail) return; /* still opening */
     chain_prepare_advance(c);
     retire_advance(c->retire);
@@ -77,6 +78,7 @@ void chain_free(chain *c) {
 
 /* Kept for later while a batch is open: the host may want to read. */
 void chain_tell(chain *c) {
+    CHECK(c->meta);
     if (!c->tell || c->open) return;
     c->tell = false;
     if (c->host.released) c->host.released(c->host.ctx);
@@ -146,6 +148,7 @@ static void durable_to(chain *c, log_pos to) {
  * the log has left it is that file's end, not the next one's beginning: as a mark it must not
  * promise what the next file begins with. */
 static log_pos sync_target(const chain *c, const logfile *last) {
+    CHECK(last == c->active || last->end > FILE_HEADER);
     return last == c->active ? logwrite_written(c->tail) : logfile_pos(last, last->end);
 }
 
@@ -202,6 +205,7 @@ static void sync_ended(chain *c) {
 /* On the thread. */
 static void fsync_done(aio_job *job) {
     fsync_job *f = AIO_OWNER(job, fsync_job, job);
+    CHECK(f->busy && !f->ended);
     f->ended = true;
     sync_ended(f->c);
 }
@@ -219,6 +223,7 @@ void chain_sync_start(chain *c, bool active) {
         if (s == c->active) break;
     }
     if (f->n == 0) return;
+    CHECK(f->n <= FSYNC_PARTS && f->last);
     f->target = sync_target(c, f->last);
     /* more may have been committed than written: an fsync covers what the files have */
     if (f->target > logwrite_written(c->tail)) f->target = logwrite_written(c->tail);

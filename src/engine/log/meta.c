@@ -1,4 +1,4 @@
-/* meta: the queue of edits, one under way at a time (L9).
+/* meta: the queue of edits, one under way at a time (W9).
  *
  *   meta.edit ──meta_kick──> meta.flying ──a worker writes and fsyncs──> durable
  *       ^                         │
@@ -25,6 +25,7 @@ void meta_init(meta_queue *m, const io_env *env, const char *dir) {
 
 /* What is not durable is lost, as at a crash. */
 void meta_free(meta_queue *m) {
+    CHECK(!m->busy || !m->m || manifest_busy(m->m));
     manifest_close(m->m);
     edit_free(&m->edit);
     edit_free(&m->flying);
@@ -52,6 +53,7 @@ void meta_stop(meta_queue *m, status why) {
 
 /* No file can be had any more, so the log ends too. */
 static void meta_fail(meta_queue *m, status why) {
+    CHECK(!m->busy);
     meta_stop(m, why);
     if (m->failed) m->failed(m->ctx, why);
 }
@@ -76,6 +78,7 @@ static void meta_durable(meta_queue *m) {
 
 /* The edit that collects becomes the one that flies, or the other way round. */
 static void swap_edits(meta_queue *m) {
+    CHECK(!m->busy);
     buf swap = m->edit.ops;
     m->edit.ops = m->flying.ops;
     m->flying.ops = swap;
@@ -117,7 +120,7 @@ uint64_t meta_commit(meta_queue *m) {
     return gen;
 }
 
-/* One edit at a time (L9). */
+/* One edit at a time (W9). */
 void meta_kick(meta_queue *m) {
     if (m->busy || m->full || m->edit.ops.len == 0 || !status_ok(m->failure)) return;
     status s = manifest_prepare(m->m, &m->edit);
@@ -141,6 +144,7 @@ void meta_kick(meta_queue *m) {
 /* There may be space by now. */
 void meta_cron(meta_queue *m) {
     if (!m->full) return;
+    CHECK(!m->busy && m->edit.ops.len > 0);
     m->full = false;
     meta_kick(m);
 }

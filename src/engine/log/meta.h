@@ -62,7 +62,7 @@ static inline bool meta_is_durable(const meta_queue *m, uint64_t gen) {
 }
 /* Starts writing what is collected, unless a write is under way. */
 void meta_kick(meta_queue *m);
-/* The same after a full disk: for now and then. */
+/* The same after a full disk: to be called from time to time. */
 void meta_cron(meta_queue *m);
 /* Blocks until the generation is durable. */
 status meta_wait(meta_queue *m, uint64_t gen);

@@ -4,7 +4,7 @@
  *   MAKING   a worker creates the file, writes its header, allocates it, fsyncs file and directory
  *   JOINING  the manifest is told that the file belongs to the log (APPEND); once durable: READY
  *
- * So a crash at any point leaves a file that the manifest knows (L8). If the file can't be made it
+ * So a crash at any point leaves a file that the manifest knows (W8). If the file can't be made it
  * is forgotten, and cron tries again with a new number a second later; that the disk is full is
  * remembered for chain_room().
  *

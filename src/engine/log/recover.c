@@ -8,9 +8,9 @@
  *   zeros                    as allocated: the file is cut there when it is sealed
  *   part of a batch          never acknowledged: cut off
  *   a file made ahead        without records: retired
- *   files that follow a torn one   retired too: history has no hole (L1)
+ *   files that follow a torn one   retired too: history has no hole (W1)
  *
- * What no mark vouches for is written again before it counts as durable (L10). */
+ * What no mark vouches for is written again before it counts as durable (W10). */
 #include "engine/log/recover.h"
 
 #include "base/mem.h"
@@ -25,6 +25,7 @@ static status open_one(recovery *r, const manifest_file *m) {
     char path[FILE_PATH_MAX];
     chain *c = r->c;
     vfs *v = c->meta->fs;
+    CHECK(m->number > 0);
     logfile *f = c->calls->make(c->ctx, m->number);
     if (!f) return status_make(ST_LIMIT, "%s: more files than the log can have", c->meta->dir);
     f->state = LOGFILE_SEALED;
@@ -103,7 +104,7 @@ status recover_replay(recovery *r, uint32_t from, uint32_t to, recover_fn each, 
 
 /* Makes what was read of f durable. An fsync alone might not: if one had failed before, the system
  * may hold bytes that it takes for written and that are not on the disk. So what no mark vouches
- * for is written again, as it is (L10). */
+ * for is written again, as it is (W10). */
 static status make_durable(const recovery *r, logfile *f) {
     CHECK(f->end > FILE_HEADER && !f->logged);
     char *piece = mem_alloc(LOGSCAN_PIECE);

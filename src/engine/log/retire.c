@@ -1,7 +1,7 @@
 /* retire: the queue of files to be unlinked, and the worker's part of it.
  *
  * An engine takes a file out of its own books at once: edits are made in order, so nothing that is
- * decided without the file can become durable before the edit that makes it pending is (L8). What
+ * decided without the file can become durable before the edit that makes it pending is (W8). What
  * made it needless must be durable before that edit is: that is the engine's to see to. */
 #include "engine/log/retire.h"
 
@@ -51,6 +51,7 @@ static void retire_run(aio_job *job) {
 
 /* Closes files that were not reached. */
 static void close_items(retire_item *items, size_t n) {
+    CHECK(items || n == 0);
     for (size_t i = 0; i < n; i++) {
         if (!items[i].file) continue;
         status s = items[i].file->ops->close(items[i].file);
@@ -88,6 +89,7 @@ void retire_push(retire_queue *r, const retire_item *item) {
 
 /* A job for all whose edit is durable. */
 void retire_advance(retire_queue *r) {
+    CHECK(r->meta);
     if (r->doing || !status_ok(r->meta->failure)) return;
     size_t n = 0;
     while (n < r->n && meta_is_durable(r->meta, r->items[n].gen))

@@ -1,7 +1,7 @@
 /* retire: files on their way out.
  *
- *   (live) ──RETIRE or the like in the manifest: pending──> (durable) ──a worker closes and
- * unlinks, fsyncs the directory──> GONE in the manifest
+ *   live ──RETIRE or the like in the manifest──> pending ──durable──> a worker closes, unlinks and
+ *   fsyncs the directory ──> GONE in the manifest
  *
  * The number is in the manifest's list of pending files from the first edit to the last, so a crash
  * anywhere in between leaves nothing that the next start could not finish. */

@@ -1,6 +1,6 @@
 /* rotate: appending to the log, and going on in the next file when one is full.
  *
- * A batch never spans files (L2): when the next record does not fit, the whole open batch moves to
+ * A batch never spans files (W2): when the next record does not fit, the whole open batch moves to
  * the next file, and the engine makes whatever names the batch's places name the new ones
  * (calls.rotated). A batch that is larger than a file gets one to itself, which grows as it does.
  *

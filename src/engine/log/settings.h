@@ -7,7 +7,8 @@
 
 enum log_compression { LOG_PLAIN, LOG_LZ4 };
 
-/* Filled by log_setting_table (engine/engine_ops.h); read as the log goes, so that a change is live at once. */
+/* Filled by log_setting_table (engine/engine_ops.h); read as the log goes, so that a change is live
+ * at once. */
 typedef struct log_settings {
     int appendfsync;         /* engine_fsync */
     int64_t segment_size;    /* bytes of a file of the log; of those made from now on */

@@ -114,7 +114,7 @@ static status see_directory(const meta_queue *m, const store_kind *kind) {
     return s;
 }
 
-/* What was pending has been unlinked: the manifest may forget it, once that is durable (L8). */
+/* What was pending has been unlinked: the manifest may forget it, once that is durable (W8). */
 static status forget_pending(meta_queue *m) {
     const manifest_state *s = meta_state(m);
     CHECK(!m->busy);
