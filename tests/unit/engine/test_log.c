@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "engine/log/recover.h"
 #include "engine/log/store.h"
-#include "support/bitcask_kit.h"
+#include "support/engine_kit.h"
 #include "support/unit.h"
 
 #include <stdio.h>
