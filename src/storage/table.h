@@ -94,6 +94,10 @@ bool table_parked(const table *t);
 /* Looks a key up. c may be NULL (nothing is cached). */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out);
 
+/* Asks the filter alone: false if the key is certainly not here. With a hash of 0, or without a
+ * filter, only keys below the first are not. */
+status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool *may);
+
 uint32_t table_number(const table *t);
 /* What the writer counted, as it is in the file; without first and last. */
 const table_summary *table_about(const table *t);

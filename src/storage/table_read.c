@@ -187,6 +187,20 @@ status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit 
     return STATUS_OK;
 }
 
+/* No data block is read. */
+status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool *may) {
+    CHECK(key.len == 0 || key.data);
+    ptrdiff_t i = table_part_for(t, key);
+    slice body;
+    *may = i >= 0;
+    if (i < 0 || !filter_hash || !t->props.bloom_bits) return STATUS_OK;
+    TRY(load(t, c, table_part_extent(t, (size_t)i), TABLE_PART, &body));
+    table_part part = table_part_of(body);
+    CHECK(part.index.len > 0);
+    if (part.probes) *may = filter_may_hold_of(part.filter, part.probes, filter_hash);
+    return STATUS_OK;
+}
+
 /* ---- opening --------------------------------------------------------------------------------- */
 
 /* Takes the TOP blocks apart: they lie one behind the other from top_at to PROPS. */

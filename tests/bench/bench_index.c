@@ -3,6 +3,7 @@
  *   bench_index keydir [KEYS ...]    16-byte keys, 1 and 10 million unless told otherwise
  *   bench_index cache                a million values of 100 bytes
  *   bench_index btree [PAIRS]        a million pairs of each kind, unless told otherwise
+ *   bench_index table [KEYS]         a table of two million small entries in /tmp, cached
  *
  * Times are processor time of one run, so other programs disturb them by what they do to the caches
  * alone; bytes are exact. */
@@ -13,8 +14,8 @@
 
 #include "base/btree.h"
 #include "base/mem.h"
-#include "storage/cache.h"
 #include "engine/bitcask/keydir.h"
+#include "storage/table.h"
 
 #define LOOKUPS 1000000
 
@@ -226,6 +227,106 @@ static void bench_btree(enum pairs kind, uint64_t n) {
     btree_free(t);
 }
 
+/* ---- table ------------------------------------------------------------------------------------
+ */
+
+/* Key number i of a table, as the LSM engine has them: a db, a kind, a hash that ascends, a name.
+ */
+static slice table_key(char *out, uint64_t i, uint64_t n) {
+    memcpy(out, "\0\0\0\1\1", 5);
+    put_be64(out + 5, (UINT64_MAX / n * i) | (mix(i) & 0xffff));
+    key_of(out + 13, mix(i));
+    return slice_of(out, 29);
+}
+
+static void write_table(const char *path, uint64_t n, double *add, double *bytes) {
+    file_header h = {.kind = FILE_TABLE, .store_id = 1, .number = 1};
+    table_options o = {.block_size = 4096, .bloom_bits = 10, .lz4 = true};
+    table_summary sum;
+    table_writer *w;
+    char key[32], cell[24] = "\2the cell of a main key";
+    status st = table_create(vfs_posix(), path, &h, &o, &w);
+    if (!status_ok(st)) abort();
+    started = now_ns();
+    for (uint64_t i = 0; i < n && status_ok(st); i++)
+        st = table_add(w, table_key(key, i, n), slice_of(cell, sizeof cell), mix(i) | 1);
+    if (status_ok(st)) st = table_finish(w, &sum);
+    if (!status_ok(st)) abort();
+    *add = lap((double)n);
+    *bytes = (double)sum.length / (double)n;
+    tokens[0] = sum.length;
+    buf_free(&sum.first);
+    buf_free(&sum.last);
+}
+
+/* ns a lookup of random keys; absent: of keys that are not there, hash 0: without the filter. */
+static double time_gets(table *t, cache *c, uint64_t n, bool absent, bool filter) {
+    char key[32];
+    table_hit hit;
+    rng r;
+    uint64_t found = 0;
+    double ns[2];
+    for (int pass = 0; pass < 2; pass++) { /* the first pass times the making of keys */
+        rng_seed(&r, 5);
+        started = now_ns();
+        for (int i = 0; i < LOOKUPS; i++) {
+            uint64_t k = rng_below(&r, n);
+            slice s = table_key(key, k, n);
+            if (absent) key[28] = 'x';
+            if (!pass) found += (unsigned char)key[20];
+            if (!pass) continue;
+            status st = table_get(t, c, s, filter ? (mix(k) | 1) + absent : 0, &hit);
+            found += status_ok(st) && hit.found;
+        }
+        ns[pass] = lap(LOOKUPS);
+    }
+    if (found == 0) abort();
+    return ns[1] - ns[0];
+}
+
+static double time_steps(table_iter *i, bool back) {
+    uint64_t sum = 0, n = 0;
+    started = now_ns();
+    for (back ? table_iter_seek_last(i) : table_iter_seek_first(i); table_iter_valid(i); n++) {
+        sum += table_iter_key(i).len;
+        back ? table_iter_prev(i) : table_iter_next(i);
+    }
+    if (sum == 0) abort();
+    return lap((double)n);
+}
+
+static void bench_table(uint64_t n) {
+    static const char path[] = "/tmp/bench_table.tbl";
+    double add, bytes;
+    char key[32];
+    rng r;
+    vfs *v = vfs_posix();
+    status st = v->ops->unlink(v, path);
+    write_table(path, n, &add, &bytes);
+    table *t;
+    cache *c = cache_new(1u << 30);
+    st = table_open(v, path, 1, 1, (uint32_t)tokens[0], &t);
+    if (!status_ok(st)) abort();
+    time_gets(t, c, n, false, true); /* warms the cache */
+    double hit = time_gets(t, c, n, false, true), plain = time_gets(t, c, n, false, false);
+    double miss = time_gets(t, c, n, true, true), unfiltered = time_gets(t, c, n, true, false);
+    table_iter *i = table_iter_new(t, c, 0), *ahead = table_iter_new_ahead(t, 1u << 20);
+    double next = time_steps(i, false), prev = time_steps(i, true), all = time_steps(ahead, false);
+    rng_seed(&r, 5);
+    started = now_ns();
+    for (int k = 0; k < LOOKUPS; k++)
+        table_iter_seek(i, table_key(key, rng_below(&r, n), n));
+    double seek = lap(LOOKUPS);
+    printf("| %6.0f | %4.0f | %9.0f | %8.0f | %6.0f | %4.0f | %4.0f | %10.0f | %4.0f | %10.1f |\n",
+           add, hit, plain, miss, unfiltered, next, prev, all, seek, bytes);
+    table_iter_free(i);
+    table_iter_free(ahead);
+    table_close(t);
+    cache_free(c);
+    st = v->ops->unlink(v, path);
+    if (!status_ok(st)) abort();
+}
+
 int main(int argc, char **argv) {
     const char *what = argc > 1 ? argv[1] : "all";
     bool all = strcmp(what, "all") == 0;
@@ -255,6 +356,16 @@ int main(int argc, char **argv) {
                "----|\n");
         for (int kind = 0; kind < PAIR_KINDS; kind++)
             bench_btree((enum pairs)kind, argc > 2 ? strtoull(argv[2], NULL, 10) : 1000000);
+    }
+    if (all || strcmp(what, "table") == 0) {
+        printf(
+            "table: keys of 29 bytes, cells of 24; all in the cache; ns an operation, bytes an "
+            "entry\n"
+            "| add    | hit  | no filter | filtered | absent | next | prev | next ahead | seek | "
+            "bytes each |\n"
+            "|--------|------|-----------|----------|--------|------|------|------------|------|-"
+            "-----------|\n");
+        bench_table(argc > 2 ? strtoull(argv[2], NULL, 10) : 2000000);
     }
     mem_free(keys);
     mem_free(tokens);

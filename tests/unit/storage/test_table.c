@@ -53,10 +53,14 @@ static void check_gets(rng *r, table *t, cache *c, const table_entries *e, int r
         assert_string_equal(table_get(t, c, want, filter ? table_test_hash(want) : 0, &hit).msg,
                             "");
         assert_int_equal(hit.found, there);
+        if (there) assert_true(slice_eq(hit.cell, e->v[n].cell));
+        bool may;
+        uint64_t hash = filter ? table_test_hash(want) : 0;
+        assert_string_equal(table_may_hold(t, c, want, hash, &may).msg, "");
+        assert_int_equal(may, !hit.filtered && e->n && slice_cmp(e->v[0].key, want) <= 0);
         assert_false(there && (hit.filtered || hit.false_positive));
         assert_false(hit.filtered && hit.false_positive);
         if (!filter) assert_false(hit.filtered || hit.false_positive);
-        if (there) assert_true(slice_eq(hit.cell, e->v[n].cell));
     }
     buf_free(&key);
 }
