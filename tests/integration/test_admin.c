@@ -168,14 +168,39 @@ static const char *const info_fields[] = {
     "used_cpu_sys_children",
     "cluster_enabled",
     "engine",
-    "segments",
     "log_end",
     "log_durable",
     "log_state",
-    "merge_in_progress",
     "cache_hits",
     "cache_misses",
     "recovery_ms",
+};
+
+/* What one engine alone has to say. */
+static const char *const bitcask_fields[] = {
+    "segments", "segment_bytes_live", "keydir_bytes", "merge_in_progress", "merges", "hints", NULL,
+};
+static const char *const lsm_fields[] = {
+    "memtables",
+    "memtable_bytes",
+    "levels",
+    "tables",
+    "table_bytes",
+    "flushes",
+    "flush_in_progress",
+    "compactions",
+    "compactions_in_progress",
+    "pending_compaction_bytes",
+    "trivial_moves",
+    "write_amplification",
+    "space_amplification",
+    "stalls",
+    "stall_reason",
+    "stall_usec",
+    "filter_negatives",
+    "filter_false_positives",
+    "filter_bytes",
+    NULL,
 };
 
 static void test_info(void **state) {
@@ -184,6 +209,9 @@ static void test_info(void **state) {
     EXPECT(c, "OK", "SET k v EX 1000");
     for (size_t i = 0; i < sizeof info_fields / sizeof *info_fields; i++)
         if (!kit_info_text(c, info_fields[i])) fail_msg("no field %s", info_fields[i]);
+    assert_string_equal(kit_info_text(c, "engine"), kit_engine());
+    for (const char *const *f = kit_lsm() ? lsm_fields : bitcask_fields; *f; f++)
+        if (!kit_info_text(c, *f)) fail_msg("no field %s", *f);
     assert_string_equal(kit_info_text(c, "redis_version"), "7.2.4");
     assert_int_equal(kit_info(c, "process_id"), kit_the_server.pid);
     assert_int_equal(kit_info(c, "tcp_port"), kit_the_server.port);
