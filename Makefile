@@ -14,7 +14,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine keyspace types session commands observe server
+FOLDERS  := base io resp storage engine convert keyspace types session commands observe server
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
@@ -49,6 +49,7 @@ LINK_io       := base io
 LINK_resp     := base resp
 LINK_storage  := base io storage
 LINK_engine   := base io storage engine
+LINK_convert  := $(LINK_engine) convert
 LINK_keyspace := $(LINK_engine) keyspace
 LINK_types    := $(LINK_keyspace) types
 LINK_session  := $(LINK_keyspace) resp session
@@ -102,6 +103,13 @@ $(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storag
 utils/stave-check: $(BUILD)/stave-check
 	@cp $< $@
 
+$(BUILD)/stave-convert: $(BUILD)/utils/stave-convert.o $(call archives,$(LINK_convert))
+	@$(SAY) "  LINK $@"
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_convert))) $(LIBS)
+
+utils/stave-convert: $(BUILD)/stave-convert
+	@cp $< $@
+
 # An engine and what it stands on: no server, no protocol.
 $(BUILD)/engine-bench: $(BUILD)/utils/engine-bench.o $(call archives,$(LINK_engine))
 	@$(SAY) "  LINK $@"
@@ -111,7 +119,7 @@ utils/engine-bench: $(BUILD)/engine-bench
 	@cp $< $@
 
 .PHONY: utils
-utils: utils/stave-check utils/engine-bench
+utils: utils/stave-check utils/stave-convert utils/engine-bench
 
 # ---- tests ----------------------------------------------------------------------------------------
 # tests/unit/FOLDER/test_NAME.c is one program, linked with what FOLDER may use, tests/support and
@@ -255,7 +263,7 @@ MAN_DIR  := $(DESTDIR)$(PREFIX)/share/man/man1
 UNIT_DIR := $(DESTDIR)$(PREFIX)/lib/systemd/system
 ETC      ?= $(if $(filter /usr,$(PREFIX)),/etc,$(PREFIX)/etc)
 CONF_DIR := $(DESTDIR)$(ETC)/stave
-PROGRAMS  = src/stave-server $(wildcard utils/stave-check)
+PROGRAMS  = src/stave-server $(wildcard utils/stave-check utils/stave-convert)
 MAN_PAGES = $(wildcard utils/*.1)
 
 .PHONY: install uninstall clean help
@@ -267,16 +275,16 @@ install: all
 	[ -e $(CONF_DIR)/stave.conf ] || install -m 644 redis-compat.conf $(CONF_DIR)/stave.conf
 
 uninstall:
-	rm -f $(addprefix $(BIN_DIR)/,stave-server stave-check) $(UNIT_DIR)/stave.service
+	rm -f $(addprefix $(BIN_DIR)/,stave-server stave-check stave-convert) $(UNIT_DIR)/stave.service
 	rm -f $(addprefix $(MAN_DIR)/,$(notdir $(MAN_PAGES)))
 	@[ ! -e $(CONF_DIR)/stave.conf ] || echo "$(CONF_DIR)/stave.conf is left"
 
 clean:
-	rm -rf build src/stave-server utils/stave-check utils/engine-bench tests/sim/sim
+	rm -rf build src/stave-server utils/stave-check utils/stave-convert utils/engine-bench tests/sim/sim
 	find tests utils -name __pycache__ -prune -exec rm -rf {} +
 
 help:
-	@echo 'make            builds src/stave-server and utils/stave-check'
+	@echo 'make            builds src/stave-server and the programs of utils'
 	@echo 'make run        installs what a build needs, builds, serves 127.0.0.1:6379 from ./data'
 	@echo 'make test       installs what tests need, builds, runs all tests (tests/run NAME: some)'
 	@echo 'make unit       the unit tests alone'
