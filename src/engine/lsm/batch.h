@@ -11,11 +11,18 @@ enum undo_kind {
     UNDO_MAP,    /* a logical db has another pdb now */
 };
 
+/* A pair of the due index: the entry with that hash expires then. when 0: none. */
+typedef struct due_pair {
+    int64_t when;
+    uint64_t place;
+    uint16_t rest; /* of the hash, see keys.h */
+} due_pair;
+
 /* What changes with a database's entries, beside them. */
 typedef struct db_totals {
     uint64_t keys, expires;
-    int64_t due_from; /* no pair of the due index is before this time */
-    int64_t due_next; /* if due_known: the earliest there is; 0: none */
+    due_pair low;  /* the due index has no pair before this one */
+    due_pair next; /* if due_known: its first */
     bool due_known;
 } db_totals;
 
@@ -46,23 +53,26 @@ typedef struct batch {
 } batch;
 
 struct lsm;
-/* All in the open batch; what they change is undone if it is aborted. Positions are where the
- * change's last record ends.
+/* All in the open batch; what they change is undone if it is aborted. `pos` is where the change's
+ * last record ends.
  *
- * Puts a cell, that e->cell has behind MEM_HEAD bytes, under a key; `exists`: the key is present,
- * wherever. */
-void batch_put(struct lsm *e, slice key, log_pos pos, bool exists);
-/* The same where the active memtable was looked at last. */
-void batch_put_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos, bool exists);
+ * Puts a cell under a key, or where the active memtable was looked at for it. `value`: MEM_HEAD
+ * bytes to be filled in, and the cell. `exists`: the key is present, wherever. */
+void lsm_cell_put(struct lsm *e, slice key, log_pos pos, buf *value, bool exists);
+void lsm_cell_put_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos, buf *value,
+                     bool exists);
 /* Makes a key absent that is present. */
-void batch_del(struct lsm *e, slice key, log_pos pos);
-void batch_del_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos);
+void lsm_cell_del(struct lsm *e, slice key, log_pos pos);
+void lsm_cell_del_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos);
+/* Empties b but for MEM_HEAD bytes; the cell is appended to that. */
+buf *lsm_cell_value(buf *b);
 /* d's totals are about to change. */
-void batch_totals(struct lsm *e, struct lpdb *d);
-/* Empties e->cell but for the bytes before the cell. */
-buf *batch_cell(struct lsm *e);
-undo *batch_undo(struct lsm *e);
+void lsm_totals_save(struct lsm *e, struct lpdb *d);
+/* The next item of the undo list, to be filled. */
+undo *lsm_undo_next(struct lsm *e);
+/* The list is empty again, the batch closed. */
+void lsm_batch_end(struct lsm *e);
 /* The open batch is at another place of the log now: so are its cells. */
-void batch_moved(struct lsm *e, log_pos from, log_pos to);
+void lsm_batch_moved(struct lsm *e, log_pos from, log_pos to);
 
 #endif

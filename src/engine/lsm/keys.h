@@ -48,6 +48,10 @@ lsm_hash lkey_hash(const lsm *e, slice key);
 static inline uint64_t lkey_token(lsm_hash h) {
     return h.place >> 11;
 }
+/* What of the hash is in a DUE key beside the place. */
+static inline uint16_t lkey_rest(lsm_hash h) {
+    return h.full & 0x3fff;
+}
 /* Each writes over `out`; the lkey's bytes are a slice of it. */
 lkey lkey_main(buf *out, uint32_t pdb, lsm_hash h, slice key);
 lkey lkey_val(buf *out, uint32_t pdb, lsm_hash h, slice key);

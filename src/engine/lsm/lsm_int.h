@@ -73,9 +73,11 @@ struct lsm {
     uint64_t wrote_us; /* when something was put last */
 
     /* scratch, each used by one call at a time */
-    buf key, key2, cell, value, raw, packed;
+    buf key, key2, cell, value, raw, packed, small;
     struct walk_pool *walks; /* walk.c; made by the first walk */
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
+    uint64_t counted;        /* the collection whose counts are below; 0: none (counts.c) */
+    uint64_t counts[ENGINE_MAPS];
     status error;
     char error_msg[STATUS_MSG_MAX];
     lsm_stats stats;
@@ -119,11 +121,13 @@ lpdb *lsm_pdb_find(const lsm *e, uint32_t number); /* NULL: none of that number 
 /* Can nothing ever read what is under that number? */
 bool lsm_pdb_is_dead(const lsm *e, uint32_t number);
 /* At a start: the mapping and the totals that the manifest has; replay goes on from there. */
-void lsm_dbs_load(lsm *e);
+status lsm_dbs_load(lsm *e);
 /* Behind the replay: gives logical databases without a pdb, of so many, a new one each. */
 status lsm_dbs_complete(lsm *e, uint32_t databases);
 /* Adds the mapping, as of `at`, to the manifest's edit, which is to be committed. */
 void lsm_dbs_edit_map(lsm *e, log_pos at);
+/* What the manifest must know with the table of m, which is being frozen: as things are. */
+void lsm_dbs_freeze(const lsm *e, memtable *m);
 /* Adds what the manifest must know with the table of a flushed memtable: the position, the totals
  * and, if the log's records of it are to go, the mapping. The edit is to be committed. */
 void lsm_dbs_flushed(lsm *e, const memtable *m);
@@ -142,24 +146,52 @@ static inline lpdb *lsm_db(const lsm *e, uint32_t db) {
     return e->map[db];
 }
 
-/* ---- entries and collections (entries.c, maps.c) ------------------------------------------------
+/* ---- entries and collections -------------------------------------------------------------------
  */
 
-/* The entry of a cell, without its value unless that is in the cell. False: malformed. */
+/* The entry of a cell, without its value unless that is in the cell. False: malformed. (entries.c)
+ */
 bool lsm_entry_of(slice cell, log_pos pos, entry *out);
+/* Looks for a key, whose database or collection may be known to be empty, leaving in *spot where
+ * the active memtable has it or would have it. (lookup's part is in f) */
+engine_result lsm_look(lsm *e, lkey key, bool empty, btree_spot *spot, found *f);
+/* What a cell, or a record, that can't be is: ENGINE_ERROR. */
+engine_result lsm_damaged(lsm *e, const char *what);
+engine_result lsm_entry_put(lsm *e, lpdb *d, slice key, const entry *ent);
+/* keeps: its collection has another owner now. */
+engine_result lsm_entry_del(lsm *e, lpdb *d, slice key, bool keeps);
+/* The record's value: compressed if that pays, in e->packed. */
+void lsm_pack(lsm *e, slice plain, record *r);
+/* What an entry's memtable cells, totals and due pairs become; also for replay. */
+typedef struct main_change {
+    lpdb *d;
+    lsm_hash h;
+    slice key;
+    btree_spot *spot;     /* of the MAIN key, which e->key has */
+    bool had, has;        /* an entry before, and after */
+    bool was_apart;       /* its value was in a VAL */
+    int64_t was;          /* when it expired */
+    const main_cell *now; /* e->cell has its cell and, if it is apart, e->value its VAL's */
+} main_change;
+void lsm_entry_change(lsm *e, const main_change *c, log_pos pos);
+
 /* Deletes and puts of DUE keys follow an entry's expire time; `was`, `now`: 0 for none. (expire.c)
  */
 void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_pos pos);
-/* Logs that a collection is gone, if it ever had an element; *any says so. */
+
+/* How many elements each map has. (counts.c) */
+engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS]);
+/* The id is new: none has any. */
+void lsm_counts_new(lsm *e, uint64_t coll);
+/* Adds `by` to that of a map; counts: what lsm_counts said. */
+void lsm_counts_add(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS],
+                    unsigned map, int by, log_pos pos);
+/* Logs that a collection is gone, if it has an element: *any says so. Then, when the change's last
+ * record is logged, the memtable's part, for which *any must be true. */
 engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any);
-/* And the memtable's part, when the change's last record ends at pos. */
 void lsm_coll_drop(lsm *e, const lpdb *d, uint64_t coll, log_pos pos);
-/* A copy of a collection in another database. */
+/* A copy of a collection in another database. (maps.c) */
 engine_result lsm_coll_copy(lsm *e, const lpdb *from, uint64_t coll, lpdb *to, uint64_t *id);
-/* What e->cell has behind MEM_HEAD becomes an element; `exists`: another took its place. */
-engine_result lsm_coll_count(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS]);
-void lsm_coll_recount(lsm *e, const lpdb *d, uint64_t coll, const uint64_t old[ENGINE_MAPS],
-                      unsigned map, int by, log_pos pos);
 
 /* ---- replay (replay.c) -------------------------------------------------------------------------
  */

@@ -6,7 +6,6 @@
  *   a pair that hides              stays so                     a tombstone in its place */
 #include "engine/lsm/memtable.h"
 
-#include "base/log.h"
 #include "base/mem.h"
 
 /* The flag and the tag of a pair's value. */
@@ -96,9 +95,16 @@ void memtable_restore(memtable *m, slice key, slice value) {
     }
 }
 
+/* The first word of a pair's value. */
+void memtable_move_value(char *value, log_pos from, log_pos to) {
+    log_pos pos = load_u64(value);
+    CHECK(to > from);
+    if (pos > from && log_pos_file(pos) == log_pos_file(from)) put_u64(value, to + (pos - from));
+}
+
 /* In place. */
-void memtable_move(memtable *m, slice key, log_pos pos) {
+void memtable_move(memtable *m, slice key, log_pos from, log_pos to) {
     slice value;
-    CHECK(pos > 0);
-    if (btree_get(m->tree, key, &value)) put_u64((char *)(uintptr_t)value.data, pos);
+    if (btree_get(m->tree, key, &value))
+        memtable_move_value((char *)(uintptr_t)value.data, from, to);
 }

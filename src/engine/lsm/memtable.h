@@ -62,7 +62,9 @@ void memtable_put(memtable *m, btree_spot *spot, slice key, log_pos pos, slice v
 void memtable_del(memtable *m, btree_spot *spot, slice key, log_pos pos);
 /* The pair as it was, value and all; an empty value: there was none. */
 void memtable_restore(memtable *m, slice key, slice value);
-/* Its position becomes another one; the spot and all iterators stay valid. */
-void memtable_move(memtable *m, slice key, log_pos pos);
+/* If its position is beyond `from`, in the same file, it moves to the same distance from `to`; the
+ * spot and all iterators stay valid. */
+void memtable_move(memtable *m, slice key, log_pos from, log_pos to);
+void memtable_move_value(char *value, log_pos from, log_pos to);
 
 #endif
