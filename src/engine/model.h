@@ -85,8 +85,8 @@ typedef struct engine_coll {
     uint64_t priv;
 } engine_coll;
 
-/* An iterator over one map: invalid after any change of that map; seek again. It holds no memory.
- */
+/* An iterator over one map: invalid after a change of its collection, whichever map that is in;
+ * seek again. Other changes leave it good. It holds no memory. */
 typedef struct map_iter {
     slice subkey, value; /* E3 */
     int64_t expire;
