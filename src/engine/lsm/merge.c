@@ -35,8 +35,8 @@ typedef struct source {
     table_iter *iter;
 } source;
 
-struct merge {
-    merge_read how;
+struct merger {
+    merger_read how;
     source *sources;
     source **heap;
     uint32_t nsources, cap, n; /* n: live, in the heap */
@@ -50,9 +50,9 @@ struct merge {
 /* ---- making one -------------------------------------------------------------------------------
  */
 
-/* Bounds are set by merge_bounds; until then there are none. */
-merge *merge_new(const merge_read *how) {
-    merge *m = mem_zalloc(sizeof *m);
+/* Bounds are set by merger_bounds; until then there are none. */
+merger *merger_new(const merger_read *how) {
+    merger *m = mem_zalloc(sizeof *m);
     m->how = *how;
     m->failed = STATUS_OK;
     m->to_head = UINT64_MAX;
@@ -60,7 +60,7 @@ merge *merge_new(const merge_read *how) {
 }
 
 /* The iterators are its own, the tables are not. */
-void merge_free(merge *m) {
+void merger_free(merger *m) {
     for (uint32_t i = 0; i < m->nsources; i++)
         table_iter_free(m->sources[i].iter);
     buf_free(&m->from);
@@ -71,7 +71,7 @@ void merge_free(merge *m) {
 }
 
 /* One more source. The heap points to sources, so none may be standing anywhere. */
-static source *add(merge *m) {
+static source *add(merger *m) {
     CHECK(m->n == 0);
     if (m->nsources == m->cap) {
         m->cap = m->cap ? 2 * m->cap : 8;
@@ -84,13 +84,13 @@ static source *add(merge *m) {
 }
 
 /* A memtable. */
-void merge_add_tree(merge *m, const btree *t) {
+void merger_add_tree(merger *m, const btree *t) {
     CHECK(t != NULL);
     add(m)->tree = t;
 }
 
 /* A level, a part of it, or one table. */
-void merge_add_tables(merge *m, table_ref *const *tables, uint32_t n) {
+void merger_add_tables(merger *m, table_ref *const *tables, uint32_t n) {
     CHECK(tables && n > 0);
     source *s = add(m);
     s->tables = tables;
@@ -114,7 +114,7 @@ static size_t shared_by_all(slice from, slice to) {
 }
 
 /* `to` may not begin with what the keys share: then it is behind all of them. */
-void merge_bounds(merge *m, slice from, slice to) {
+void merger_bounds(merger *m, slice from, slice to) {
     CHECK(to.len == 0 || slice_cmp(from, to) <= 0);
     buf_clear(&m->from);
     buf_clear(&m->to);
@@ -134,7 +134,7 @@ void merge_bounds(merge *m, slice from, slice to) {
  */
 
 /* Has an iterator of table i, keeping the one there is if it is that table's. */
-static void open_table(merge *m, source *s, uint32_t i) {
+static void open_table(merger *m, source *s, uint32_t i) {
     CHECK(i < s->n);
     if (s->iter && s->at == i) return;
     table_iter_free(s->iter);
@@ -145,7 +145,7 @@ static void open_table(merge *m, source *s, uint32_t i) {
 }
 
 /* True if the iterator stands on an entry; a failure becomes the merge's. */
-static bool stands(merge *m, const source *s) {
+static bool stands(merger *m, const source *s) {
     if (table_iter_valid(s->iter)) return true;
     status st = table_iter_status(s->iter);
     if (!status_ok(st) && status_ok(m->failed)) m->failed = st;
@@ -154,7 +154,7 @@ static bool stands(merge *m, const source *s) {
 
 /* If table `at` had nothing more, on to the first entry of one behind it that begins within the
  * bounds. */
-static bool go_on(merge *m, source *s) {
+static bool go_on(merger *m, source *s) {
     slice to = buf_slice(&m->to);
     while (!stands(m, s)) {
         uint32_t i = s->at + 1;
@@ -167,7 +167,7 @@ static bool go_on(merge *m, source *s) {
 }
 
 /* The same the other way. */
-static bool go_back(merge *m, source *s) {
+static bool go_back(merger *m, source *s) {
     while (!stands(m, s)) {
         if (!status_ok(m->failed) || s->at == 0) return false;
         if (slice_cmp(s->tables[s->at - 1]->limit, buf_slice(&m->from)) <= 0) return false;
@@ -178,7 +178,7 @@ static bool go_back(merge *m, source *s) {
 }
 
 /* At the first entry >= key. A table that begins behind the bounds is not touched. */
-static bool run_seek(merge *m, source *s, slice key) {
+static bool run_seek(merger *m, source *s, slice key) {
     uint32_t i = tables_find(s->tables, s->n, key);
     if (i == s->n || (m->to.len && slice_cmp(s->tables[i]->smallest, buf_slice(&m->to)) >= 0))
         return false;
@@ -188,7 +188,7 @@ static bool run_seek(merge *m, source *s, slice key) {
 }
 
 /* At the last entry <= key: in the last table that begins there or before. */
-static bool run_seek_before(merge *m, source *s, slice key) {
+static bool run_seek_before(merger *m, source *s, slice key) {
     uint32_t i = tables_find(s->tables, s->n, key);
     if (i == s->n || slice_cmp(s->tables[i]->smallest, key) > 0) {
         if (i == 0) return false;
@@ -201,7 +201,7 @@ static bool run_seek_before(merge *m, source *s, slice key) {
 }
 
 /* At the last entry of all. */
-static bool run_last(merge *m, source *s) {
+static bool run_last(merger *m, source *s) {
     open_table(m, s, s->n - 1);
     table_iter_seek_last(s->iter);
     return go_back(m, s);
@@ -212,7 +212,7 @@ static bool run_last(merge *m, source *s) {
 
 /* After a motion that found something, or not: takes key and head (M2), or takes the source out.
  * Only the bound that lies ahead can have been crossed. */
-static inline void settle(merge *m, source *s, bool found) {
+static inline void settle(merger *m, source *s, bool found) {
     s->live = false;
     if (!found) return;
     slice key = s->tree ? btree_iter_key(&s->it) : table_iter_key(s->iter);
@@ -231,7 +231,7 @@ static inline void settle(merge *m, source *s, bool found) {
 }
 
 /* One step in the merge's direction. */
-static inline void step(merge *m, source *s) {
+static inline void step(merger *m, source *s) {
     bool found;
     if (s->tree) {
         found = m->backward ? btree_prev(&s->it) : btree_next(&s->it);
@@ -246,7 +246,7 @@ static inline void step(merge *m, source *s) {
 }
 
 /* At the first key >= key, or the last <= key, as the merge's direction is. */
-static void seek_source(merge *m, source *s, slice key) {
+static void seek_source(merger *m, source *s, slice key) {
     bool found;
     if (s->tree) {
         s->version = btree_version(s->tree);
@@ -260,7 +260,7 @@ static void seek_source(merge *m, source *s, slice key) {
 
 /* At the bound where the merge's direction begins: the first key, or the last. `to` itself is
  * outside. */
-static void seek_bound(merge *m, source *s) {
+static void seek_bound(merger *m, source *s) {
     slice to = buf_slice(&m->to);
     bool found;
     if (!m->backward) {
@@ -285,12 +285,12 @@ static void seek_bound(merge *m, source *s) {
  */
 
 /* What the heads don't decide: <0, 0, >0. */
-static int compare_rest(const merge *m, const source *a, const source *b) {
+static int compare_rest(const merger *m, const source *a, const source *b) {
     return slice_cmp(slice_skip(a->key, m->skip), slice_skip(b->key, m->skip));
 }
 
 /* Does a come before b, in the merge's direction? Of equal keys the newer source's comes first. */
-static inline bool before(const merge *m, const source *a, const source *b) {
+static inline bool before(const merger *m, const source *a, const source *b) {
     if (a->head[0] != b->head[0]) return (a->head[0] < b->head[0]) != m->backward;
     if (a->head[1] != b->head[1]) return (a->head[1] < b->head[1]) != m->backward;
     int c = compare_rest(m, a, b);
@@ -302,7 +302,7 @@ static inline bool same_key(const source *a, const source *b) {
 }
 
 /* Lets the source at i sink to where it belongs. */
-static void sink(merge *m, uint32_t i) {
+static void sink(merger *m, uint32_t i) {
     source *s = m->heap[i];
     for (;;) {
         uint32_t child = 2 * i + 1;
@@ -317,7 +317,7 @@ static void sink(merge *m, uint32_t i) {
 
 /* After all sources were put somewhere: a heap of those that are live. Returns whether the merge
  * stands on a key; a failure leaves it nowhere. */
-static bool build(merge *m) {
+static bool build(merger *m) {
     m->n = 0;
     if (!status_ok(m->failed)) return false;
     for (uint32_t i = 0; i < m->nsources; i++)
@@ -329,7 +329,7 @@ static bool build(merge *m) {
 
 /* Moves the source at place i, the root or a child of it. What takes the place of one that ended
  * comes from farther down, so it can only have to sink. */
-static inline void move(merge *m, uint32_t i) {
+static inline void move(merger *m, uint32_t i) {
     step(m, m->heap[i]);
     if (!m->heap[i]->live) m->heap[i] = m->heap[--m->n];
     if (i < m->n) sink(m, i);
@@ -339,7 +339,7 @@ static inline void move(merge *m, uint32_t i) {
  */
 
 /* Every source is sought, the key being within the bounds. */
-static bool seek_all(merge *m, slice key, bool backward) {
+static bool seek_all(merger *m, slice key, bool backward) {
     m->failed = STATUS_OK;
     m->backward = backward;
     for (uint32_t i = 0; i < m->nsources; i++)
@@ -348,7 +348,7 @@ static bool seek_all(merge *m, slice key, bool backward) {
 }
 
 /* Every source at its end of the bounds. */
-static bool bound_all(merge *m, bool backward) {
+static bool bound_all(merger *m, bool backward) {
     m->failed = STATUS_OK;
     m->backward = backward;
     for (uint32_t i = 0; i < m->nsources; i++)
@@ -357,30 +357,30 @@ static bool bound_all(merge *m, bool backward) {
 }
 
 /* A key before the bounds is their beginning. */
-bool merge_seek(merge *m, slice key) {
+bool merger_seek(merger *m, slice key) {
     slice from = buf_slice(&m->from);
     return seek_all(m, slice_cmp(key, from) < 0 ? from : key, false);
 }
 
 /* A key behind the bounds is their end, which is outside of them. */
-bool merge_seek_before(merge *m, slice key) {
+bool merger_seek_before(merger *m, slice key) {
     slice to = buf_slice(&m->to);
     if (to.len && slice_cmp(key, to) >= 0) return bound_all(m, true);
     return seek_all(m, key, true);
 }
 
 /* The least key of all sources. */
-bool merge_first(merge *m) {
+bool merger_first(merger *m) {
     return bound_all(m, false);
 }
 
 /* The greatest key of all sources. */
-bool merge_last(merge *m) {
+bool merger_last(merger *m) {
     return bound_all(m, true);
 }
 
 /* Goes the other way from now on (M1): all sources, the root too, to their next key that way. */
-static bool turn(merge *m) {
+static bool turn(merger *m) {
     m->backward = !m->backward;
     for (uint32_t i = 0; i < m->nsources; i++) {
         source *s = &m->sources[i];
@@ -393,7 +393,7 @@ static bool turn(merge *m) {
 }
 
 /* Passes over the root's key: in the older sources that have it too, then in the root. */
-static bool pass(merge *m) {
+static bool pass(merger *m) {
     source *root = m->heap[0];
     for (uint32_t i = 1; i <= 2; i++)
         while (i < m->n && same_key(root, m->heap[i]))
@@ -404,24 +404,24 @@ static bool pass(merge *m) {
 }
 
 /* Forward. */
-bool merge_next(merge *m) {
+bool merger_next(merger *m) {
     CHECK(m->n > 0);
     return m->backward ? turn(m) : pass(m);
 }
 
 /* Backward. */
-bool merge_prev(merge *m) {
+bool merger_prev(merger *m) {
     CHECK(m->n > 0);
     return m->backward ? pass(m) : turn(m);
 }
 
 /* Nothing is live after a failure. */
-bool merge_valid(const merge *m) {
+bool merger_valid(const merger *m) {
     return m->n > 0;
 }
 
 /* Ok at the end of the bounds too. */
-status merge_status(const merge *m) {
+status merger_status(const merger *m) {
     return m->failed;
 }
 
@@ -429,35 +429,35 @@ status merge_status(const merge *m) {
  */
 
 /* The root, which there is. */
-static inline const source *root_of(const merge *m) {
+static inline const source *root_of(const merger *m) {
     CHECK(m->n > 0 && m->heap[0]->live);
     return m->heap[0];
 }
 
-slice merge_key(const merge *m) {
+slice merger_key(const merger *m) {
     return root_of(m)->key;
 }
 
 /* In a tree there is more before it. */
-slice merge_cell(const merge *m) {
+slice merger_cell(const merger *m) {
     const source *s = root_of(m);
     if (!s->tree) return table_iter_cell(s->iter);
     return memtable_cell(btree_iter_value(&s->it), NULL);
 }
 
 /* What is in a table is durable. */
-log_pos merge_pos(const merge *m) {
+log_pos merger_pos(const merger *m) {
     const source *s = root_of(m);
     log_pos pos = 0;
     if (s->tree) (void)memtable_cell(btree_iter_value(&s->it), &pos);
     return pos;
 }
 
-unsigned merge_source(const merge *m) {
+unsigned merger_source(const merger *m) {
     return root_of(m)->index;
 }
 
-table_ref *merge_table(const merge *m) {
+table_ref *merger_table(const merger *m) {
     const source *s = root_of(m);
     return s->tree ? NULL : s->tables[s->at];
 }
@@ -466,7 +466,7 @@ table_ref *merge_table(const merge *m) {
  */
 
 /* Only those that were sought have a version to compare; all are, by any motion. */
-bool merge_stale(const merge *m) {
+bool merger_stale(const merger *m) {
     for (uint32_t i = 0; i < m->nsources; i++) {
         const source *s = &m->sources[i];
         if (s->tree && s->version != btree_version(s->tree)) return true;
@@ -475,9 +475,9 @@ bool merge_stale(const merge *m) {
 }
 
 /* Tables have not moved, so only the trees are sought again. */
-bool merge_renew(merge *m, slice key) {
+bool merger_renew(merger *m, slice key) {
     CHECK(status_ok(m->failed));
     for (uint32_t i = 0; i < m->nsources; i++)
         if (m->sources[i].tree) seek_source(m, &m->sources[i], key);
-    return build(m) && slice_eq(merge_key(m), key);
+    return build(m) && slice_eq(merger_key(m), key);
 }

@@ -12,48 +12,48 @@
 
 /* How tables are read: through a cache (NULL: none) to which the first `fill` data blocks after a
  * seek go; or, if `ahead` is not 0, past any cache in pieces of that many bytes. */
-typedef struct merge_read {
+typedef struct merger_read {
     cache *blocks;
     unsigned fill;
     size_t ahead;
-} merge_read;
+} merger_read;
 
-typedef struct merge merge;
+typedef struct merger merger;
 
 /* Of no sources, without bounds. */
-merge *merge_new(const merge_read *how);
-void merge_free(merge *m);
+merger *merger_new(const merger_read *how);
+void merger_free(merger *m);
 /* Sources, newest first. What they are made of must outlive the merge; it holds no reference. The
  * array of tables is used as it is: disjoint, sorted, not empty. A tree is a memtable's. */
-void merge_add_tree(merge *m, const btree *t);
-void merge_add_tables(merge *m, table_ref *const *tables, uint32_t n);
+void merger_add_tree(merger *m, const btree *t);
+void merger_add_tables(merger *m, table_ref *const *tables, uint32_t n);
 /* Keys in [from, to) only; copied. It then stands nowhere. */
-void merge_bounds(merge *m, slice from, slice to);
+void merger_bounds(merger *m, slice from, slice to);
 
 /* To the first key >= key, the last one <= key, the first, the last. False: there is none in the
- * bounds, or a source failed: merge_status says which; it then stands nowhere until the next seek.
+ * bounds, or a source failed: merger_status says which; it then stands nowhere until the next seek.
  */
-bool merge_seek(merge *m, slice key);
-bool merge_seek_before(merge *m, slice key);
-bool merge_first(merge *m);
-bool merge_last(merge *m);
+bool merger_seek(merger *m, slice key);
+bool merger_seek_before(merger *m, slice key);
+bool merger_first(merger *m);
+bool merger_last(merger *m);
 /* REQUIRES: valid, and no tree has changed. */
-bool merge_next(merge *m);
-bool merge_prev(merge *m);
-bool merge_valid(const merge *m);
-status merge_status(const merge *m);
+bool merger_next(merger *m);
+bool merger_prev(merger *m);
+bool merger_valid(const merger *m);
+status merger_status(const merger *m);
 
 /* Where it stands; slices live until it moves, or the tree they lie in changes. */
-slice merge_key(const merge *m);
-slice merge_cell(const merge *m);
-log_pos merge_pos(const merge *m);      /* 0: from a table */
-unsigned merge_source(const merge *m);  /* 0, 1, ..: which one, as added */
-table_ref *merge_table(const merge *m); /* NULL: from a tree */
+slice merger_key(const merger *m);
+slice merger_cell(const merger *m);
+log_pos merger_pos(const merger *m);      /* 0: from a table */
+unsigned merger_source(const merger *m);  /* 0, 1, ..: which one, as added */
+table_ref *merger_table(const merger *m); /* NULL: from a tree */
 
 /* Has a tree changed since the merge last moved? Then this goes on from `key`, where it stood (the
  * caller's copy of it): true if that is still there; else it stands behind it, or, if it moved
  * backward last, before it, or nowhere. */
-bool merge_stale(const merge *m);
-bool merge_renew(merge *m, slice key);
+bool merger_stale(const merger *m);
+bool merger_renew(merger *m, slice key);
 
 #endif

@@ -21,7 +21,7 @@
 #define WALK_FILL_SCAN 1
 
 struct walk {
-    merge *m;
+    merger *m;
     version *v;
     memtable **mems; /* newest first */
     uint32_t nmems;
@@ -39,8 +39,8 @@ struct walk_pool {
 /* Of all that there is now. */
 static walk *make(lsm *e, unsigned flags) {
     walk *w = mem_zalloc(sizeof *w);
-    merge_read how = {.blocks = e->blocks, .fill = flags & WALK_SCAN ? WALK_FILL_SCAN : WALK_FILL};
-    w->m = merge_new(&how);
+    merger_read how = {.blocks = e->blocks, .fill = flags & WALK_SCAN ? WALK_FILL_SCAN : WALK_FILL};
+    w->m = merger_new(&how);
     w->v = version_keep(e->current);
     for (memtable *x = e->active; x; x = x->older)
         w->nmems++;
@@ -49,18 +49,18 @@ static walk *make(lsm *e, unsigned flags) {
     for (memtable *x = e->active; x; x = x->older) {
         x->readers++;
         w->mems[n++] = x;
-        merge_add_tree(w->m, x->tree);
+        merger_add_tree(w->m, x->tree);
     }
     for (uint32_t i = 0; i < w->v->level[0].n; i++)
-        merge_add_tables(w->m, &w->v->level[0].tables[i], 1);
+        merger_add_tables(w->m, &w->v->level[0].tables[i], 1);
     for (unsigned l = 1; l < LSM_LEVELS; l++)
-        if (w->v->level[l].n) merge_add_tables(w->m, w->v->level[l].tables, w->v->level[l].n);
+        if (w->v->level[l].n) merger_add_tables(w->m, w->v->level[l].tables, w->v->level[l].n);
     return w;
 }
 
 /* Iterators go before the tables that they are of. */
 static void destroy(walk *w) {
-    merge_free(w->m);
+    merger_free(w->m);
     for (uint32_t i = 0; i < w->nmems; i++) {
         CHECK(w->mems[i]->readers > 0);
         w->mems[i]->readers--;
@@ -102,7 +102,7 @@ walk *walk_new(lsm *e, slice from, slice to, unsigned flags) {
     walk *w = take_kept(e, flags);
     if (!w) w = make(e, flags);
     w->flags = flags;
-    merge_bounds(w->m, from, to);
+    merger_bounds(w->m, from, to);
     return w;
 }
 
@@ -140,76 +140,76 @@ void lsm_walks_end(lsm *e) {
  * counted there: many such are a reason to compact it. */
 static bool show(walk *w, bool valid, bool backward) {
     while (valid) {
-        slice cell = merge_cell(w->m);
+        slice cell = merger_cell(w->m);
         CHECK(cell.len > 0);
         if (cell.data[0] == CELL_PRESENT) return true;
-        table_ref *t = merge_table(w->m);
+        table_ref *t = merger_table(w->m);
         if (t) t->skipped++;
         if (w->flags & WALK_ALL) return true;
-        valid = backward ? merge_prev(w->m) : merge_next(w->m);
+        valid = backward ? merger_prev(w->m) : merger_next(w->m);
     }
     return false;
 }
 
 /* As lookup.h says. */
 bool walk_seek(walk *w, slice key) {
-    return show(w, merge_seek(w->m, key), false);
+    return show(w, merger_seek(w->m, key), false);
 }
 
 /* As lookup.h says. */
 bool walk_seek_before(walk *w, slice key) {
-    return show(w, merge_seek_before(w->m, key), true);
+    return show(w, merger_seek_before(w->m, key), true);
 }
 
 /* At the lower bound. */
 bool walk_first(walk *w) {
-    return show(w, merge_first(w->m), false);
+    return show(w, merger_first(w->m), false);
 }
 
 /* At the upper bound. */
 bool walk_last(walk *w) {
-    return show(w, merge_last(w->m), true);
+    return show(w, merger_last(w->m), true);
 }
 
 /* Forward. */
 bool walk_next(walk *w) {
-    return show(w, merge_next(w->m), false);
+    return show(w, merger_next(w->m), false);
 }
 
 /* Backward. */
 bool walk_prev(walk *w) {
-    return show(w, merge_prev(w->m), true);
+    return show(w, merger_prev(w->m), true);
 }
 
 /* A frozen memtable never changes, so this is about the active one. */
 bool walk_stale(const walk *w) {
-    return merge_stale(w->m);
+    return merger_stale(w->m);
 }
 
 /* It may then stand on a tombstone, or nowhere, if key is gone: then seek. */
 bool walk_renew(walk *w, slice key) {
-    return merge_renew(w->m, key) && (merge_cell(w->m).data[0] == CELL_PRESENT);
+    return merger_renew(w->m, key) && (merger_cell(w->m).data[0] == CELL_PRESENT);
 }
 
 /* ---- where it stands --------------------------------------------------------------------------
  */
 
 bool walk_valid(const walk *w) {
-    return merge_valid(w->m);
+    return merger_valid(w->m);
 }
 
 slice walk_key(const walk *w) {
-    return merge_key(w->m);
+    return merger_key(w->m);
 }
 
 slice walk_cell(const walk *w) {
-    return merge_cell(w->m);
+    return merger_cell(w->m);
 }
 
 log_pos walk_pos(const walk *w) {
-    return merge_pos(w->m);
+    return merger_pos(w->m);
 }
 
 status walk_status(const walk *w) {
-    return merge_status(w->m);
+    return merger_status(w->m);
 }
