@@ -122,7 +122,7 @@ void merger_bounds(merger *m, slice from, slice to) {
     buf_append_slice(&m->to, to);
     m->skip = shared_by_all(from, to);
     m->from_head = head_of(from, m->skip);
-    bool inside = to.len && memcmp(from.data, to.data, m->skip) == 0;
+    bool inside = to.len && (m->skip == 0 || memcmp(from.data, to.data, m->skip) == 0);
     m->to_head = inside ? head_of(to, m->skip) : UINT64_MAX;
     m->n = 0;
     m->failed = STATUS_OK;
