@@ -46,6 +46,8 @@ struct lsm {
     meta_queue meta;     /* the manifest: engine/log/meta.h */
     chain log;           /* the write-ahead log: engine/log/chain.h */
     retire_queue retire; /* files to be unlinked: engine/log/retire.h */
+    logfile **logs;      /* the log's files, oldest first (logs.c) */
+    uint32_t nlogs;
 
     /* databases (dbs.c) */
     lpdb **map; /* by logical number */
@@ -193,6 +195,17 @@ void lsm_coll_drop(lsm *e, const lpdb *d, uint64_t coll, log_pos pos);
 /* A copy of a collection in another database. (maps.c) */
 engine_result lsm_coll_copy(lsm *e, const lpdb *from, uint64_t coll, lpdb *to, uint64_t *id);
 
+/* ---- the log's files (logs.c) -------------------------------------------------------------------
+ */
+
+/* For chain_calls.make and .drop; the latter also for what recovery retires (close file first, or
+ * hand it on and set it to NULL). */
+logfile *lsm_log_make(void *lsm_ctx, uint32_t number);
+void lsm_log_drop(void *lsm_ctx, logfile *f);
+/* Retires files all of whose records are in tables. */
+void lsm_logs_retire(lsm *e);
+void lsm_logs_free(lsm *e);
+
 /* ---- replay (replay.c) -------------------------------------------------------------------------
  */
 
@@ -203,9 +216,14 @@ status lsm_replay(lsm *e, const record *r, log_pos pos);
 /* ---- jobs (jobs.h) -----------------------------------------------------------------------------
  */
 
-void lsm_jobs_cron(lsm *e);    /* starts flushes and compactions, installs what is due */
-void lsm_jobs_advance(lsm *e); /* an edit became durable, or the log did */
-void lsm_jobs_end(lsm *e);     /* at the end: no child is left, nothing more is installed */
-status lsm_flush_now(lsm *e);  /* at a clean end: frozen and active memtables become tables, here */
+void lsm_jobs_new(lsm *e);  /* e->jobs, for a new engine */
+void lsm_jobs_free(lsm *e); /* without another look at anything: the engine is dropped */
+void lsm_jobs_cron(lsm *e); /* starts flushes and compactions, installs what is due; calls
+                               lsm_logs_retire. Not in a batch */
+void lsm_jobs_advance(
+    lsm *e);               /* an edit became durable, or the log did; in a batch nothing happens */
+void lsm_jobs_end(lsm *e); /* at the end: no child is left, none is started any more */
+status lsm_flush_now(lsm *e); /* after lsm_jobs_end, at a clean end: syncs the log; frozen and
+                                 active memtables become tables, here */
 
 #endif

@@ -1,0 +1,62 @@
+/* jobs: the wiring: what cron, a durable edit and the end mean for flushes and compactions.
+ *
+ * Flushes first, as writers may wait for them; then what makes room by an edit alone; then
+ * compactions. */
+#include "engine/lsm/jobs.h"
+#include "base/mem.h"
+
+/* Nothing runs. */
+void lsm_jobs_new(lsm *e) {
+    CHECK(!e->jobs);
+    e->jobs = mem_zalloc(sizeof *e->jobs);
+    pace_init(&e->jobs->pace);
+}
+
+/* Ten times a second. */
+void lsm_jobs_cron(lsm *e) {
+    CHECK(e->jobs && !e->batch.open);
+    if (e->jobs->closing) return;
+    flush_cron(e);
+    lsm_logs_retire(e);
+    job_drop_advance(e);
+    if (!chain_is_dead(&e->log)) job_drop_dead(e);
+    compact_cron(e);
+    quiet_cron(e);
+    pace_cron(e);
+    sizes_cron(e);
+}
+
+/* What waited for an edit, or for the log. A batch sees nothing move: its end's cron does it. */
+void lsm_jobs_advance(lsm *e) {
+    if (!e->jobs || e->batch.open) return;
+    CHECK(e->current != NULL);
+    flush_advance(e);
+    job_drop_advance(e);
+    compact_advance(e);
+}
+
+/* What is being installed is waited for, what runs is ended. */
+void lsm_jobs_end(lsm *e) {
+    CHECK(!e->batch.open);
+    e->jobs->closing = true;
+    flush_end(e);
+    compact_end(e);
+    if (e->jobs->drop.e) {
+        status s = meta_wait(&e->meta, e->jobs->drop.gen);
+        if (!status_ok(s)) log_warning("Dropping tables: %s", s.msg);
+        job_drop_advance(e);
+    }
+}
+
+/* Children are gone, or never end: their jobs' memory is all there is. */
+void lsm_jobs_free(lsm *e) {
+    struct lsm_jobs *js = e->jobs;
+    if (!js) return;
+    flush_free(e);
+    compact_free(e);
+    if (js->drop.e) job_free(&js->drop);
+    CHECK(!js->flush && js->ncompact == 0);
+    buf_free(&js->spare);
+    mem_free(js);
+    e->jobs = NULL;
+}
