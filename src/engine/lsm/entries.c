@@ -49,9 +49,9 @@ static engine_result find_main(lsm *e, const lpdb *d, lkey k, main_cell *c, entr
     found f;
     uint64_t ref = 0;
     engine_result r = ENGINE_OK;
-    e->stats.reads++;
     if (d->totals.keys == 0) return ENGINE_ABSENT; /* L3 */
     if (memtable_get(e->active, k.bytes, &f.cell, &f.pos)) {
+        e->stats.reads++;
         if (f.cell.data[0] != CELL_PRESENT) return ENGINE_ABSENT;
         e->stats.memtable_hits++;
         ref = (uint64_t)(uintptr_t)(f.cell.data + CELL_ACCESS);
@@ -109,8 +109,8 @@ uint64_t lsm_token(engine *base, slice key) {
 
 /* One way down; below only if that does not answer, and there is something. */
 engine_result lsm_look(lsm *e, lkey key, bool empty, btree_spot *spot, found *f) {
-    e->stats.reads++;
     if (btree_find(e->active->tree, key.bytes, spot)) {
+        e->stats.reads++;
         e->stats.memtable_hits++;
         f->cell = memtable_cell(spot->value, &f->pos);
         return f->cell.data[0] == CELL_PRESENT ? ENGINE_OK : ENGINE_ABSENT;

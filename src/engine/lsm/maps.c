@@ -42,7 +42,6 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
     *out = (map_iter){0};
     CHECK(map < ENGINE_MAPS);
     if (e->counted == ec->id && e->counts[map] == 0) return ENGINE_ABSENT;
-    e->stats.reads++;
     engine_result r = lsm_find(e, lkey_sub(e, &e->key, d->number, ec->id, map, sub), &f);
     if (r != ENGINE_OK) return r;
     if (!cell_get_sub(f.cell, &out->expire, &out->value))
