@@ -102,6 +102,7 @@ static void install_move(compaction *c) {
     e->current =
         version_after(old, &(version_change){.moved = moved, .moved_to = to, .nmoved = c->pick.n});
     version_release(old);
+    lsm_walks_forget(e);
     e->stats.trivial_moves += c->pick.n;
     mem_free(moved);
     mem_free(to);

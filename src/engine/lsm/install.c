@@ -260,6 +260,7 @@ void job_install(lsm_job *j, table_ref **in, uint32_t n) {
     version *old = e->current;
     e->current = version_after(old, &c);
     version_release(old);
+    lsm_walks_forget(e);
     e->stats.tables_dropped_whole += j->nwhole;
     j->nouts = j->nwhole = 0; /* the version's now; gone */
     for (uint32_t i = 0; i < ndrop; i++)
