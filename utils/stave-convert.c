@@ -56,6 +56,7 @@ typedef struct program {
 
 static volatile sig_atomic_t signalled;
 
+/* Only notes it: the conversion asks. */
 static void on_signal(int signo) {
     signalled = signo;
 }
@@ -99,6 +100,7 @@ static status apply_settings(void *ctx) {
 /* ---- options ------------------------------------------------------------------------------------
  */
 
+/* Wrong usage, with what it is about. */
 static int wrong(const char *what, const char *value) {
     fprintf(stderr, "stave-convert: %s%s\nTry 'stave-convert --help'.\n", what, value);
     return EXIT_USAGE;

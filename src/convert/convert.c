@@ -32,6 +32,7 @@ typedef struct conversion {
 /* ---- what the copying asks for -----------------------------------------------------------------
  */
 
+/* Sums of databases add up. */
 static void add(tally_sum *to, const tally_sum *from) {
     to->keys += from->keys;
     to->elements += from->elements;
@@ -40,6 +41,7 @@ static void add(tally_sum *to, const tally_sum *from) {
     to->b += from->b;
 }
 
+/* Asked often enough that a signal is heard at once. */
 static status must_go_on(const conversion *c) {
     const convert_options *o = c->opt;
     if (o->stopped && o->stopped(o->ctx)) return status_make(ST_FAILED, "interrupted");
@@ -54,12 +56,14 @@ static status tell(conversion *c, const tally_sum *so_far) {
     return must_go_on(c);
 }
 
+/* copy_host: a batch is in. */
 static status turn(void *ctx, const tally_sum *so_far) {
     conversion *c = ctx;
     TRY(tell(c, so_far));
     return side_work(&c->to);
 }
 
+/* copy_host: the target wants time. */
 static status sleep_for(void *ctx, uint64_t us) {
     conversion *c = ctx;
     uint64_t until = clock_mono_us() + us;
@@ -71,6 +75,7 @@ static status sleep_for(void *ctx, uint64_t us) {
     return STATUS_OK;
 }
 
+/* copy_host: the source wants time. */
 static void wait_for_source(void *ctx) {
     side_wait(&((conversion *)ctx)->from);
 }
@@ -78,6 +83,7 @@ static void wait_for_source(void *ctx) {
 /* ---- opening ------------------------------------------------------------------------------------
  */
 
+/* The mode of TO. */
 static bool target_cluster(const conversion *c) {
     if (c->opt->cluster == CONVERT_CLUSTER_AS_IS) return c->source.cluster;
     return c->opt->cluster == CONVERT_CLUSTER_YES;
@@ -112,6 +118,7 @@ static status open_source(conversion *c) {
     return side_open(&c->from, c->opt->from, c->source.databases, c->source.cluster, NULL);
 }
 
+/* Opens TO where it is made; what it holds, if anything, was put there by this conversion. */
 static status open_again(conversion *c) {
     return side_open(&c->to, c->place.store, c->source.databases, target_cluster(c),
                      &c->source.hash);
@@ -138,6 +145,7 @@ static void end_source(conversion *c) {
 /* ---- the steps ----------------------------------------------------------------------------------
  */
 
+/* Every database, then all of TO durable. */
 static status copy_all(conversion *c) {
     copy_host host = {turn, sleep_for, wait_for_source, c};
     for (uint32_t db = 0; db < c->source.databases; db++) {
@@ -159,6 +167,7 @@ typedef struct verifier {
     tally t;
 } verifier;
 
+/* The walker's, as the two behind it. */
 static status verify_key(void *ctx, uint32_t db, slice key, const entry *ent) {
     verifier *v = ctx;
     (void)db;
@@ -205,6 +214,7 @@ static status verify_all(conversion *c) {
     return STATUS_OK;
 }
 
+/* The steps. What fails leaves the rest to convert_store. */
 static status run(conversion *c) {
     TRY(refuse(c));
     TRY(place_begin(&c->place, c->opt->fs, c->opt->to));
@@ -217,6 +227,7 @@ static status run(conversion *c) {
     return place_finish(&c->place);
 }
 
+/* Engines go before the files that they have open. */
 status convert_store(const convert_options *opt, convert_report *report) {
     char why[STATUS_MSG_MAX];
     *report = (convert_report){0};

@@ -143,6 +143,7 @@ static status collect(copier *c, const op *o, slice key, slice value) {
     return STATUS_OK;
 }
 
+/* The walker's: an entry goes into the tally, and into the batch. */
 static status copy_key(void *ctx, uint32_t db, slice key, const entry *ent) {
     copier *c = ctx;
     CHECK(db == c->db);
@@ -157,6 +158,7 @@ static status copy_key(void *ctx, uint32_t db, slice key, const entry *ent) {
     return collect(c, &o, key, ent->value);
 }
 
+/* The walker's: an element likewise. */
 static status copy_element(void *ctx, unsigned map, slice sub, slice value, int64_t expire) {
     copier *c = ctx;
     op o = {.element = true,
@@ -168,11 +170,13 @@ static status copy_element(void *ctx, unsigned map, slice sub, slice value, int6
     return collect(c, &o, sub, value);
 }
 
+/* The walker's. */
 static void copy_wait(void *ctx) {
     copier *c = ctx;
     c->host->wait(c->host->ctx);
 }
 
+/* What is left of the last batch goes at the end. */
 status copy_db(engine *from, engine *to, uint32_t db, const copy_host *host, tally_sum *sum) {
     copier c = {.to = to, .db = db, .host = host, .t = {.sum = *sum}};
     walker w = {copy_key, copy_element, copy_wait, &c};

@@ -10,12 +10,14 @@ static const convert_engine engines[] = {
 };
 #define ENGINES (sizeof engines / sizeof *engines)
 
+/* Letters' case does not matter, as in the server's setting. */
 const convert_engine *convert_engine_named(slice name) {
     for (size_t i = 0; i < ENGINES; i++)
         if (slice_ieq(name, engines[i].klass->name)) return &engines[i];
     return NULL;
 }
 
+/* In order of the table. */
 const char *convert_engine_name(size_t i) {
     return i < ENGINES ? engines[i].klass->name : NULL;
 }
@@ -27,11 +29,13 @@ static const setting *table(size_t i) {
     return i == 2 ? bitcask_class.settings : NULL;
 }
 
+/* Every table, whichever engines take part. */
 void convert_settings_default(void) {
     for (size_t i = 0; table(i); i++)
         setting_defaults(table(i));
 }
 
+/* One word; none of these settings takes more. */
 status convert_set(slice name, slice value) {
     for (size_t i = 0; table(i); i++) {
         const setting *s = setting_find(table(i), name);

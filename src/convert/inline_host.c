@@ -19,6 +19,7 @@ typedef struct inline_host {
     ended *first, **last;
 } inline_host;
 
+/* Runs it; `done` has to wait for the poll, as callers do not expect it before they return. */
 static status inline_start(child_host *base, child_job *job) {
     inline_host *h = (inline_host *)base;
     ended *e = mem_zalloc(sizeof *e);
@@ -41,6 +42,7 @@ static void inline_kill(child_host *base, child_job *job) {
         if (e->job == job) e->result = status_make(ST_FAILED, "killed");
 }
 
+/* In order of the starts. A job may start another from its `done`. */
 static int inline_poll(child_host *base) {
     inline_host *h = (inline_host *)base;
     int n = 0;
@@ -54,12 +56,14 @@ static int inline_poll(child_host *base) {
     return n;
 }
 
+/* Nothing runs that would have to be killed. */
 static void inline_close(child_host *base) {
     (void)inline_poll(base);
     CHECK(!((inline_host *)base)->first);
     mem_free(base);
 }
 
+/* Its table of functions is one for all. */
 child_host *inline_host_new(vfs *v) {
     static const child_ops ops = {inline_start, inline_kill, inline_poll, inline_close};
     inline_host *h = mem_zalloc(sizeof *h);

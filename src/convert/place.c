@@ -18,6 +18,7 @@ static char *joined(const char *a, const char *b) {
     return out;
 }
 
+/* "/" stays. */
 char *place_path(const char *text) {
     char *out = mem_strdup(text);
     for (size_t n = strlen(out); n > 1 && out[n - 1] == '/'; n--)
@@ -25,6 +26,7 @@ char *place_path(const char *text) {
     return out;
 }
 
+/* A listing, as names that end in NUL. */
 static void collect(void *ctx, const char *name) {
     buf_append(ctx, name, strlen(name) + 1);
 }
@@ -75,6 +77,7 @@ static status make_empty(vfs *v, const char *dir) {
     return v->ops->mkdir(v, dir);
 }
 
+/* The lock before anything is removed, as it may be another conversion's. */
 status place_begin(place *p, vfs *v, const char *to) {
     *p = (place){.v = v, .to = place_path(to)};
     p->partial = joined(p->to, ".partial");
@@ -111,6 +114,7 @@ static status remove_all(const place *p) {
     return remove_files(p->v, p->partial);
 }
 
+/* The lock is the last thing to go: its file is unlinked while it is held. */
 void place_end(place *p) {
     status s = p->made ? remove_all(p) : STATUS_OK;
     if (!status_ok(s)) log_warning("Removing %s: %s", p->partial, s.msg);

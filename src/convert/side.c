@@ -12,11 +12,13 @@
 #define BACKGROUND_US 1000
 #define NAP_US        1000
 
+/* For ids; the hash key is given. */
 static void kernel_random(void *p, size_t n, void *ctx) {
     (void)ctx;
     rand_bytes(p, n);
 }
 
+/* Threads and children are started when an engine wants them. */
 status side_init(side *s, const convert_engine *which, vfs *v, bool alone) {
     uint64_t seed;
     rand_bytes(&seed, sizeof seed);
@@ -30,6 +32,7 @@ status side_init(side *s, const convert_engine *which, vfs *v, bool alone) {
     return aio_threads_new(&s->env.aio);
 }
 
+/* Keys of a cluster have slots, by the one function that there is for it. */
 status side_open(side *s, const char *dir, uint32_t databases, bool cluster, const hash_key *hash) {
     engine_options o = {.dir = dir,
                         .env = &s->env,
@@ -41,6 +44,7 @@ status side_open(side *s, const char *dir, uint32_t databases, bool cluster, con
     return s->engine->klass->open(&o, &s->e);
 }
 
+/* Blocks until all is durable. */
 void side_close(side *s) {
     engine_close(s->e);
     s->e = NULL;
@@ -55,6 +59,7 @@ void side_free(side *s) {
     *s = (side){0};
 }
 
+/* In the order of a reactor's turn (session_flush, the server's cron). */
 status side_work(side *s) {
     engine_turn_end(s->e);
     s->env.aio->ops->poll(s->env.aio);
@@ -68,11 +73,13 @@ status side_work(side *s) {
     return engine_failed(s->e);
 }
 
+/* Short, so that completions are seen soon. */
 void side_nap(uint64_t us) {
     if (us > NAP_US) us = NAP_US;
     (void)nanosleep(&(struct timespec){.tv_nsec = (long)us * 1000}, NULL);
 }
 
+/* No end of a turn, as the engine may be in a batch. */
 void side_wait(side *s) {
     s->env.aio->ops->poll(s->env.aio);
     s->env.children->ops->poll(s->env.children);

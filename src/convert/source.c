@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+/* Databases without a mapping have nothing in them. */
 status source_look(vfs *v, const char *dir, source *out, char name[16]) {
     char path[FILE_PATH_MAX];
     manifest_state m = {0};
@@ -41,6 +42,7 @@ static bool is_within(const char *path, const char *dir) {
     return strncmp(path, dir, n) == 0 && (path[n] == 0 || path[n] == '/');
 }
 
+/* By real paths, so that links are seen through. */
 status source_must_be_outside(const char *from, const char *to) {
     char *name = place_path(to), *slash = strrchr(name, '/');
     if (slash) slash[slash == name] = 0; /* the directory that it would be in */

@@ -25,12 +25,14 @@ static void put_item(buf *out, enum tally_kind kind, uint64_t x, uint64_t y, uns
     buf_append_slice(out, second);
 }
 
+/* Adds the hashes of what put_item has made. */
 static void add(tally *t, slice first, slice second) {
     t->sum.a += siphash13(hash_a, t->bytes.data, t->bytes.len);
     t->sum.b += siphash13(hash_b, t->bytes.data, t->bytes.len);
     t->sum.bytes += first.len + second.len;
 }
 
+/* An id of a collection is not the same elsewhere: only that there is one counts. */
 void tally_entry(tally *t, slice key, const entry *ent) {
     t->key_a = siphash13(hash_a, key.data, key.len);
     t->key_b = siphash13(hash_b, key.data, key.len);
@@ -40,6 +42,7 @@ void tally_entry(tally *t, slice key, const entry *ent) {
     t->sum.keys++;
 }
 
+/* The key counts by its hashes, so that it is not hashed for each of its elements. */
 void tally_element(tally *t, unsigned map, slice sub, slice value, int64_t expire) {
     put_item(&t->bytes, TALLY_ELEMENT, t->key_a, t->key_b, map, 0, sub, value);
     char when[8];
@@ -49,11 +52,13 @@ void tally_element(tally *t, unsigned map, slice sub, slice value, int64_t expir
     t->sum.elements++;
 }
 
+/* The counts too, as they say more to whoever reads an error. */
 bool tally_eq(const tally_sum *x, const tally_sum *y) {
     return x->keys == y->keys && x->elements == y->elements && x->bytes == y->bytes &&
            x->a == y->a && x->b == y->b;
 }
 
+/* The sum stays. */
 void tally_free(tally *t) {
     buf_free(&t->bytes);
 }

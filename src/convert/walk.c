@@ -119,6 +119,7 @@ static status walk_all(walk *k) {
     return STATUS_OK;
 }
 
+/* The engine's counts are exact, so that a scan which left something out is found out here. */
 status walk_db(engine *e, uint32_t db, const walker *w) {
     walk k = {.e = e, .db = db, .w = w};
     engine_db_stats stats;

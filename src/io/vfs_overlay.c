@@ -207,6 +207,7 @@ static void release(overlay *o, node *n) {
     drop_if_free(o, n);
 }
 
+/* A failure after the node was found gives back what was taken. */
 static status overlay_open(vfs *v, const char *path, unsigned flags, vfs_file **out) {
     overlay *o = overlay_of(v);
     node *n = NULL;
@@ -222,6 +223,7 @@ static status overlay_open(vfs *v, const char *path, unsigned flags, vfs_file **
     return STATUS_OK;
 }
 
+/* What the last handle leaves unnamed goes. */
 static status overlay_close(vfs_file *vf) {
     overlay_file *f = file_of(vf);
     pthread_rwlock_wrlock(&f->o->lock);
@@ -231,6 +233,7 @@ static status overlay_close(vfs_file *vf) {
     return STATUS_OK;
 }
 
+/* Many at a time. */
 static status overlay_pread(vfs_file *vf, void *p, size_t n, uint64_t offset, size_t *got) {
     overlay_file *f = file_of(vf);
     pthread_rwlock_rdlock(&f->o->lock);
@@ -239,6 +242,7 @@ static status overlay_pread(vfs_file *vf, void *p, size_t n, uint64_t offset, si
     return s;
 }
 
+/* As changed so far. */
 static status overlay_size(vfs_file *vf, uint64_t *out) {
     overlay_file *f = file_of(vf);
     pthread_rwlock_rdlock(&f->o->lock);
@@ -256,6 +260,7 @@ static status begin_change(overlay_file *f) {
     return s;
 }
 
+/* Writes do not exclude each other, as on a real file. */
 static status overlay_pwritev(vfs_file *vf, const struct iovec *iov, int n, uint64_t offset) {
     overlay_file *f = file_of(vf);
     TRY(begin_change(f));
@@ -264,6 +269,7 @@ static status overlay_pwritev(vfs_file *vf, const struct iovec *iov, int n, uint
     return s;
 }
 
+/* Takes room in scratch. */
 static status overlay_allocate(vfs_file *vf, uint64_t offset, uint64_t len) {
     overlay_file *f = file_of(vf);
     TRY(begin_change(f));
@@ -272,6 +278,7 @@ static status overlay_allocate(vfs_file *vf, uint64_t offset, uint64_t len) {
     return s;
 }
 
+/* In scratch. */
 static status overlay_truncate(vfs_file *vf, uint64_t size) {
     overlay_file *f = file_of(vf);
     TRY(begin_change(f));
@@ -286,12 +293,14 @@ static status overlay_sync(vfs_file *f) {
     return STATUS_OK;
 }
 
+/* Nor be written early. */
 static void overlay_writeback(vfs_file *f, uint64_t offset, uint64_t len) {
     (void)f;
     (void)offset;
     (void)len;
 }
 
+/* Worth passing on for what is read below. */
 static void overlay_advise(vfs_file *vf, uint64_t offset, uint64_t len, bool sequential) {
     overlay_file *f = file_of(vf);
     pthread_rwlock_rdlock(&f->o->lock);
@@ -302,6 +311,7 @@ static void overlay_advise(vfs_file *vf, uint64_t offset, uint64_t len, bool seq
 /* ---- names --------------------------------------------------------------------------------------
  */
 
+/* What had the name `to` loses it; nothing moves on any disk. */
 static status overlay_rename(vfs *v, const char *from, const char *to) {
     overlay *o = overlay_of(v);
     node *n;
@@ -317,6 +327,7 @@ static status overlay_rename(vfs *v, const char *from, const char *to) {
     return s;
 }
 
+/* A file of scratch goes with its last handle; one below stays. */
 static status overlay_unlink(vfs *v, const char *path) {
     overlay *o = overlay_of(v);
     node *n;
@@ -329,6 +340,7 @@ static status overlay_unlink(vfs *v, const char *path) {
     return s;
 }
 
+/* For a listing that only asks whether there is a directory. */
 static void ignore_name(void *ctx, const char *name) {
     (void)ctx;
     (void)name;
@@ -340,11 +352,13 @@ static status overlay_mkdir(vfs *v, const char *path) {
     return o->opt.lower->ops->list(o->opt.lower, path, ignore_name, NULL);
 }
 
+/* No store removes its directory. */
 static status overlay_rmdir(vfs *v, const char *path) {
     (void)v;
     return status_make(ST_INVALID, "rmdir %s: directories stay", path);
 }
 
+/* As overlay_sync. */
 static status overlay_sync_dir(vfs *v, const char *path) {
     (void)v;
     (void)path;
@@ -396,6 +410,7 @@ static status overlay_list(vfs *v, const char *path, void (*each)(void *ctx, con
     return s;
 }
 
+/* Where new bytes go. */
 static status overlay_free_space(vfs *v, const char *path, uint64_t *out) {
     overlay *o = overlay_of(v);
     (void)path;
@@ -409,6 +424,7 @@ static status overlay_lock(vfs *v, const char *path, vfs_file **out) {
     return o->opt.lower->ops->lock(o->opt.lower, path, out);
 }
 
+/* Never called for a file of the overlay: the lock is the lower vfs' own. */
 static void overlay_unlock(vfs_file *f) {
     f->ops->unlock(f);
 }
@@ -439,6 +455,7 @@ static const vfs_ops ops = {
 /* ---- life ---------------------------------------------------------------------------------------
  */
 
+/* Looks at nothing yet. */
 vfs *vfs_overlay_new(const vfs_overlay_options *opt) {
     overlay *o = mem_zalloc(sizeof *o);
     o->base.ops = &ops;
@@ -449,6 +466,7 @@ vfs *vfs_overlay_new(const vfs_overlay_options *opt) {
     return &o->base;
 }
 
+/* Names and nodes; the scratch directory itself is the caller's. */
 void vfs_overlay_free(vfs *v) {
     overlay *o = overlay_of(v);
     size_t pos = 0;
@@ -467,6 +485,7 @@ void vfs_overlay_free(vfs *v) {
     mem_free(o);
 }
 
+/* Exact when nothing is under way. */
 void vfs_overlay_stats(const vfs *v, uint64_t *copied, uint64_t *files) {
     const overlay *o = overlay_of(v);
     *copied = o->copied;
