@@ -37,7 +37,7 @@ typedef struct opening {
 static void rotated(void *ctx, logfile *old, logfile *now, const logwrite_moved *moved) {
     lsm *e = ctx;
     CHECK(old->number < now->number);
-    if (e->batch.open) batch_moved(e, moved->from, moved->to);
+    if (e->batch.open) lsm_batch_moved(e, moved->from, moved->to);
 }
 
 /* calls.sealed, calls.advanced */
