@@ -14,14 +14,13 @@
 #include <stdlib.h>
 
 /* The engines there are, by name. */
-static const engine_class *const engines[] = {&bitcask_class, NULL};
+static const engine_class *const engines[] = {&bitcask_class, &lsm_class, NULL};
 
 /* One file of settings serves whichever engine runs. */
 void server_engine_settings(void (*each)(const setting *table)) {
     each(log_setting_table);
     for (const engine_class *const *k = engines; *k; k++)
         each((*k)->settings);
-    each(lsm_setting_table);
 }
 
 /* The class of the `engine` setting. */

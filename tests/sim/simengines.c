@@ -6,6 +6,7 @@
 #include "sim/sim.h"
 
 #include "engine/bitcask/bitcask.h"
+#include "engine/lsm/lsm.h"
 #include "sim/toylog.h"
 #include "storage/manifest.h"
 
@@ -47,7 +48,29 @@ static void configure_bitcask(sim *s, bool live) {
     if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
 }
 
+static void configure_lsm(sim *s, bool live) {
+    if (!live) begin_configure(s);
+    uint64_t which = live ? rng_below(&s->chance, 10) : 8;
+    if (which == 0 || which >= 8) configure_fsync(s);
+    if (which == 1 || which == 8)
+        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb", "1mb"));
+    if (which == 2 || which == 8)
+        sim_set(s, "block-cache-size", ONE_OF(s, "0", "4kb", "64kb", "1mb"));
+    if (which == 3 || which == 8)
+        sim_set(s, "memtable-size", ONE_OF(s, "64kb", "64kb", "128kb", "1mb"));
+    if (which == 4 || which == 8) sim_set(s, "table-size", ONE_OF(s, "4kb", "16kb", "64kb"));
+    if (which == 5 || which == 8) sim_set(s, "level-size-ratio", ONE_OF(s, "2", "3", "10"));
+    if (which == 6 || which == 8) sim_set(s, "level0-files", ONE_OF(s, "2", "4"));
+    if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
+}
+
 static const sim_engine engines[] = {
+    {.name = "lsm",
+     .class = &lsm_class,
+     .configure = configure_lsm,
+     .abandon = lsm_abandon,
+     .minds_room = true,
+     .tells = true},
     {.name = "bitcask",
      .class = &bitcask_class,
      .configure = configure_bitcask,

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "engine/bitcask/bitcask.h"
 #include "engine/log/settings.h"
+#include "engine/lsm/lsm.h"
 #include "support/unit.h"
 
 #include <stdio.h>
@@ -16,7 +17,7 @@ typedef struct kit_engine {
     void (*abandon)(engine *e);
 } kit_engine;
 
-static const kit_engine engines[] = {{&bitcask_class, bitcask_abandon}};
+static const kit_engine engines[] = {{&bitcask_class, bitcask_abandon}, {&lsm_class, lsm_abandon}};
 static const kit_engine *used = engines;
 
 int kit_use(const char *name) {

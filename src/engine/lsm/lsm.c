@@ -126,7 +126,6 @@ const engine_ops lsm_ops = {
     .db_stats = lsm_db_stats,
     .scan = lsm_scan,
     .token = lsm_token,
-    .prefetch = lsm_prefetch,
     .random = lsm_random,
     .due = lsm_due,
     /* batches and the log: batch.c, pace.c */
