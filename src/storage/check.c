@@ -1,5 +1,5 @@
-/* check: the manifest, the directory, and the summary; check_segment.c and check_hint.c do the
- * rest.
+/* check: the manifest, the directory, and the summary; check_segment.c, check_hint.c and
+ * check_tables.c do the rest.
  *
  * A damaged manifest does not end the check: what its edits in front of the damage say is compared
  * with the files that are there, which tells whether a cut manifest could still be right. */
@@ -35,11 +35,19 @@ void check_problem(checker *c, const char *fmt, ...) {
 void check_result_free(check_result *r) {
     CHECK(r->ndamage == 0 || r->damage);
     CHECK(r->nbad_hints == 0 || r->bad_hints);
+    CHECK(r->nbad_tables == 0 || r->bad_tables);
     manifest_state_free(&r->state);
     mem_free(r->damage);
     mem_free(r->ends);
     mem_free(r->bad_hints);
+    mem_free(r->bad_tables);
     *r = (check_result){0};
+}
+
+/* By the engine's name. */
+unsigned check_log_kind(const manifest_state *s) {
+    CHECK(s->engine[0]);
+    return strcmp(s->engine, "lsm") == 0 ? FILE_LOG : FILE_SEGMENT;
 }
 
 /* Loads the manifest, or as much of it as there is. */
@@ -60,8 +68,9 @@ static status check_manifest(checker *c) {
               (unsigned long long)r->state.store_id, r->state.engine,
               r->state.cluster ? ", cluster mode" : "", FILE_FORMAT);
     lines_say(c->say, "MANIFEST: rewrite %u, %llu edits, %zu files live, %zu pending%s",
-              r->manifest.number, (unsigned long long)r->manifest.edits, r->state.nfiles,
-              r->state.npending, r->manifest.torn ? "; its torn end is cut at the next edit" : "");
+              r->manifest.number, (unsigned long long)r->manifest.edits,
+              r->state.nfiles + r->state.tables.n, r->state.npending,
+              r->manifest.torn ? "; its torn end is cut at the next edit" : "");
     return STATUS_OK;
 }
 
@@ -77,8 +86,9 @@ static void check_name(void *ctx, const char *name) {
         lines_say(c->say, "%s: left by a crash; the next start deletes it", name);
     if (class != FILE_NAME_OURS || kind == FILE_MANIFEST) return;
     CHECK(number > 0);
-    bool known = kind == FILE_SEGMENT || kind == FILE_HINT;
-    if (known && manifest_state_find(s, number) >= 0) return;
+    bool log = kind == check_log_kind(s) || kind == FILE_HINT, known = log || kind == FILE_TABLE;
+    if (log && manifest_state_find(s, number) >= 0) return;
+    if (kind == FILE_TABLE && manifest_tables_find(&s->tables, number)) return;
     if (known && manifest_state_is_pending(s, number)) {
         lines_say(c->say, "%s: pending in the manifest; the next start deletes it", name);
         return;
@@ -101,6 +111,9 @@ static void say_summary(const checker *c) {
               (unsigned long long)r->segments, (unsigned long long)r->hints,
               (unsigned long long)r->records, text.data, (unsigned long long)r->bytes);
     CHECK(r->ndamage <= r->problems);
+    if (r->state.tables.n)
+        lines_say(c->say, "%llu tables, %llu entries", (unsigned long long)r->tables,
+                  (unsigned long long)r->entries);
     if (r->problems)
         lines_say(c->say, "%llu problems", (unsigned long long)r->problems);
     else
@@ -119,6 +132,7 @@ status check_directory(vfs *v, const char *dir, const lines *say, check_result *
     TRY(v->ops->list(v, dir, check_name, &c));
     out->ends = mem_zalloc((out->state.nfiles + 1) * sizeof *out->ends);
     status st = check_segments(&c);
+    if (status_ok(st)) st = check_tables(&c);
     mem_free(c.items);
     buf_free(&c.scratch);
     TRY(st);

@@ -1,6 +1,7 @@
 /* check: everything about a data directory that can be verified without a server: the manifest, the
- * files it lists, every record of every segment, marks, ids, compressed values, and hints against
- * their segments. Reads only. The directory must not be in use. */
+ * files it lists, every record of every segment or log file, marks, ids, compressed values, hints
+ * against their segments, every block of every table. Reads only. The directory must not be in use.
+ */
 #ifndef STAVE_STORAGE_CHECK_H
 #define STAVE_STORAGE_CHECK_H
 
@@ -28,10 +29,13 @@ typedef struct check_result {
     uint32_t *ends; /* by file: where its whole batches end */
     uint32_t *bad_hints;
     size_t nbad_hints;
+    uint32_t *bad_tables; /* of which not every block can be read */
+    size_t nbad_tables;
     uint64_t problems; /* everything that is wrong, damage included */
     uint64_t unknown;  /* files with names of ours that the manifest does not have */
     bool torn;         /* the log has a torn end: not a problem, the next start cuts it */
-    uint64_t segments, hints, records, bytes;
+    uint64_t segments; /* the log's files */
+    uint64_t hints, tables, records, entries, bytes;
     uint64_t kinds[RECORD_KINDS];
 } check_result;
 
@@ -39,5 +43,7 @@ typedef struct check_result {
  * a newer format, a disk that fails. */
 status check_directory(vfs *v, const char *dir, const lines *say, check_result *out);
 void check_result_free(check_result *r);
+/* file_kind of the log's files in this store: the LSM engine's have a kind of their own. */
+unsigned check_log_kind(const manifest_state *s);
 
 #endif

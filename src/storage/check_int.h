@@ -33,6 +33,8 @@ typedef struct checker {
 void check_problem(checker *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* All live segments, in log order. */
 status check_segments(checker *c);
+/* All tables. */
+status check_tables(checker *c);
 /* Keeps what a hint must repeat of a record. */
 void check_collect(checker *c, const record *r, uint32_t offset);
 /* The hint of the segment whose items were collected. */

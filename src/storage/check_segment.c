@@ -93,7 +93,7 @@ static void check_record(checker *c, const record *r, uint32_t offset) {
     c->res->records++;
     c->res->kinds[r->kind]++;
     c->res->bytes += r->size;
-    if (r->kind == RECORD_MANIFEST || r->kind == RECORD_HINT)
+    if (r->kind == RECORD_MANIFEST || r->kind == RECORD_HINT || r->kind == RECORD_BLOCK)
         check_problem(c, "segment %u at %u: a %s record", current(c)->number, offset,
                       record_kind_name(r->kind));
     check_marks(c, r, offset);
@@ -166,8 +166,9 @@ static status open_segment(checker *c, size_t i, opened *o) {
     CHECK(i < c->res->state.nfiles);
     const manifest_file *m = &c->res->state.files[i];
     check_damage d = {.file = i, .end = FILE_HEADER, .bad = FILE_HEADER, .header = true};
-    *o = (opened){.f = {.kind = FILE_SEGMENT, .number = m->number, .length = m->length}};
-    TRY(file_path(o->path, c->dir, FILE_SEGMENT, m->number));
+    unsigned kind = check_log_kind(&c->res->state);
+    *o = (opened){.f = {.kind = (uint8_t)kind, .number = m->number, .length = m->length}};
+    TRY(file_path(o->path, c->dir, kind, m->number));
     o->f.path = o->path;
     c->file = i;
     c->said = 0;
@@ -178,8 +179,7 @@ static status open_segment(checker *c, size_t i, opened *o) {
         return add_damage(c, d, NULL);
     }
     TRY(st);
-    st = file_header_expect(o->f.file, o->path, FILE_SEGMENT, c->res->state.store_id, m->number,
-                            NULL);
+    st = file_header_expect(o->f.file, o->path, kind, c->res->state.store_id, m->number, NULL);
     CHECK(st.code != ST_BUSY);
     if (status_ok(st)) {
         c->res->segments++;

@@ -11,6 +11,7 @@
 
 #include "base/codec.h"
 #include "base/log.h"
+#include "storage/dump_table.h"
 #include "storage/file_header.h"
 #include "storage/hint.h"
 #include "storage/manifest_state.h"
@@ -21,7 +22,10 @@
 static const struct {
     unsigned flag;
     const char *name;
-} flag_names[] = {{RECORD_NEW, "NEW"}, {RECORD_HIDES, "HIDES"}, {RECORD_CONTINUES, "CONTINUES"}};
+} flag_names[] = {{RECORD_NEW, "NEW"},
+                  {RECORD_HIDES, "HIDES"},
+                  {RECORD_HAD_EXPIRE, "HAD_EXPIRE"},
+                  {RECORD_CONTINUES, "CONTINUES"}};
 
 /* The pairs of a FLUSH or SWAP. */
 static void put_pairs(slice body, buf *out) {
@@ -90,6 +94,9 @@ void dump_record(const record *r, uint32_t offset, buf *out) {
     case RECORD_SWAP: put_pairs(r->body, out); break;
     case RECORD_MANIFEST: buf_printf(out, " edit"); break;
     case RECORD_HINT: buf_printf(out, " block %u", r->type); break;
+    case RECORD_BLOCK:
+        buf_printf(out, " %s%s", dump_block_name(r->type), r->flags & RECORD_LZ4 ? ", LZ4" : "");
+        break;
     default: put_entry(r, out);
     }
     put_flags(r, out);
@@ -156,6 +163,8 @@ static status dump_records(vfs_file *f, const file_header *h, const lines *out, 
     buf text = {0};
     bool got;
     uint32_t end = FILE_HEADER;
+    uint64_t length;
+    TRY(f->ops->size(f, &length));
     TRY(salvage_open(f, h->store_id, h->number, FILE_HEADER, UINT32_MAX, &s));
     status st = salvage_next(s, &item, &got);
     while (status_ok(st) && got) {
@@ -168,6 +177,8 @@ static status dump_records(vfs_file *f, const file_header *h, const lines *out, 
         lines_say(out, "%s", text.data);
         buf_clear(&text);
         if (item.rec.kind == RECORD_MANIFEST) manifest_ops_print(item.rec.body, &text);
+        if (item.rec.kind == RECORD_BLOCK)
+            dump_block(&item.rec, item.offset, (uint32_t)length, &text);
         say_lines(out, &text);
         st = salvage_next(s, &item, &got);
     }

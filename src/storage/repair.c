@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "storage/file_header.h"
 #include "storage/outfile.h"
+#include "storage/repair_table.h"
 #include "storage/salvage.h"
 
 #define PIECE (1u << 20) /* bytes written at a time */
@@ -53,8 +54,15 @@ void repair_explain(const check_result *found, const lines *say) {
     if (found->nbad_hints)
         lines_say(say, "--repair=hints puts %zu damaged hints aside and drops nothing",
                   found->nbad_hints);
-    if (!found->manifest_damaged && !found->nbad_hints && !found->ndamage)
+    if (!found->manifest_damaged && !found->nbad_hints && !found->ndamage && !found->nbad_tables)
         lines_say(say, "--repair has nothing for this");
+    if (found->nbad_tables) {
+        lines_say(say,
+                  "--repair=skip replaces %zu damaged tables by what can be read of them: for the "
+                  "keys that are lost, older values may show, deleted keys included",
+                  found->nbad_tables);
+        lines_say(say, "Files that go are renamed to NAME.damaged. Copy the directory first.");
+    }
     if (found->ndamage == 0) return;
     const check_damage *first = &found->damage[0];
     CHECK(first->file < s->nfiles);
@@ -66,7 +74,8 @@ void repair_explain(const check_result *found, const lines *say) {
                                        ? s->files[first->file].length - first->end
                                        : 0),
               s->nfiles - first->file - 1);
-    for (size_t i = 0; i < found->ndamage; i++) {
+    bool lsm = check_log_kind(s) == FILE_LOG;
+    for (size_t i = 0; i < found->ndamage && !lsm; i++) {
         const check_damage *d = &found->damage[i];
         uint32_t number = s->files[d->file].number;
         if (d->missing)
@@ -77,8 +86,9 @@ void repair_explain(const check_result *found, const lines *say) {
                       "%llu records behind them",
                       (unsigned long long)d->lost, number, (unsigned long long)d->readable);
     }
-    lines_say(say, "With skip, batches may be kept in part, an older value may show where the "
-                   "newer is lost, and a key may be back whose delete is lost.");
+    if (!lsm)
+        lines_say(say, "With skip, batches may be kept in part, an older value may show where the "
+                       "newer is lost, and a key may be back whose delete is lost.");
     lines_say(say, "Files that go are renamed to NAME.damaged. Copy the directory first.");
 }
 
@@ -109,7 +119,7 @@ static void remove_pending(manifest_state *s, uint32_t number) {
 /* The file is no longer data. */
 static void drop(repair *r, uint32_t number) {
     CHECK(number > 0);
-    CHECK(r->ndropped < r->found->state.nfiles);
+    CHECK(r->ndropped < r->found->state.nfiles + r->found->nbad_tables);
     r->dropped[r->ndropped++] = number;
     add_pending(&r->state, number);
 }
@@ -153,7 +163,7 @@ static status seal(repair *r, size_t i, uint32_t length) {
     char path[FILE_PATH_MAX];
     vfs_file *f;
     CHECK(i < r->state.nfiles && length >= FILE_HEADER);
-    TRY(file_path(path, r->dir, FILE_SEGMENT, r->state.files[i].number));
+    TRY(file_path(path, r->dir, check_log_kind(&r->state), r->state.files[i].number));
     TRY(vfs_open(r->v, path, VFS_READ | VFS_WRITE, &f));
     status st = r->state.files[i].length ? STATUS_OK : write_again(f, path, length);
     if (status_ok(st)) st = f->ops->fsync(f);
@@ -167,7 +177,7 @@ static status seal(repair *r, size_t i, uint32_t length) {
 
 /* Renames a file to NAME.damaged; nothing if there is none. */
 static status put_aside(repair *r, unsigned kind, uint32_t number) {
-    CHECK(kind == FILE_SEGMENT || kind == FILE_HINT);
+    CHECK(kind != FILE_MANIFEST && number > 0);
     char path[FILE_PATH_MAX], to[FILE_PATH_MAX + 16];
     TRY(file_path(path, r->dir, kind, number));
     int n = snprintf(to, sizeof to, "%s.damaged", path);
@@ -352,9 +362,58 @@ static status replace(repair *r, const uint32_t *numbers) {
     return r->v->ops->sync_dir(r->v, r->dir);
 }
 
+/* Table `from` is replaced by what was read of it, which is table `number`, pending so far. With
+ * nothing read it is dropped, and the number stays pending: the next start unlinks the file. */
+static void replace_table(repair *r, const manifest_table *from, uint32_t number,
+                          const table_summary *got) {
+    CHECK(manifest_tables_find(&r->state.tables, from->number));
+    manifest_table t = *from;
+    t.number = number;
+    t.length = got->length;
+    t.entries = got->entries;
+    t.tombstones = got->tombstones;
+    t.drops = got->drops;
+    t.plain_bytes = got->plain_bytes;
+    manifest_tables_remove(&r->state.tables, from->number);
+    drop(r, from->number);
+    if (got->entries == 0) return;
+    remove_pending(&r->state, number);
+    manifest_tables_put(&r->state.tables, &t);
+}
+
+/* Every damaged table, one after the other; each keeps its level, age and bounds. */
+static status skip_tables(repair *r) {
+    const check_result *found = r->found;
+    uint64_t first = r->state.ids[MANIFEST_IDS_FILE];
+    CHECK(found->nbad_tables > 0);
+    if (first + found->nbad_tables > UINT32_MAX)
+        return status_make(ST_LIMIT, "no file numbers are left");
+    r->state.ids[MANIFEST_IDS_FILE] = first + found->nbad_tables;
+    for (size_t k = 0; k < found->nbad_tables; k++)
+        add_pending(&r->state, (uint32_t)(first + k));
+    TRY(write_manifest(r));
+    for (size_t k = 0; k < found->nbad_tables; k++) {
+        const manifest_table *from =
+            manifest_tables_find(&found->state.tables, found->bad_tables[k]);
+        table_summary got;
+        CHECK(from);
+        status st = repair_table(r->v, r->dir, r->state.store_id, from, (uint32_t)(first + k),
+                                 r->say, &got);
+        if (st.code == ST_NOT_FOUND)
+            lines_say(r->say, "table %u: missing; all of its keys are lost", from->number);
+        else
+            TRY(st);
+        replace_table(r, from, (uint32_t)(first + k), &got);
+        buf_free(&got.first);
+        buf_free(&got.last);
+    }
+    return r->v->ops->sync_dir(r->v, r->dir);
+}
+
 /* Every damaged file is replaced by what can be read of it. */
 static status skip(repair *r) {
     CHECK(r->ndropped == 0);
+    if (r->found->nbad_tables) return skip_tables(r);
     uint32_t *numbers = mem_zalloc(r->found->ndamage * sizeof *numbers);
     CHECK(r->found->ndamage > 0);
     status st = checkpoint(r);
@@ -370,7 +429,8 @@ static status install(repair *r) {
     TRY(write_manifest(r));
     for (size_t i = 0; i < r->ndropped; i++) {
         TRY(put_aside(r, FILE_HINT, r->dropped[i]));
-        TRY(put_aside(r, FILE_SEGMENT, r->dropped[i]));
+        bool in_table = manifest_tables_find(&r->found->state.tables, r->dropped[i]);
+        TRY(put_aside(r, in_table ? FILE_TABLE : check_log_kind(&r->state), r->dropped[i]));
     }
     TRY(r->v->ops->sync_dir(r->v, r->dir));
     for (size_t i = 0; i < r->ndropped; i++)
@@ -399,8 +459,17 @@ static status possible(const check_result *found, repair_mode mode) {
     if (found->manifest_damaged && (found->unknown || found->ndamage))
         return status_make(ST_INVALID, "the manifest is damaged, and as of its last good edit it "
                                        "does not fit the files: take a copy from a backup");
-    if (mode == REPAIR_HINTS && (found->ndamage || found->manifest_damaged))
+    if (mode == REPAIR_HINTS && (found->ndamage || found->nbad_tables || found->manifest_damaged))
         return status_make(ST_INVALID, "more than hints is damaged");
+    if (found->manifest_damaged && found->nbad_tables)
+        return status_make(ST_INVALID, "the manifest and tables are damaged: take a copy from a "
+                                       "backup");
+    bool lsm = check_log_kind(&found->state) == FILE_LOG;
+    if (lsm && mode == REPAIR_SKIP && found->ndamage)
+        return status_make(ST_INVALID, "the log of this engine can only be cut; then skip what is "
+                                       "damaged of its tables");
+    if (mode == REPAIR_CUT && found->nbad_tables && !found->ndamage)
+        return status_make(ST_INVALID, "no log is damaged; a table can only be skipped through");
     return STATUS_OK;
 }
 
@@ -413,10 +482,10 @@ status repair_directory(vfs *v, const char *dir, const check_result *found, repa
     TRY(possible(found, mode));
     manifest_state_copy(&r.state, &found->state);
     r.rewrites = found->manifest.number;
-    r.dropped = mem_zalloc((found->state.nfiles + 1) * sizeof *r.dropped);
+    r.dropped = mem_zalloc((found->state.nfiles + found->nbad_tables + 1) * sizeof *r.dropped);
     CHECK(r.rewrites > 0);
     status st = repair_hints(&r);
-    if (status_ok(st) && found->ndamage) {
+    if (status_ok(st) && (found->ndamage || (found->nbad_tables && mode == REPAIR_SKIP))) {
         st = mode == REPAIR_CUT ? cut(&r) : skip(&r);
         if (status_ok(st)) st = install(&r);
     } else if (status_ok(st) && found->manifest_damaged) {

@@ -285,8 +285,8 @@ static inline const char *walk(slice bytes, const parts *b, size_t r, slice rest
     return end;
 }
 
-/* Starts fetching [p, end), at most `lines` cache lines of it: a block that was not used lately comes
- * from memory, and lines that are asked for together come together. */
+/* Starts fetching [p, end), at most `lines` cache lines of it: a block that was not used lately
+ * comes from memory, and lines that are asked for together come together. */
 static inline void fetch(const char *p, const char *end, int lines) {
     for (; lines > 0 && p < end; p += 64, lines--)
         __builtin_prefetch(p);
