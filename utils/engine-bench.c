@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "engine/engine.h"
+#include "engine/lsm/lsm.h"
 
 #define KEY_BYTES   16
 #define POOL        (1u << 20)   /* bytes that values are pieces of */
@@ -50,7 +51,7 @@ static const char usage[] =
     "  reopen        closes the engine and opens it again\n"
     "\n"
     "Options:\n"
-    "  --engine E      bitcask (default)\n"
+    "  --engine E      bitcask (default) or lsm\n"
     "  --keys N        keys there are (1000000)\n"
     "  --reads N       operations of readrandom, readmissing, seekrandom, deleterandom (keys)\n"
     "  --value-size N  bytes (100)\n"
@@ -62,7 +63,7 @@ static const char usage[] =
     "  --json          a JSON object for each workload, instead of a line of a table\n"
     "  --SETTING V     a setting of the engine's, as stave-server has it\n";
 
-static const engine_class *const classes[] = {&bitcask_class, NULL};
+static const engine_class *const classes[] = {&bitcask_class, &lsm_class, NULL};
 
 static struct options {
     const char *dir;
@@ -391,8 +392,8 @@ static uint64_t written_bytes(void) {
         char *colon = memchr(line, ':', (size_t)(end - line));
         if (!colon) continue;
         slice name = slice_of(line, (size_t)(colon - line));
-        static const char *const names[] = {"written_bytes", "merge_bytes_written",
-                                            "flush_bytes_written", "compaction_bytes_written"};
+        static const char *const names[] = {"written_bytes", "merge_bytes_written", "flush_bytes",
+                                            "compaction_bytes_written"};
         for (size_t i = 0; i < sizeof names / sizeof *names; i++)
             if (slice_eq(name, slice_cstr(names[i]))) sum += strtoull(colon + 1, NULL, 10);
     }
