@@ -135,6 +135,7 @@ void runs_add(runs *x, rng *r, unsigned percent, unsigned tables, unsigned level
         value.len += 8;
         buf_append_char(&value, 0);
         buf_append_char(&value, rng_below(r, 4) ? TABLE_PRESENT : TABLE_TOMBSTONE);
+        buf_append_char(&value, 0); /* as an element: no expire time */
         buf_append_char(&value, (char)x->n);
         for (size_t n = rng_below(r, 20); n > 0; n--)
             buf_append_char(&value, (char)rng_below(r, 256));
