@@ -92,6 +92,7 @@ static void world_free(world *w) {
 
 /* The cell that counts, if it is not a tombstone. */
 static bool present(const runs *x, size_t i, slice *cell) {
+    *cell = SLICE_EMPTY;
     unsigned n = i < x->nkeys ? runs_newest(x, i) : x->n;
     if (n == x->n) return false;
     *cell = x->run[n].cells[i];
