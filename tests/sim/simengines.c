@@ -10,10 +10,13 @@
 #include "sim/toylog.h"
 #include "storage/manifest.h"
 
-/* One of the texts, by chance. */
+/* One of the texts, or numbers, by chance. */
 #define ONE_OF(s, ...)                                                                             \
     ((const char *const[]){__VA_ARGS__}[rng_below(                                                 \
         &(s)->chance, sizeof((const char *[]){__VA_ARGS__}) / sizeof(char *))])
+#define NUMBER_OF(s, ...)                                                                          \
+    ((const int64_t[]){__VA_ARGS__}[rng_below(                                                     \
+        &(s)->chance, sizeof((const int64_t[]){__VA_ARGS__}) / sizeof(int64_t))])
 
 static void configure_fsync(sim *s) {
     sim_set_fsync(s, ONE_OF(s, "always", "always", "everysec", "everysec", "no"));
@@ -48,29 +51,38 @@ static void configure_bitcask(sim *s, bool live) {
     if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
 }
 
+/* Below what a user may set: the engine reads these as it goes. */
+static void tune(sim *s, const char *name, int64_t *which, int64_t value) {
+    *which = value;
+    sim_say(s, "set %s %lld", name, (long long)value);
+}
+
+#define TUNE(s, field, ...) tune(s, #field, &lsm_conf.field, NUMBER_OF(s, __VA_ARGS__))
+
 static void configure_lsm(sim *s, bool live) {
     if (!live) begin_configure(s);
-    uint64_t which = live ? rng_below(&s->chance, 10) : 8;
-    if (which == 0 || which >= 8) configure_fsync(s);
-    if (which == 1 || which == 8)
-        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb", "1mb"));
-    if (which == 2 || which == 8)
-        sim_set(s, "block-cache-size", ONE_OF(s, "0", "4kb", "64kb", "1mb"));
-    if (which == 3 || which == 8)
-        sim_set(s, "memtable-size", ONE_OF(s, "64kb", "64kb", "128kb", "1mb"));
-    if (which == 4 || which == 8) sim_set(s, "table-size", ONE_OF(s, "4kb", "16kb", "64kb"));
-    if (which == 5 || which == 8) sim_set(s, "level-size-ratio", ONE_OF(s, "2", "3", "10"));
-    if (which == 6 || which == 8) sim_set(s, "level0-files", ONE_OF(s, "2", "4"));
-    if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
+    uint64_t which = live ? rng_below(&s->chance, 15) : 99;
+    if (which == 0 || which >= 14) configure_fsync(s);
+    if (which == 1 || which == 99)
+        sim_set(s, "segment-size", ONE_OF(s, "64kb", "64kb", "96kb", "256kb"));
+    if (which == 2 || which == 99) sim_set(s, "compression", ONE_OF(s, "lz4", "no"));
+    if (which == 3 || which == 99) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
+    if (which == 4 || which == 99)
+        TUNE(s, memtable_size, 1 << 10, 4 << 10, 4 << 10, 16 << 10, 64 << 10, 256 << 10);
+    if (which == 5 || which == 99) TUNE(s, block_cache_size, 0, 0, 4 << 10, 64 << 10, 1 << 20);
+    if (which == 6 || which == 99) TUNE(s, block_size, 256, 256, 1024, 4096, 65536);
+    if (which == 7 || which == 99) TUNE(s, bloom_bits, 0, 1, 10, 10, 20);
+    if (which == 8 || which == 99) TUNE(s, level0_files, 1, 2, 2, 4);
+    if (which == 9 || which == 99) TUNE(s, level_size_ratio, 2, 2, 3, 10);
+    if (which == 10 || which == 99)
+        TUNE(s, table_size, 1 << 10, 4 << 10, 4 << 10, 16 << 10, 1 << 20);
+    if (which == 11 || which == 99) TUNE(s, compaction_rate_limit, 0, 0, 0, 1 << 20);
+    if (which == 12 || which == 99) TUNE(s, compaction_jobs, 1, 2, 3);
+    if (which == 13 || which == 99) s->budget = (uint64_t)NUMBER_OF(s, 0, 0, 1 << 20, 64 << 20);
+    if (which == 13 && s->e) engine_budget(s->e, s->budget);
 }
 
 static const sim_engine engines[] = {
-    {.name = "lsm",
-     .class = &lsm_class,
-     .configure = configure_lsm,
-     .abandon = lsm_abandon,
-     .minds_room = true,
-     .tells = true},
     {.name = "bitcask",
      .class = &bitcask_class,
      .configure = configure_bitcask,
@@ -78,6 +90,13 @@ static const sim_engine engines[] = {
      .minds_room = true,
      .tells = true,
      .keeps_access = true},
+    {.name = "lsm",
+     .class = &lsm_class,
+     .configure = configure_lsm,
+     .abandon = lsm_abandon,
+     .minds_room = true,
+     .tells = true,
+     .collects = true},
     {.name = "toy", .class = &toy_class, .configure = configure_toy, .keeps_access = true},
 };
 
