@@ -7,6 +7,7 @@
 
 static const convert_engine engines[] = {
     {&bitcask_class, bitcask_abandon},
+    {&lsm_class, lsm_abandon},
 };
 #define ENGINES (sizeof engines / sizeof *engines)
 
@@ -25,8 +26,7 @@ const char *convert_engine_name(size_t i) {
 /* The tables, and NULL behind the last. */
 static const setting *table(size_t i) {
     if (i == 0) return log_setting_table;
-    if (i == 1) return lsm_setting_table;
-    return i == 2 ? bitcask_class.settings : NULL;
+    return i <= ENGINES ? engines[i - 1].klass->settings : NULL;
 }
 
 /* Every table, whichever engines take part. */

@@ -84,9 +84,9 @@ static uint64_t sub_filter(const lsm *e, uint32_t pdb, uint64_t coll, unsigned m
     return mix(hash ^ coll * 0xff51afd7ed558ccdULL, space_of(pdb, LKEY_SUB) << 8 | map);
 }
 
-/* An element's. */
+/* An element's; or, with map ENGINE_MAPS, what no element of the collection reaches. */
 lkey lkey_sub(const lsm *e, buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey) {
-    CHECK(coll > 0 && map < ENGINE_MAPS && subkey.len <= ENGINE_SUBKEY_MAX);
+    CHECK(coll > 0 && map <= ENGINE_MAPS && subkey.len <= ENGINE_SUBKEY_MAX);
     char *p = begin(out, pdb, LKEY_SUB, LKEY_SUB_HEAD + subkey.len);
     p = put_be64(p, coll);
     *p++ = (char)map;

@@ -84,8 +84,9 @@ static void put_coll(engine *e, uint32_t db, const char *key, int elements) {
     for (int i = 0; i < elements; i++) {
         char sub[16];
         int n = snprintf(sub, sizeof sub, "s%d", i);
-        assert_int_equal(engine_map_put(e, &c, (unsigned)i % 2, slice_of(sub, (size_t)n),
-                                        SLICE("element"), i % 7 == 0 ? 1000 + i : 0),
+        assert_int_equal(engine_map_put(e, &c, i % 2 ? ENGINE_MAPS - 1 : 0,
+                                        slice_of(sub, (size_t)n), SLICE("element"),
+                                        i % 7 == 0 ? 1000 + i : 0),
                          ENGINE_OK);
     }
     engine_commit(e);
