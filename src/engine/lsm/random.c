@@ -29,7 +29,8 @@ typedef struct pick {
     unsigned kind; /* MAIN or DUE */
     bool expire;   /* of MAIN: only with an expire time */
     buf from, to, at;
-    uint64_t total; /* keys in all that was considered */
+    uint64_t low, high; /* numbers of the first and the last key in the range */
+    uint64_t total;     /* keys in all that was considered */
     const memtable *mem;
     const table_ref *table;
     size_t first, parts; /* of the table, in the range */
@@ -109,16 +110,17 @@ static void place_in_memtable(pick *p) {
 static void place_in_table(pick *p) {
     const table *t = p->table->t;
     size_t i = p->first + rng_below(p->e->env->rng, p->parts);
-    uint64_t low = 0, high = UINT64_MAX;
+    uint64_t low = p->low, high = p->high;
     table_partition_key(t, i, &p->at);
     if (slice_cmp(buf_slice(&p->at), buf_slice(&p->from)) > 0)
         low = number_of(buf_slice(&p->at), low);
+    slice end = p->table->limit;
     if (i + 1 < table_partitions(t)) {
         table_partition_key(t, i + 1, &p->at);
-        if (slice_cmp(buf_slice(&p->at), buf_slice(&p->to)) < 0)
-            high = number_of(buf_slice(&p->at), high);
+        end = buf_slice(&p->at);
     }
-    if (high > low) low += rng_below(p->e->env->rng, high - low);
+    if (slice_cmp(end, buf_slice(&p->to)) < 0) high = number_of(end, high);
+    if (high > low) low += rng_below(p->e->env->rng, high - low + (high != UINT64_MAX));
     lkey_kind_start(&p->at, p->pdb, p->kind);
     put_be64(buf_reserve(&p->at, 8), low);
     p->at.len += 8;
@@ -128,6 +130,7 @@ static void place_in_table(pick *p) {
 static void choose_place(pick *p) {
     const version *v = p->e->current;
     p->total = 0;
+    p->mem = NULL;
     for (const memtable *m = p->e->active; m; m = m->older)
         consider_memtable(p, m);
     for (unsigned l = 0; l < LSM_LEVELS; l++)
@@ -206,12 +209,21 @@ static engine_result take(pick *p, const walk *w, buf *key, entry *meta) {
     return ENGINE_OK;
 }
 
+/* What numbers there are in the range; false if it is empty, or can't be read. */
+static bool measure(pick *p, walk *w) {
+    if (!walk_first(w)) return false;
+    p->low = number_of(walk_key(w), 0);
+    if (!walk_last(w)) return false;
+    p->high = number_of(walk_key(w), UINT64_MAX);
+    return true;
+}
+
 /* Some tries of bounded work; then one that finds something if there is anything. */
 static engine_result pick_one(pick *p, uint64_t keys, buf *key, entry *meta) {
     lsm *e = p->e;
     walk *w = walk_new(e, buf_slice(&p->from), buf_slice(&p->to), WALK_SCAN | WALK_ALL);
-    bool there = false;
-    for (unsigned i = 0; i <= TRIES && !there; i++) {
+    bool some = measure(p, w), there = false;
+    for (unsigned i = 0; some && i <= TRIES && !there; i++) {
         choose_place(p);
         uint64_t skip = rng_below(e->env->rng, keys < SUCCESSORS ? keys : SUCCESSORS);
         there = go_to(p, w, i < TRIES ? skip : 0, i < TRIES ? PASS_MOST : UINT64_MAX, meta);
