@@ -124,8 +124,12 @@ static flush_job *begin(lsm *e, memtable *m) {
     f->job.child.done = child_done;
     f->job.child.progress = child_told;
     f->job.child.ctx = f;
-    job_take_names(&f->job, (uint32_t)(memtable_bytes(m) / TABLE_BYTES) + 2);
     e->jobs->flush = f;
+    /* one that came to nothing still moves the log's end of what is needed */
+    if (memtable_entries(m) == 0)
+        f->job.step = JOB_SETTLING;
+    else
+        job_take_names(&f->job, (uint32_t)(memtable_bytes(m) / TABLE_BYTES) + 2);
     return f;
 }
 
@@ -220,13 +224,13 @@ static status flush_here(lsm *e, memtable *m) {
     buf result = {0};
     flush_job *f = begin(e, m);
     status s = meta_wait(&e->meta, f->job.gen);
-    if (status_ok(s)) {
+    if (status_ok(s) && f->job.step == JOB_NAMING) {
         f->job.spec.numbers = f->job.names;
         f->job.spec.n = f->job.nnames;
         f->job.step = JOB_RUNNING;
         s = flush_child_run(&f->job.child, e->fs, &result);
+        if (status_ok(s)) s = job_take_result(&f->job, buf_slice(&result), 0, e->recency);
     }
-    if (status_ok(s)) s = job_take_result(&f->job, buf_slice(&result), 0, e->recency);
     buf_free(&result);
     if (!status_ok(s)) {
         failed(e, s);

@@ -12,12 +12,24 @@ void lsm_jobs_new(lsm *e) {
     pace_init(&e->jobs->pace);
 }
 
+/* What is written over and over fills the log and no memtable: then the log's length is a reason to
+ * flush, too. */
+static void bound_log(lsm *e) {
+    uint64_t bytes = 0;
+    CHECK(e->nlogs > 0);
+    if (e->nfrozen || e->jobs->flush || chain_is_dead(&e->log)) return;
+    for (uint32_t i = 0; i < e->nlogs; i++)
+        if (e->logs[i]->state == LOGFILE_SEALED) bytes += e->logs[i]->end;
+    if (bytes > 2 * lsm_memtable_size(e) + (uint64_t)log_conf.segment_size) lsm_switch(e);
+}
+
 /* Ten times a second. */
 void lsm_jobs_cron(lsm *e) {
     CHECK(e->jobs && !e->batch.open);
     if (e->jobs->closing) return;
     flush_cron(e);
     lsm_logs_retire(e);
+    bound_log(e);
     job_drop_advance(e);
     if (!chain_is_dead(&e->log)) job_drop_dead(e);
     compact_cron(e);

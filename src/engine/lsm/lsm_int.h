@@ -101,7 +101,7 @@ uint64_t lsm_now_us(lsm *e);
        */
 
 /* Freezes the active memtable, with the totals as they are at `end` in the log, and goes on in a
- * new one. Nothing happens if it is empty. Not in a batch. */
+ * new one. Nothing happens if it is empty and the log is still in the same file. Not in a batch. */
 void lsm_freeze(lsm *e, log_pos end);
 /* The same at the log's end; if the log's next file is ready it goes on there, so that the one with
  * these records can go once they are in tables. */

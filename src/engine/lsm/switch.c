@@ -12,8 +12,9 @@
 /* The totals are what they were behind the last record, as no batch is open. */
 void lsm_freeze(lsm *e, log_pos end) {
     memtable *m = e->active;
+    log_pos last = m->older ? m->older->end : e->flushed;
     CHECK(!e->batch.open && end > 0 && m->end == 0);
-    if (memtable_entries(m) == 0) return;
+    if (memtable_entries(m) == 0 && log_pos_file(end) == log_pos_file(last)) return;
     m->end = end;
     lsm_dbs_freeze(e, m);
     e->active = memtable_new(m->number + 1);
