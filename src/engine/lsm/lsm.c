@@ -101,6 +101,7 @@ static const metric_section *lsm_metrics(engine *e) {
 
 const engine_ops lsm_ops = {
     .name = "lsm",
+    .no_eviction = true,
     .close = lsm_close,
     /* main entries: entries.c, move.c, scan.c */
     .get = lsm_get,
