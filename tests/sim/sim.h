@@ -226,8 +226,9 @@ engine_result sim_read_coll(sim *s, uint32_t db, slice key, buf *sub);
 
 /* simverify.c: all of the engine's contents against the model's. */
 /* After an open: goes back to the batch at which the engine stands; fails if there is none at or
- * beyond `promised`. */
-void sim_verify_recovered(sim *s, uint64_t promised);
+ * beyond `promised`. False if some of its data can't be read, for damage that was done: then it may
+ * be at an earlier batch, which differs in that. */
+bool sim_verify_recovered(sim *s, uint64_t promised);
 /* Now, with nothing to go back over. */
 void sim_verify_now(sim *s);
 /* All is released: then so is the position of everything that can be read. */

@@ -196,13 +196,14 @@ static void try_second(sim *s) {
     if (st.code != ST_BUSY) sim_fail(s, "a second engine was not refused: %s", st.msg);
 }
 
-/* Where the engine stands after an open: the model follows, and all of that is promised. */
-static void begin_life(sim *s, uint64_t promise) {
+/* Where the engine stands after an open: the model follows, and all of that is promised. False if
+ * damage hides where that is. */
+static bool begin_life(sim *s, uint64_t promise) {
     s->released = engine_released(s->e);
     s->durable = engine_durable(s->e);
     note_counts(s);
     uint64_t before = engine_mem_batches(s->model);
-    sim_verify_recovered(s, promise);
+    bool sure = sim_verify_recovered(s, promise);
     uint64_t now = engine_mem_batches(s->model);
     sim_say(s, "recovered at batch %llu of %llu, %llu promised", (unsigned long long)now,
             (unsigned long long)before, (unsigned long long)promise);
@@ -220,6 +221,7 @@ static void begin_life(sim *s, uint64_t promise) {
     sim_observe(s);
     sim_verify_positions(s);
     if (sim_permille(s, 100)) try_second(s);
+    return sure;
 }
 
 /* ---- one life -----------------------------------------------------------------------------------
@@ -257,6 +259,7 @@ static void arm_life(sim *s) {
     *simchild_knobs_of(s->children) = s->child_knobs;
 }
 
+/* A clean end. */
 static void close_cleanly(sim *s, uint64_t *promise) {
     disarm(s);
     /* A worker may have failed without the engine having heard of it. */
@@ -360,7 +363,7 @@ void sim_lives(sim *s) {
     for (unsigned round = 0; round < s->style.rounds; round++) {
         sim_total.rounds++;
         if (!open_engine(s, &promise)) return;
-        begin_life(s, promise);
+        if (!begin_life(s, promise)) break;
         live(s, &promise);
         if (s->style.profile != SIM_FLIPS || sim_permille(s, 400)) continue;
         buf where = {0};
@@ -371,8 +374,10 @@ void sim_lives(sim *s) {
         }
         buf_free(&where);
     }
-    if (!open_engine(s, &promise)) return;
-    begin_life(s, promise);
     uint64_t whole;
+    if (!s->e) {
+        if (!open_engine(s, &promise)) return;
+        (void)begin_life(s, promise);
+    }
     close_cleanly(s, &whole);
 }

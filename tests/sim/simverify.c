@@ -21,6 +21,7 @@ typedef struct contents {
     sim *s;
     omap *dbs[SIM_DBS];   /* key -> content */
     bool partly[SIM_DBS]; /* more keys may be there, which damage hides */
+    bool unreadable;      /* something is, or is hidden so */
     buf shown;            /* by one call of scan: u32 length and bytes of each key */
     uint32_t suspect_db;
     buf suspect; /* key that made the last comparison fail */
@@ -108,7 +109,7 @@ static void read_names(contents *all, uint32_t db) {
             continue;
         }
         if (r == ENGINE_ERROR && s->flipped) {
-            all->partly[db] = true;
+            all->partly[db] = all->unreadable = true;
             return;
         }
         if (r != ENGINE_OK) sim_fail(s, "scan: %s", engine_error(s->e).msg);
@@ -150,6 +151,7 @@ static void read_db(contents *all, uint32_t db) {
         expires += c->expires;
         unreadable |= c->unreadable;
     }
+    all->unreadable |= unreadable;
     engine_db_stats_of(s->e, db, &st);
     if (all->partly[db]) return;
     if (st.keys != omap_count(all->dbs[db]) || (st.expires != expires && !unreadable))
@@ -265,7 +267,7 @@ static void adopt_access(contents *all) {
                 engine_set_access(all->s->model, &ent, ((content *)v)->access);
 }
 
-void sim_verify_recovered(sim *s, uint64_t promised) {
+bool sim_verify_recovered(sim *s, uint64_t promised) {
     contents all;
     uint64_t last = engine_mem_batches(s->model), token = engine_token(s->e, SLICE("probe"));
     if (s->token_probe && s->token_probe != token) sim_fail(s, "a token has changed");
@@ -281,8 +283,10 @@ void sim_verify_recovered(sim *s, uint64_t promised) {
         engine_mem_rollback(s->model, now - 1);
     }
     adopt_access(&all);
+    bool sure = !all.unreadable;
     free_all(&all);
     check_engine(s);
+    return sure;
 }
 
 static void each_position(void *ctx, slice key, const entry *meta) {
