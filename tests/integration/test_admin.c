@@ -181,9 +181,8 @@ static const char *const bitcask_fields[] = {
     "segments", "segment_bytes_live", "keydir_bytes", "merge_in_progress", "merges", "hints", NULL,
 };
 static const char *const lsm_fields[] = {
-    "memtables",
     "memtable_bytes",
-    "levels",
+    "memtables_frozen",
     "tables",
     "table_bytes",
     "flushes",
@@ -197,9 +196,10 @@ static const char *const lsm_fields[] = {
     "stalls",
     "stall_reason",
     "stall_usec",
-    "filter_negatives",
-    "filter_false_positives",
-    "filter_bytes",
+    "bloom_checks",
+    "bloom_negatives",
+    "bloom_false_positives",
+    "filter_index_ram",
     NULL,
 };
 

@@ -8,7 +8,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import Stave, expect, files_of, free_port, run_once  # noqa: E402
+from tests.integration.harness import Stave, by_engine, expect, files_of, free_port, run_once  # noqa: E402
 
 
 def refuses(*args, says, lines=1, stdin=None):
@@ -70,7 +70,7 @@ def test_options():
 
 
 def test_engine_names_choices():
-    refuses("--engine", "rocks", says=["rocks", "bitcask"])
+    refuses("--engine", "rocks", says=["rocks", "bitcask", "lsm"])
 
 
 def test_config_files():
@@ -190,6 +190,22 @@ def test_directory_of_something_else():
             f.write(b"who put this here?")
         bad_directory(s.data_directory(), ["0000000999.seg"])
         os.unlink(stranger)
+        expect(s.start().connect().call("GET", "k"), b"v")
+
+
+def test_directory_of_another_engine():
+    """It is left alone, and who comes learns of the tool that converts."""
+    other = by_engine(bitcask="lsm", lsm="bitcask")
+    with Stave().start() as s:
+        s.connect().call("SET", "k", "v")
+        s.stop()
+        before = files_of(s.data_directory())
+        status, _, err = run_once("--port", free_port(), "--bind", "127.0.0.1", "--dir",
+                                  s.data_directory(), "--engine", other)
+        expect((status, len(err.strip().split("\n"))), (1, 1), err)
+        for word in ("bitcask", "lsm", "stave-convert", s.data_directory()):
+            assert word in err, "%r is not in %r" % (word, err)
+        expect(files_of(s.data_directory()), before)
         expect(s.start().connect().call("GET", "k"), b"v")
 
 

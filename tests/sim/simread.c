@@ -125,6 +125,7 @@ static void check_shown(visit *v, uint64_t cursor, uint64_t next) {
 static engine_result scan_some(sim *s) {
     visit v = {.s = s};
     uint64_t next, from = s->cursor;
+    engine_result r;
     if (!from) {
         sim_unwatch(s);
         s->cursor_db = sim_pick_db(s);
@@ -132,7 +133,11 @@ static engine_result scan_some(sim *s) {
               ENGINE_OK);
     }
     size_t want = rng_below(&s->chance, 20);
-    engine_result r = engine_scan(s->e, s->cursor_db, from, want, &next, each_key, &v);
+    if (sim_permille(s, 10)) { /* a cursor that nobody was given */
+        r = engine_scan(s->e, s->cursor_db, UINT64_MAX - want, want, &next, each_key, &v);
+        if (r != ENGINE_OK || next || v.keys.len) sim_fail(s, "a scan beyond all tokens");
+    }
+    r = engine_scan(s->e, s->cursor_db, from, want, &next, each_key, &v);
     r = sim_agree(s, "scan", SLICE_EMPTY, r, ENGINE_OK);
     if (r == ENGINE_OK) {
         check_shown(&v, from, next);

@@ -16,6 +16,7 @@ engine_result lsm_scan(engine *base, uint32_t db, uint64_t from, size_t want, ui
                        void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
     lsm *e = lsm_of(base);
     *next = 0;
+    if (from >= 1ULL << TOKEN_BITS) return ENGINE_OK; /* a cursor that nobody was given */
     uint32_t pdb = lsm_db(e, db)->number;
     slice first = lkey_token_start(&e->key, pdb, from);
     slice end = lkey_kind_start(&e->key2, pdb, LKEY_MAIN + 1);
