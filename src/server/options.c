@@ -26,7 +26,7 @@ static const char usage[] =
     "Examples:\n"
     "  stave-server                                  defaults: port 6379, data in ./data\n"
     "  stave-server /etc/stave.conf --loglevel verbose\n"
-    "  stave-server --port 7000 --dir /srv/stave --engine bitcask --appendfsync always\n"
+    "  stave-server --port 7000 --dir /srv/stave --engine lsm --appendfsync always\n"
     "  echo 'maxmemory 2gb' | stave-server -\n";
 
 static bool starts_option(const char *arg) {
