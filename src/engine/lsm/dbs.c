@@ -318,12 +318,13 @@ void lsm_dbs_flushed(lsm *e, const memtable *m) {
     mapping_flies(e, m->end);
 }
 
-/* For pdbs_prune: those that a crash could bring back. */
+/* For pdbs_prune: those below dead_below that a crash could bring back. Others that are unmapped
+ * may come back too, but need not be known: their numbers say it. */
 static bool may_return(const lsm *e, const lpdb *d) {
     const manifest_state *m = meta_state(&e->meta);
     for (size_t i = 0; i < m->nmap; i++)
         if (m->map[i].pdb == d->number) return true;
-    return d->number >= e->dead_below;
+    return false;
 }
 
 /* Only of a position that is durable: a mapping must not be newer than the data (L7). */
