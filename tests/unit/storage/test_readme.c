@@ -10,12 +10,14 @@
 #include "storage/logscan.h"
 #include "storage/logwrite.h"
 #include "storage/manifest.h"
+#include "storage/table.h"
 #include "support/memfs.h"
 
 #define README  "src/storage/README.md"
 #define STORE   0x1122334455667788u
 #define SEG     "d/0000000012.seg"
 #define HINT    "d/0000000012.hint"
+#define TABLE   "d/0000000021.sst"
 #define LENGTH  173
 #define EXPIRES 1700000000000
 
@@ -52,6 +54,21 @@ static const char hint_hex[] = "8953544156450d0a01000000030000008877665544332211
                                "0000000000000000000000000000000000000000000000000000000000000000"
                                "000000000000000000000000000000000000000000000000000000000000009f"
                                "00000040000000ef00000040000000";
+
+static const char table_hex[] = "8953544156450d0a010000000500000088776655443322111500000000000000"
+                                "0000000000000000000000000000000000000000000000000000000099090c1d"
+                                "d496550f560d7b57460000000c01000003000000010000001000000004000000"
+                                "0000d034490a7e012000000000000003000c01017e0a4934d00000006f6c6400"
+                                "00090103000000000000012c010803032d016602003121d60dfceca350db7f00"
+                                "00000c0200004000000006000000000000000000000000002000020000000000"
+                                "0800000000000000001000000000000100000000008000000000000000000080"
+                                "0000000000000000240008800800010000000100000001000000100000000000"
+                                "0000000000002c00000000000003017e0a4934d00000006f6c64000008400000"
+                                "005600000095aef135d9554caf3b0000000c0300000100000001000000010000"
+                                "001000000000000000000000002c00000000000003017e0a4934d00000006f6c"
+                                "6400000c960000008f000000400000006c45940977402784400000000c040000"
+                                "250100000100000001000000001000000a000000000000000300000000000000"
+                                "0100000000000000010000000000000031000000000000000200000000000000";
 
 static int digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -294,11 +311,64 @@ static void test_hint(void **state) {
     memfs_free(fs);
 }
 
+/* ---- the table ------------------------------------------------------------------------------- */
+
+static const struct {
+    slice key, cell;
+    uint64_t hash;
+} table_entries[] = {
+    {SLICE("\0\0\0\3\1\x7e\x0a\x49\x34\xd0\0\0\0old"), SLICE("\0"), 1001},
+    {SLICE("\0\0\0\3\3\0\0\0\0\0\0\1\x2c"), SLICE("\1"), 0},
+    {SLICE("\0\0\0\3\3\0\0\0\0\0\0\1\x2d\1f"), SLICE("\2\0001"), 1002},
+};
+
+static void test_table(void **state) {
+    (void)state;
+    memfs *fs = memfs_new();
+    buf bytes = example("table", table_hex);
+    table *t;
+    table_hit hit;
+    memfs_put(fs, TABLE, buf_slice(&bytes));
+    status st = table_open(memfs_vfs(fs), TABLE, STORE, 21, (uint32_t)bytes.len, &t);
+    assert_string_equal(st.msg, "");
+    assert_true(table_about(t)->entries == 3 && table_about(t)->plain_bytes == 49);
+    table_iter *i = table_iter_new(t, NULL, 0);
+    table_iter_seek_first(i);
+    for (int n = 0; n < 3; n++, table_iter_next(i)) {
+        assert_true(slice_eq(table_iter_key(i), table_entries[n].key));
+        assert_true(slice_eq(table_iter_cell(i), table_entries[n].cell));
+        st = table_get(t, NULL, table_entries[n].key, table_entries[n].hash, &hit);
+        assert_true(status_ok(st) && hit.found && slice_eq(hit.cell, table_entries[n].cell));
+    }
+    assert_false(table_iter_valid(i));
+    table_iter_free(i);
+    table_close(t);
+
+    table_writer *w;
+    table_summary s;
+    table_options o = {.block_size = 4096, .bloom_bits = 10};
+    file_header h = {.kind = FILE_TABLE, .store_id = STORE, .number = 21};
+    assert_true(status_ok(memfs_vfs(fs)->ops->unlink(memfs_vfs(fs), TABLE)));
+    assert_true(status_ok(table_create(memfs_vfs(fs), TABLE, &h, &o, &w)));
+    for (int n = 0; n < 3; n++) {
+        st = table_add(w, table_entries[n].key, table_entries[n].cell, table_entries[n].hash);
+        assert_true(status_ok(st));
+    }
+    assert_true(status_ok(table_finish(w, &s)));
+    assert_int_equal(s.length, bytes.len);
+    assert_memory_equal(memfs_bytes(fs, TABLE)->data, bytes.data, bytes.len);
+    buf_free(&s.first);
+    buf_free(&s.last);
+    buf_free(&bytes);
+    memfs_free(fs);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_segment),
         cmocka_unit_test(test_manifest),
         cmocka_unit_test(test_hint),
+        cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
