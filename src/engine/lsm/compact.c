@@ -200,13 +200,25 @@ static void begin(lsm *e, const pick *p) {
     job_take_names(&c->job, names_for(e, p, (uint64_t)lsm_conf.table_size));
 }
 
+/* What it may write: all that it reads. On a full disk it counts on each tombstone meeting what it
+ * hides: what writes nothing needs no room, and one that fails costs nothing but time. */
+static uint64_t writes(const lsm *e, const pick *p) {
+    uint64_t entries = 0, hiding = 0;
+    CHECK(p->n > 0);
+    for (uint32_t i = 0; i < p->n; i++) {
+        entries += p->in[i]->entries;
+        hiding += p->in[i]->tombstones + p->in[i]->drops;
+    }
+    if (!e->log.no_space || entries == 0) return p->bytes;
+    return hiding * 2 >= entries ? 0 : p->bytes / entries * (entries - 2 * hiding);
+}
+
 /* May the disk have room for it? */
 static bool has_room(const lsm *e, const pick *p) {
     uint64_t bytes;
-    CHECK(p->n > 0);
     if (p->move) return true;
     status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
-    return !status_ok(s) || p->bytes < bytes - bytes / 4;
+    return !status_ok(s) || writes(e, p) < bytes - bytes / 4;
 }
 
 /* One step of what engine_compact asked for, once the memtable of then is a table. */

@@ -5,6 +5,8 @@
 #include "engine/lsm/jobs.h"
 #include "base/mem.h"
 
+#define FULL_PART 8 /* of a log's file: worth a flush when the disk is full */
+
 /* Nothing runs. */
 void lsm_jobs_new(lsm *e) {
     CHECK(!e->jobs);
@@ -13,14 +15,19 @@ void lsm_jobs_new(lsm *e) {
 }
 
 /* What is written over and over fills the log and no memtable: then the log's length is a reason to
- * flush, too. */
+ * flush, too. A full disk wants the log's files back sooner, and deletes in tables, where they give
+ * back what they delete. */
 static void bound_log(lsm *e) {
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, size = (uint64_t)log_conf.segment_size;
+    log_pos end = chain_log_end(&e->log);
     CHECK(e->nlogs > 0);
     if (e->nfrozen || e->jobs->flush || chain_is_dead(&e->log)) return;
     for (uint32_t i = 0; i < e->nlogs; i++)
         if (e->logs[i]->state == LOGFILE_SEALED) bytes += e->logs[i]->end;
-    if (bytes > 2 * lsm_memtable_size(e) + (uint64_t)log_conf.segment_size) lsm_switch(e);
+    bool same = log_pos_file(e->flushed) == log_pos_file(end);
+    uint64_t news = bytes + log_pos_offset(end) - (same ? log_pos_offset(e->flushed) : 0);
+    bool full = (e->log.no_space || e->log.on_reserve) && news >= size / FULL_PART;
+    if (full || bytes > 2 * lsm_memtable_size(e) + size) lsm_switch(e);
 }
 
 /* Ten times a second. */

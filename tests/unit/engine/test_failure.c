@@ -330,5 +330,7 @@ int main(void) {
     };
     int failed = kit_use("bitcask");
     failed += cmocka_run_group_tests_name("bitcask", tests, NULL, NULL);
+    failed += kit_use("lsm");
+    failed += cmocka_run_group_tests_name("lsm", tests, NULL, NULL);
     return failed;
 }
