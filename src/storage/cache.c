@@ -102,6 +102,7 @@ static inline uint32_t item_bytes(uint32_t len) {
 /* Where a reference leads; wrong after its segment was retired, so the table has none by
  * then (C2). */
 static inline char *item_at(const cache *c, uint32_t ref) {
+    CHECK(ref >> c->shift < c->numbers);
     return c->segs[ref >> c->shift].mem + (size_t)(ref & ((1u << c->shift) - 1)) * 8;
 }
 /* Items begin at multiples of 8, so 32 bits name one in as much memory as segments may take. */
@@ -133,6 +134,7 @@ static uint32_t segment_size_for(uint64_t limit) {
 
 /* How many segments the limit allows, beside the table. */
 static uint32_t max_segments(const cache *c) {
+    CHECK(c->seg_size > 0);
     uint64_t table = cache_table_bytes(&c->table);
     uint64_t n = c->limit > table ? (c->limit - table) / c->seg_size : 0;
     if (n < SEGMENTS_MIN / 2) n = SEGMENTS_MIN / 2;
@@ -141,12 +143,14 @@ static uint32_t max_segments(const cache *c) {
 
 /* Segments that can be taken without dropping anything. */
 static uint32_t available(const cache *c) {
+    CHECK(c->free_count <= c->mapped);
     uint32_t max = max_segments(c);
     return c->free_count + (max > c->mapped ? max - c->mapped : 0);
 }
 
 /* Queues memory for unmapping. */
 static void doom(cache *c, void *mem, size_t bytes) {
+    CHECK(mem && bytes > 0);
     doomed *d = mem_alloc(sizeof *d);
     *d = (doomed){mem, bytes, c->doomed};
     c->doomed = d;
@@ -168,6 +172,8 @@ static void unmap_some(cache *c) {
 
 /* An empty segment, in no list. REQUIRES: available() > 0. */
 static uint32_t take_segment(cache *c) {
+    CHECK(c->seg_size > 0);
+    CHECK(c->numbers <= SEGMENTS_MAX);
     uint32_t n = c->free;
     if (n) {
         c->free = c->segs[n].next;
@@ -189,6 +195,7 @@ static uint32_t take_segment(cache *c) {
 
 /* Puts a segment in the order before `next`, or last if that is 0. */
 static void link_before(cache *c, uint32_t n, uint32_t next) {
+    CHECK(n > 0 && n < c->numbers && next < c->numbers);
     uint32_t prev = next ? c->segs[next].prev : c->fill;
     c->segs[n].prev = prev;
     c->segs[n].next = next;
@@ -201,6 +208,7 @@ static void link_before(cache *c, uint32_t n, uint32_t next) {
 
 /* Takes a segment without items out of the order and frees it. */
 static void retire(cache *c, uint32_t n) {
+    CHECK(n > 0 && n < c->numbers);
     segment *s = &c->segs[n];
     CHECK(s->items == 0 && n != c->fill);
     if (s->prev)
@@ -215,6 +223,7 @@ static void retire(cache *c, uint32_t n) {
 
 /* Unmaps a free segment if there are more than the limit allows. */
 static void give_back(cache *c) {
+    CHECK(c->free_count <= c->mapped);
     if (c->free_count == 0 || c->mapped <= max_segments(c)) return;
     uint32_t n = c->free;
     c->free = c->segs[n].next;
@@ -240,6 +249,7 @@ static char *append(cache *c, uint32_t seg, uint32_t bytes, uint32_t *ref) {
 
 /* Forgets the item at p, whose slot is gone or going. */
 static void bury(cache *c, uint32_t seg, char *p) {
+    CHECK(seg > 0 && seg < c->numbers);
     uint32_t len = item_state(p) & ITEM_LEN;
     CHECK(c->segs[seg].items > 0 && c->value_bytes >= len);
     item_set(p, item_pos(p), len | ITEM_DEAD);
@@ -249,6 +259,7 @@ static void bury(cache *c, uint32_t seg, char *p) {
 
 /* A segment before the hand in which `bytes` fit; 0 if there is none to be had. */
 static uint32_t keep_room(cache *c, uint32_t bytes) {
+    CHECK(c->hand > 0 && bytes >= ITEM_HEAD);
     if (c->kept && c->segs[c->kept].used + bytes <= c->seg_size) return c->kept;
     if (available(c) == 0) return 0;
     c->kept = take_segment(c);
@@ -258,6 +269,7 @@ static uint32_t keep_room(cache *c, uint32_t bytes) {
 
 /* The hand decides on the item under it. Returns the bytes that it copied. */
 static uint32_t judge(cache *c, bool spare) {
+    CHECK(c->hand > 0 && c->at < c->segs[c->hand].used);
     char *p = c->segs[c->hand].mem + c->at;
     uint32_t state = item_state(p), bytes = item_bytes(state & ITEM_LEN), copied = 0;
     if (!(state & ITEM_DEAD)) {
@@ -285,6 +297,7 @@ static uint32_t judge(cache *c, bool spare) {
 /* Starts fetching the table's bucket of the items that the hand is about to reach: a judgement is
  * little else but that cache miss. */
 static void look_ahead(cache *c, const segment *s) {
+    CHECK(c->at <= s->used);
     if (c->ahead < c->at) c->ahead = c->at;
     while (c->ahead < s->used && c->ahead - c->at < LOOK_AHEAD) {
         const char *p = s->mem + c->ahead;
@@ -298,6 +311,7 @@ static void look_ahead(cache *c, const segment *s) {
 /* Moves the hand over one item, or off a segment that is read through. False: there is only the
  * segment that is being filled. */
 static bool step(cache *c, bool spare, uint32_t *copied) {
+    CHECK(c->hand < c->numbers);
     *copied = 0;
     if (!c->hand) {
         c->kept = 0;
@@ -320,6 +334,7 @@ static bool step(cache *c, bool spare, uint32_t *copied) {
 
 /* After `bytes` came in: drops about as much once memory is nearly used up, and sees to C1. */
 static void make_way(cache *c, uint32_t bytes) {
+    CHECK(c->fill > 0 && bytes <= c->seg_size);
     uint32_t copied, budget = PACE_BYTES + 4 * bytes;
     bool over = c->mapped > max_segments(c);
     if (over || available(c) < 4) {
@@ -357,6 +372,7 @@ static void begin(cache *c) {
 
 /* Forgets everything; the memory is queued for unmapping. */
 static void end(cache *c) {
+    CHECK(c->numbers > 0);
     for (uint32_t i = 1; i < c->numbers; i++)
         if (c->segs[i].mem) doom(c, c->segs[i].mem, c->seg_size);
     doom(c, c->table.buckets, cache_table_bytes_of(c->table.bits));
@@ -384,6 +400,7 @@ void cache_free(cache *c) {
  * changes, and with it what references mean, only counts do; a table that is too large can't
  * shrink, so then too all begins anew. */
 void cache_set_limit(cache *c, uint64_t limit) {
+    CHECK(c->numbers > 0);
     c->limit = limit;
     if (segment_size_for(limit) == c->seg_size && cache_table_bytes(&c->table) <= limit / 4) return;
     end(c);
@@ -393,6 +410,7 @@ void cache_set_limit(cache *c, uint64_t limit) {
 /* The hand works as it does for values that come in, until a free segment can be given back. For
  * the background, which calls until nothing is left to do. */
 bool cache_trim(cache *c) {
+    CHECK(c->numbers > 0);
     uint32_t copied;
     unmap_some(c);
     if (!c->seg_size) return c->doomed != NULL;
@@ -406,6 +424,7 @@ bool cache_trim(cache *c) {
 
 /* An item takes a quarter of a segment at most: what make_way() counts on for C1. */
 size_t cache_value_max(const cache *c) {
+    CHECK(c->seg_size % 8 == 0);
     return c->seg_size ? c->seg_size / 4 - 8 - ITEM_HEAD : 0;
 }
 
@@ -433,6 +452,7 @@ void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
 /* Says to the hand that the value was read. The mark is written only if it is not there, so a value
  * that is read often is not a line that is written often. */
 bool cache_get(cache *c, uint64_t pos, slice *value) {
+    CHECK(c->numbers > 0);
     uint32_t ref = find(c, pos);
     if (!ref) {
         c->misses++;
@@ -450,6 +470,7 @@ bool cache_get(cache *c, uint64_t pos, slice *value) {
 
 /* Makes one slot of a full bucket empty: that of an item that was not read, if there is one. */
 static void thin_bucket(cache *c, uint32_t hash) {
+    CHECK(c->table.items >= CACHE_BUCKET);
     const cache_bucket *b = cache_table_bucket(&c->table, hash);
     int victim = 0;
     for (int i = CACHE_BUCKET - 1; i >= 0; i--)
@@ -462,6 +483,7 @@ static void thin_bucket(cache *c, uint32_t hash) {
 
 /* Enters an item in the table, which grows meanwhile if it should and may. */
 static void enter(cache *c, uint64_t pos, uint32_t ref) {
+    CHECK(ref != 0);
     uint32_t hash = cache_hash(pos);
     bool may = c->table.old || cache_table_bytes_of(c->table.bits + 1) <= c->limit / 4;
     if (may && cache_table_crowded(&c->table)) {
@@ -493,6 +515,7 @@ static char *place(cache *c, uint64_t pos, size_t len) {
 /* The hand never enters the segment that is being filled, so room can be made before the bytes are
  * there. */
 char *cache_reserve(cache *c, uint64_t pos, size_t len) {
+    CHECK(len <= SIZE_MAX / 2);
     char *p = place(c, pos, len);
     if (p) make_way(c, item_bytes((uint32_t)len));
     return p;
@@ -500,6 +523,7 @@ char *cache_reserve(cache *c, uint64_t pos, size_t len) {
 
 /* Copies before it makes way, as the value may lie in a segment that the hand is about to free. */
 void cache_put(cache *c, uint64_t pos, slice value) {
+    CHECK(value.len == 0 || value.data);
     char *p = place(c, pos, value.len);
     if (!p) return;
     if (value.len) memcpy(p, value.data, value.len);
@@ -517,6 +541,7 @@ void cache_drop(cache *c, uint64_t pos) {
 /* A merge copied the record: the item stays where it is, as old and as much read as before, under
  * another position. */
 void cache_move(cache *c, uint64_t from, uint64_t to) {
+    CHECK(from != to);
     uint32_t ref = find(c, from);
     if (!ref) return;
     cache_table_remove(&c->table, cache_hash(from), ref);
@@ -543,6 +568,7 @@ void cache_stats_of(const cache *c, cache_stats *out) {
 
 /* Checks the items of a segment; adds to the totals. */
 static void check_segment(const cache *c, uint32_t n, uint64_t *items, uint64_t *bytes) {
+    CHECK(n > 0 && n < c->numbers);
     const segment *s = &c->segs[n];
     uint32_t live = 0;
     for (uint32_t at = 0; at < s->used;) {

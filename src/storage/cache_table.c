@@ -19,12 +19,14 @@
 
 /* Of one half of memory; while the table grows it has two. */
 uint64_t cache_table_bytes_of(unsigned bits) {
+    CHECK(bits >= FIRST_BITS - 1 && bits <= LAST_BITS + 1);
     return ((uint64_t)1 << bits) * sizeof(cache_bucket);
 }
 
 /* Empty buckets. The whole table is in use at random at any time and no child inherits it, so huge
  * pages have no drawback. */
 static cache_bucket *buckets_new(unsigned bits) {
+    CHECK(bits >= FIRST_BITS && bits <= LAST_BITS);
     void *p = mem_map(cache_table_bytes_of(bits), 1);
     if (cache_table_bytes_of(bits) >= HUGE_PAGE)
         (void)madvise(p, cache_table_bytes_of(bits), MADV_HUGEPAGE);
@@ -33,17 +35,20 @@ static cache_bucket *buckets_new(unsigned bits) {
 
 /* Small: a cache that nobody uses costs one page. */
 void cache_table_init(cache_table *t) {
+    _Static_assert(FIRST_BITS < LAST_BITS, "it grows");
     *t = (cache_table){.bits = FIRST_BITS};
     t->buckets = buckets_new(t->bits);
 }
 
 /* Both halves while it grows, though the old one is ever less in use. */
 uint64_t cache_table_bytes(const cache_table *t) {
+    CHECK(t->bits >= FIRST_BITS);
     return cache_table_bytes_of(t->bits) + (t->old ? cache_table_bytes_of(t->bits - 1) : 0);
 }
 
 /* The slot of an item, which must be there. */
 static uint32_t *slot_of(cache_bucket *b, uint32_t hash, uint32_t ref) {
+    CHECK(ref != 0);
     for (unsigned m = cache_bucket_match(b, hash); m; m &= m - 1)
         if (b->ref[__builtin_ctz(m)] == ref) return &b->ref[__builtin_ctz(m)];
     log_panic(__FILE__, __LINE__, "value cache: item %u is not in the table", ref);
@@ -51,6 +56,7 @@ static uint32_t *slot_of(cache_bucket *b, uint32_t hash, uint32_t ref) {
 
 /* Puts an item in a bucket; false if it is full. */
 static bool bucket_add(cache_bucket *b, uint32_t hash, uint32_t ref) {
+    CHECK(ref != 0);
     for (int i = 0; i < CACHE_BUCKET; i++) {
         if (b->ref[i]) continue;
         b->ref[i] = ref;
@@ -87,6 +93,7 @@ void cache_table_replace(cache_table *t, uint32_t hash, uint32_t ref, uint32_t n
 /* Asked at each insert. Once it grows it goes on until it is through, however few the
  * items become. */
 bool cache_table_crowded(const cache_table *t) {
+    CHECK(t->bits <= LAST_BITS);
     return t->old ||
            (t->items > (((uint64_t)1 << t->bits) * CACHE_BUCKET / 8 * 5) && t->bits < LAST_BITS);
 }
@@ -94,6 +101,7 @@ bool cache_table_crowded(const cache_table *t) {
 /* A bucket of the new half gets nothing before the old one that it comes from is moved, so what is
  * moved always fits. */
 void cache_table_grow(cache_table *t, void **done, size_t *bytes) {
+    CHECK(t->bits >= FIRST_BITS && t->moved <= (uint64_t)1 << t->bits);
     *done = NULL;
     *bytes = 0;
     if (!t->old) {

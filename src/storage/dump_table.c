@@ -68,6 +68,7 @@ static void put_cell(slice cell, buf *out) {
 
 /* A line an entry. */
 static void put_entries(slice block, buf *out) {
+    CHECK(block_count(block) > 0);
     CHECK(block.len > 0);
     block_iter i = {0};
     block_iter_set(&i, block);
@@ -101,6 +102,7 @@ static void put_index(slice block, buf *out) {
 
 /* The counts. */
 static void put_props(const table_props *p, buf *out) {
+    CHECK(p->blocks <= p->entries);
     CHECK(p->partitions <= p->blocks);
     buf_printf(out, "%u blocks of about %u bytes%s, %u partitions, index at %u\n", p->blocks,
                p->block_size, p->lz4 ? ", LZ4" : "", p->partitions, p->top_at);

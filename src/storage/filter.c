@@ -49,11 +49,13 @@ uint64_t filter_size_of(uint64_t keys, unsigned bits) {
 
 /* As hint files have it. */
 uint64_t filter_size(uint64_t keys) {
+    CHECK(keys <= UINT32_MAX);
     return filter_size_of(keys, FILTER_KEY_BITS);
 }
 
 /* Sets a key's bits. */
 static inline void add(char *bits, uint64_t size, unsigned probes, uint64_t hash) {
+    CHECK(probes > 0 && probes <= FILTER_PROBES_MAX);
     uint64_t at, block = place(size, hash, &at);
     for (unsigned i = 0; i < probes; i++, at >>= 9)
         bits[block + (at & 511) / 8] |= (char)(1 << (at & 7));
@@ -78,6 +80,7 @@ bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash) {
 
 /* As hint files have it. */
 bool filter_may_hold(slice bits, uint64_t hash) {
+    CHECK(bits.len == 0 || bits.data);
     CHECK(bits.len % FILTER_BLOCK == 0);
     return filter_may_hold_of(bits, FILTER_PROBES, hash);
 }
@@ -95,6 +98,7 @@ void filter_collect(filter_builder *b, uint64_t hash) {
 
 /* The hashes are forgotten, their memory is not. */
 void filter_finish_of(filter_builder *b, unsigned bits, buf *out) {
+    CHECK(bits > 0 && bits <= FILTER_BITS_MAX);
     CHECK(b->n == 0 || b->hashes);
     uint64_t size = filter_size_of(b->n, bits);
     unsigned probes = filter_probes(bits);
@@ -109,6 +113,7 @@ void filter_finish_of(filter_builder *b, unsigned bits, buf *out) {
 
 /* The builder is empty afterwards. */
 void filter_finish(filter_builder *b, buf *out) {
+    CHECK(b->n <= b->cap);
     CHECK(filter_probes(FILTER_KEY_BITS) == FILTER_PROBES);
     filter_finish_of(b, FILTER_KEY_BITS, out);
     filter_builder_free(b);
@@ -116,6 +121,7 @@ void filter_finish(filter_builder *b, buf *out) {
 
 /* Nothing happens if it is empty. */
 void filter_builder_free(filter_builder *b) {
+    CHECK(b->n <= b->cap);
     mem_free(b->hashes);
     *b = (filter_builder){0};
 }

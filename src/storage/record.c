@@ -206,6 +206,7 @@ void record_seal(char *p, uint32_t size, bool continues, record_place at) {
 
 /* True if the first RECORD_HEADER bytes are zeros. */
 static bool is_zero(const char *p) {
+    CHECK(p);
     return (load_u64(p) | load_u64(p + 8)) == 0;
 }
 

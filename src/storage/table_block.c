@@ -47,18 +47,21 @@ static inline uint64_t head_of(const char *p, size_t n) {
 
 /* Where the first key begins: at the beginning. */
 slice block_first_key(const block_builder *b) {
+    CHECK(b->v && b->bytes.len >= b->v[0].key);
     CHECK(b->n > 0);
     return slice_of(b->bytes.data, b->v[0].key);
 }
 
 /* Kept by block_add. */
 slice block_last_key(const block_builder *b) {
+    CHECK(b->last_at + b->v[b->n - 1].key <= b->bytes.len);
     CHECK(b->n > 0);
     return slice_of(b->bytes.data + b->last_at, b->v[b->n - 1].key);
 }
 
 /* What the entry shares with the one before. */
 static uint32_t shared_with_last(const block_builder *b, slice key) {
+    CHECK(key.len == 0 || key.data);
     CHECK(key.len <= UINT32_MAX);
     if (b->n == 0) return 0;
     slice last = block_last_key(b);
@@ -67,6 +70,7 @@ static uint32_t shared_with_last(const block_builder *b, slice key) {
 
 /* Entry, and its part of the restarts. */
 size_t block_cost(const block_builder *b, slice key, slice cell) {
+    CHECK(cell.len > 0);
     CHECK(b->every > 0);
     return key.len - shared_with_last(b, key) + cell.len + 3 + 12 / b->every;
 }
@@ -97,6 +101,7 @@ void block_add(block_builder *b, slice key, slice cell) {
 
 /* The fixed fields, the offsets and heads still to be filled, and the prefix. */
 static void build_head(const block_builder *b, uint32_t restarts, slice prefix, buf *out) {
+    CHECK(prefix.len <= UINT32_MAX && b->n >= restarts);
     CHECK(restarts > 0);
     size_t bytes = BLOCK_HEAD + (size_t)restarts * 12 + prefix.len;
     char *p = buf_reserve(out, bytes);
@@ -138,6 +143,7 @@ void block_build(block_builder *b, buf *out) {
 
 /* The builder is empty afterwards, and may be used again. */
 void block_builder_free(block_builder *b) {
+    CHECK(b->bytes.len <= b->bytes.cap);
     CHECK(b->n <= b->room);
     mem_free(b->v);
     buf_free(&b->bytes);
@@ -234,6 +240,7 @@ static inline slice restart_key(slice bytes, const parts *b, size_t i) {
  * many restarts from the first on have a key that is not greater. Rarely there is more than one of
  * them, but names with long beginnings make many. */
 static size_t count_equal_heads(slice bytes, const parts *b, size_t lo, slice rest) {
+    CHECK(lo < b->restarts);
     uint64_t head = load_u64(b->heads + 8 * lo);
     size_t n = b->restarts - lo;
     while (n > 0) {
@@ -294,6 +301,7 @@ static inline void fetch(const char *p, const char *end, int lines) {
 
 /* The one search that reads do; nothing is copied. */
 bool block_find(slice bytes, slice key, slice *cell) {
+    CHECK(key.len == 0 || key.data);
     CHECK(bytes.len > BLOCK_HEAD);
     fetch(bytes.data + 64, bytes.data + bytes.len, 3);
     parts b = parts_of(bytes);
@@ -311,6 +319,7 @@ bool block_find(slice bytes, slice key, slice *cell) {
 
 /* Each entry of an index is a restart. */
 ptrdiff_t block_last_at_most(slice bytes, slice key) {
+    CHECK(key.len == 0 || key.data);
     CHECK(bytes.len > BLOCK_HEAD && load_u32(bytes.data + AT_EVERY) == 1);
     parts b = parts_of(bytes);
     slice rest;
@@ -334,6 +343,7 @@ void block_index_entry(slice bytes, size_t i, slice *prefix, slice *rest, slice 
 
 /* The key's memory is kept from block to block. */
 void block_iter_set(block_iter *i, slice bytes) {
+    CHECK(bytes.len <= UINT32_MAX);
     CHECK(bytes.len == 0 || bytes.len > BLOCK_HEAD);
     i->bytes = bytes;
     i->at = i->next = NULL;
@@ -349,6 +359,7 @@ void block_iter_free(block_iter *i) {
 
 /* Stands on the entry at p, the first bytes of whose key, prefix included, are in i->key. */
 static void stand(block_iter *i, const parts *b, const char *p) {
+    CHECK(p >= i->bytes.data && p < b->end);
     entry e = read_entry(p);
     i->key.len = (size_t)b->prefix_len + e.shared;
     char *to = buf_reserve(&i->key, e.unshared + 1);
@@ -362,6 +373,7 @@ static void stand(block_iter *i, const parts *b, const char *p) {
 
 /* To the first entry of restart r. */
 static void stand_on_restart(block_iter *i, const parts *b, size_t r) {
+    CHECK(i->bytes.len > BLOCK_HEAD);
     CHECK(r < b->restarts);
     buf_clear(&i->key);
     buf_append(&i->key, b->prefix, b->prefix_len);
@@ -378,6 +390,7 @@ void block_iter_first(block_iter *i) {
 
 /* From restart r on to the entry in front of `stop`. */
 static void stand_before(block_iter *i, const parts *b, size_t r, const char *stop) {
+    CHECK(r < b->restarts);
     CHECK(stop <= b->end);
     stand_on_restart(i, b, r);
     while (i->next < stop)
@@ -395,6 +408,7 @@ void block_iter_last(block_iter *i) {
 /* The key of the entry that is found need not be put together from those before it: what it shares
  * with them it shares with the wanted one. */
 bool block_iter_seek(block_iter *i, slice key) {
+    CHECK(key.len == 0 || key.data);
     CHECK(i->bytes.len > BLOCK_HEAD);
     parts b = parts_of(i->bytes);
     slice rest;
@@ -426,6 +440,7 @@ bool block_iter_seek(block_iter *i, slice key) {
 
 /* What is behind the last entry of a restart is a restart. */
 void block_iter_next(block_iter *i) {
+    CHECK(i->next > i->at);
     CHECK(i->at);
     parts b = parts_of(i->bytes);
     if (i->next == b.end) {
@@ -438,6 +453,7 @@ void block_iter_next(block_iter *i) {
 
 /* Entries have no way back: again from the restart. */
 void block_iter_prev(block_iter *i) {
+    CHECK(i->bytes.len > BLOCK_HEAD);
     CHECK(i->at);
     parts b = parts_of(i->bytes);
     const char *stop = i->at;
@@ -453,6 +469,7 @@ void block_iter_prev(block_iter *i) {
 
 /* Reads an entry of which nothing is known. */
 static bool read_entry_checked(slice *rest, entry *e) {
+    CHECK(rest->len == 0 || rest->data);
     slice key, cell;
     if (rest->len < 4 || !get_varint32(rest, &e->shared) || !get_varint32(rest, &e->unshared) ||
         !get_varint32(rest, &e->cell_len) || !get_bytes(rest, e->unshared, &key) ||
@@ -466,6 +483,7 @@ static bool read_entry_checked(slice *rest, entry *e) {
  * *last; then *last is its own. */
 static bool entry_valid(const parts *b, uint32_t i, uint32_t every, uint32_t at, slice *rest,
                         buf *last) {
+    CHECK(every > 0 && i < b->n);
     entry e;
     if (!read_entry_checked(rest, &e) || e.shared > last->len) return false;
     if (i % every == 0) {

@@ -43,6 +43,7 @@ __attribute__((format(printf, 2, 3))) static void problem(walk *w, const char *f
 
 /* A key for people, valid until the next call. */
 static const char *shown(walk *w, slice key) {
+    CHECK(w->text.len <= w->text.cap);
     CHECK(key.len == 0 || key.data);
     buf_clear(&w->text);
     lines_quote(&w->text, key, SHOWN);
@@ -68,6 +69,7 @@ static void check_entry(walk *w, uint32_t at) {
 
 /* The block's entries lie behind those before it and not before its separator. */
 static void check_block(walk *w, table_extent e) {
+    CHECK(w->block.len > 0);
     CHECK(e.at >= FILE_HEADER);
     w->out->blocks++;
     block_iter_set(&w->in, buf_slice(&w->block));
@@ -88,6 +90,7 @@ static void check_block(walk *w, table_extent e) {
 
 /* Reads a block; one that is damaged is counted, and *got says so. */
 static status read_block(walk *w, table_extent e, unsigned type, buf *to, bool *got) {
+    CHECK(type == TABLE_DATA || type == TABLE_PART);
     CHECK(e.size > 0);
     buf_clear(to);
     status st = table_fetch(w->t, e, type, NULL, to);
@@ -102,6 +105,7 @@ static status read_block(walk *w, table_extent e, unsigned type, buf *to, bool *
 
 /* Separator of block i of the partition. */
 static table_extent enter(walk *w, size_t i) {
+    CHECK(w->part.index.len > 0);
     slice prefix, rest, cell;
     CHECK(i < block_count(w->part.index));
     block_index_entry(w->part.index, i, &prefix, &rest, &cell);

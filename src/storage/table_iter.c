@@ -41,6 +41,7 @@ table_iter *table_iter_new(table *t, cache *c, unsigned fill) {
 
 /* The window is allocated with the first read. */
 table_iter *table_iter_new_ahead(table *t, size_t ahead) {
+    CHECK(t->path);
     CHECK(ahead > 0);
     table_iter *i = table_iter_new(t, NULL, 0);
     i->ahead = ahead;
@@ -80,6 +81,7 @@ static bool survives(table_iter *i, status s) {
 
 /* The record at e out of the window, which is read anew if it is not in it. */
 static status from_window(table_iter *i, table_extent e, const char **raw) {
+    CHECK(e.size > 0 && e.at < i->t->props.top_at);
     CHECK(i->ahead > 0);
     table *t = i->t;
     uint64_t end = (uint64_t)i->window_at + i->window.len;
@@ -130,6 +132,7 @@ static status load(table_iter *i, table_extent e, unsigned type, buf *to) {
 
 /* Makes partition p the one whose index is there. */
 static bool enter_part(table_iter *i, size_t p) {
+    CHECK(i->t->ntops > 0);
     CHECK(p < i->t->props.partitions);
     if (i->index.len && i->part == p) return true;
     block_iter_set(&i->in, SLICE_EMPTY);
@@ -140,6 +143,7 @@ static bool enter_part(table_iter *i, size_t p) {
 
 /* Makes block b of the partition the one that is walked; it stands nowhere in it. */
 static bool enter_block(table_iter *i, size_t b) {
+    CHECK(i->index.len > 0);
     CHECK(b < block_count(buf_slice(&i->index)));
     if (!i->data.len || i->block != b) {
         slice prefix, rest, cell;
@@ -154,6 +158,7 @@ static bool enter_block(table_iter *i, size_t b) {
 
 /* To the first entry of what follows the block, or nowhere. */
 static void first_of_next_block(table_iter *i) {
+    CHECK(i->part < i->t->props.partitions);
     CHECK(i->index.len > 0);
     size_t b = (size_t)i->block + 1;
     if (b == block_count(buf_slice(&i->index))) {
@@ -166,6 +171,7 @@ static void first_of_next_block(table_iter *i) {
 
 /* To the last entry of what precedes the block, or nowhere. */
 static void last_of_former_block(table_iter *i) {
+    CHECK(i->part < i->t->props.partitions);
     CHECK(i->index.len > 0);
     size_t b = i->block;
     if (b == 0) {
@@ -219,6 +225,7 @@ static bool seek_block(table_iter *i, slice key, bool *same) {
 
 /* In its block, or at the beginning of the next. */
 void table_iter_seek(table_iter *i, slice key) {
+    CHECK(key.len == 0 || key.data);
     CHECK(i->t);
     bool same;
     if (seek_block(i, key, &same)) {
@@ -230,6 +237,7 @@ void table_iter_seek(table_iter *i, slice key) {
 
 /* In its block, or at the end of the one before. */
 void table_iter_seek_before(table_iter *i, slice key) {
+    CHECK(key.len == 0 || key.data);
     CHECK(i->t);
     bool same;
     if (!seek_block(i, key, &same) || same) return;
@@ -241,6 +249,7 @@ void table_iter_seek_before(table_iter *i, slice key) {
 
 /* Mostly a step in the block. */
 void table_iter_next(table_iter *i) {
+    CHECK(status_ok(i->st));
     CHECK(i->in.at);
     block_iter_next(&i->in);
     if (!i->in.at) first_of_next_block(i);
@@ -248,6 +257,7 @@ void table_iter_next(table_iter *i) {
 
 /* The mirror image. */
 void table_iter_prev(table_iter *i) {
+    CHECK(status_ok(i->st));
     CHECK(i->in.at);
     block_iter_prev(&i->in);
     if (!i->in.at) last_of_former_block(i);
@@ -263,12 +273,14 @@ bool table_iter_valid(const table_iter *i) {
 
 /* Valid until the iterator moves. */
 slice table_iter_key(const table_iter *i) {
+    CHECK(i->data.len > 0);
     CHECK(i->in.at);
     return buf_slice(&i->in.key);
 }
 
 /* Likewise. */
 slice table_iter_cell(const table_iter *i) {
+    CHECK(i->data.len > 0);
     CHECK(i->in.at);
     return i->in.cell;
 }

@@ -36,6 +36,7 @@ ptrdiff_t table_part_for(const table *t, slice key) {
 
 /* The cell of partition i in the top index. */
 static slice top_cell(const table *t, size_t i) {
+    CHECK(t->ntops > 0);
     const struct table_top *top = top_of(t, i);
     slice prefix, rest, cell;
     block_index_entry(top->block, i - top->first, &prefix, &rest, &cell);
@@ -71,6 +72,7 @@ uint32_t table_offset_of(const table *t, slice key) {
 
 /* Prefix and rest lie apart in the block, so they are put together. */
 void table_partition_key(const table *t, size_t i, buf *out) {
+    CHECK(t->ntops > 0 && i < t->props.partitions);
     const struct table_top *top = top_of(t, i);
     slice prefix, rest, cell;
     block_index_entry(top->block, i - top->first, &prefix, &rest, &cell);
@@ -150,6 +152,7 @@ static status load(table *t, cache *c, table_extent e, unsigned type, slice *out
 /* Asks the partition: *e is where the data block is; false: the key is not in the table. */
 static bool ask_partition(table *t, slice body, slice key, uint64_t hash, table_extent *e,
                           table_hit *hit) {
+    CHECK(body.len >= TABLE_PART_HEAD);
     table_part part = table_part_of(body);
     CHECK(part.index.len > 0);
     if (hash && part.probes) {
@@ -168,6 +171,7 @@ static bool ask_partition(table *t, slice body, slice key, uint64_t hash, table_
 
 /* Two items of the cache, or one if the filter says no. */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out) {
+    CHECK(t->number > 0);
     CHECK(key.len == 0 || key.data);
     *out = (table_hit){0};
     t->stats.gets++;
@@ -189,6 +193,7 @@ status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit 
 
 /* No data block is read. */
 status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool *may) {
+    CHECK(t->number > 0);
     CHECK(key.len == 0 || key.data);
     ptrdiff_t i = table_part_for(t, key);
     slice body;
@@ -205,6 +210,7 @@ status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool 
 
 /* Takes the TOP blocks apart: they lie one behind the other from top_at to PROPS. */
 static status load_top(table *t) {
+    CHECK(t->props.top_at <= TABLE_PROPS_AT(t->length));
     CHECK(t->ntops == 0);
     uint32_t at = t->props.top_at, end = TABLE_PROPS_AT(t->length);
     size_t n = end - at, parts = 0;

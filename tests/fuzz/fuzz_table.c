@@ -1,9 +1,7 @@
 /* fuzz_table: any bytes as a block, as a table file, and as changes to the bodies of a good table's
  * blocks, whose checksums are made right again. Nothing that comes out is trusted by anything but
  * its lengths; what is accepted is in order, and found where it is. */
-#include "base/codec.h"
 #include "base/log.h"
-#include "base/mem.h"
 #include "storage/dump.h"
 #include "storage/repair_table.h"
 #include "storage/table_check.h"

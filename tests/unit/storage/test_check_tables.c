@@ -5,8 +5,6 @@
 
 #include <stdio.h>
 
-#include "base/codec.h"
-#include "base/mem.h"
 #include "storage/dump.h"
 #include "storage/outfile.h"
 #include "storage/repair.h"
