@@ -101,14 +101,17 @@ static status refuse(conversion *c) {
     return source_must_be_outside(o->from, o->to);
 }
 
-/* FROM, for reading. What its engine keeps in memory besides is little, so that TO gets the room.
- */
-static status open_source(conversion *c) {
-    static const char *const small[][2] = {
-        {"segment-size", "1mb"}, {"value-cache-size", "16mb"}, {"block-cache-size", "16mb"}};
+/* Defaults, but for caches: everything is read once, and in order. */
+static status set_frugal(void) {
     convert_settings_default();
-    for (int i = 0; i < 3; i++)
-        TRY(convert_set(slice_cstr(small[i][0]), slice_cstr(small[i][1])));
+    TRY(convert_set(SLICE("value-cache-size"), SLICE("16mb")));
+    return convert_set(SLICE("block-cache-size"), SLICE("32mb"));
+}
+
+/* FROM, for reading: the log that its recovery begins is next to empty. */
+static status open_source(conversion *c) {
+    TRY(set_frugal());
+    TRY(convert_set(SLICE("segment-size"), SLICE("1mb")));
     vfs_overlay_options o = {.lower = c->opt->fs,
                              .upper = c->opt->fs,
                              .scratch = c->place.scratch,
@@ -126,7 +129,7 @@ static status open_again(conversion *c) {
 
 /* TO, where it is made. */
 static status open_target(conversion *c) {
-    convert_settings_default();
+    TRY(set_frugal());
     if (c->opt->settings) TRY(c->opt->settings(c->opt->ctx));
     TRY(side_init(&c->to, c->opt->engine, c->opt->fs, false));
     return open_again(c);

@@ -204,6 +204,8 @@ def test_paced_writes():
         expect(c.call("DEBUG", "PACE", "10000000"), "OK")
         slow.send("SET", "k", "late")
         wait_until(lambda: info(c, "delayed_clients") == 1, "one writer waits")
+        expect(s.stop(), 0)
+        expect(s.start().connect().call("GET", "k"), b"99")
 
 
 def test_idle_connections():
