@@ -25,6 +25,7 @@ static const struct {
 } flag_names[] = {{RECORD_NEW, "NEW"},
                   {RECORD_HIDES, "HIDES"},
                   {RECORD_HAD_EXPIRE, "HAD_EXPIRE"},
+                  {RECORD_HAD_APART, "HAD_APART"},
                   {RECORD_CONTINUES, "CONTINUES"}};
 
 /* The pairs of a FLUSH or SWAP. */

@@ -25,8 +25,8 @@ enum { AT_HCRC = 0, AT_BCRC = 4, AT_BLEN = 8, AT_KIND = 12, AT_TYPE = 13, AT_FLA
 
 /* Which entry flags a record of each kind may have. */
 static const uint16_t entry_flags[RECORD_KINDS] = {
-    [RECORD_PUT] = VALUE_FLAGS | RECORD_COLL,
-    [RECORD_DEL] = KEYED_FLAGS,
+    [RECORD_PUT] = VALUE_FLAGS | RECORD_COLL | RECORD_HAD_APART,
+    [RECORD_DEL] = KEYED_FLAGS | RECORD_HAD_APART,
     [RECORD_MAP_PUT] = VALUE_FLAGS,
     [RECORD_MAP_DEL] = KEYED_FLAGS,
     [RECORD_BLOCK] = RECORD_LZ4,

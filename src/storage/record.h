@@ -79,11 +79,12 @@ enum record_flags {
     RECORD_HIDES = 1 << 4, /* an older record of this key may lie in an older file */
 
     RECORD_HAD_EXPIRE = 1 << 5, /* what it replaces had an expire time (the LSM's logs) */
+    RECORD_HAD_APART = 1 << 6,  /* and its value apart from the entry (likewise) */
     RECORD_CONTINUES = 1 << 8,  /* more records of this batch follow */
     RECORD_MARK = 1 << 9,
     RECORD_ORIGIN = 1 << 10,
 
-    RECORD_ENTRY_FLAGS = 0x003f,
+    RECORD_ENTRY_FLAGS = 0x007f,
     RECORD_FRAME_FLAGS = 0x0700,
 };
 

@@ -180,6 +180,7 @@ static engine_result log_change(lsm *e, const main_change *c, uint64_t drops, re
     *any = false;
     if (!c->had) r->flags |= RECORD_NEW;
     if (c->had && c->was) r->flags |= RECORD_HAD_EXPIRE;
+    if (c->had && c->was_apart) r->flags |= RECORD_HAD_APART;
     if (drops && lsm_coll_log_drop(e, c->d, drops, any) != ENGINE_OK) return ENGINE_ERROR;
     status s = chain_append(&e->log, r, pos);
     if (!status_ok(s)) return lsm_error(e, s);

@@ -1,9 +1,10 @@
 /* replay: a record of the log becomes what the change it tells of was.
  *
  * Records before the manifest's `flushed` position are in tables, and only what they say of the
- * mapping may be news. Of the others each flag says what was there before: a key that was new is
- * put without a look, any other is looked up, in the memtable or in tables, for the expire time and
- * the value apart that go with it. So totals, counts and due pairs come out as they were (L3).
+ * mapping may be news. Of the others the flags say what was there before: whether the key was new,
+ * had an expire time, had its value apart. So totals, counts and due pairs come out as they were
+ * (L3), and tables are asked for nothing but that time, and for counts of collections: a start
+ * takes the time of putting so much into a memtable.
  *
  * The log is checksummed, so what does not fit is a defect of this program or of another: it is
  * reported as damage, and nothing is made of it. */
@@ -28,20 +29,25 @@ static status unpack(lsm *e, const record *r, slice *out) {
     return STATUS_OK;
 }
 
-/* Fills in what was there before; e->key has the MAIN key. */
+/* Fills in what was there before; e->key has the MAIN key. Only the expire time has to be looked
+ * up, but where there was none, and the active memtable has the key, what is there must fit. */
 static status look_back(lsm *e, const record *r, log_pos pos, lkey k, main_change *c) {
     found f;
-    main_cell was;
+    main_cell was = {0};
+    bool expired = (r->flags & RECORD_HAD_EXPIRE) != 0;
     c->had = !(r->flags & RECORD_NEW);
-    engine_result there = lsm_look(e, k, !c->had, c->spot, &f);
+    c->was_apart = (r->flags & RECORD_HAD_APART) != 0;
+    if ((c->had && c->d->totals.keys == 0) || (expired && c->d->totals.expires == 0))
+        return misfit(e, r, pos, "there is no such key");
+    engine_result there = lsm_look(e, k, !expired, c->spot, &f);
     if (there == ENGINE_ERROR) return e->error;
+    if (!c->spot->found && !expired) return STATUS_OK;
     if ((there == ENGINE_OK) != c->had) return misfit(e, r, pos, "the key is there, or is not");
     if (!c->had) return STATUS_OK;
     if (!cell_get_main(f.cell, &was)) return misfit(e, r, pos, "the former entry is malformed");
+    if ((was.expire != 0) != expired || was.apart != c->was_apart)
+        return misfit(e, r, pos, "the former entry is another one");
     c->was = was.expire;
-    c->was_apart = was.apart;
-    if ((was.expire != 0) != ((r->flags & RECORD_HAD_EXPIRE) != 0))
-        return misfit(e, r, pos, "the former entry's expire time");
     return STATUS_OK;
 }
 

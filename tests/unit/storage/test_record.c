@@ -163,8 +163,10 @@ static void test_malformed_bodies(void **state) {
         {RECORD_DEL, RECORD_EXPIRE, SLICE("\1\1k12345678"), RECORD_BAD_HEAD},
         {RECORD_DEL, RECORD_LZ4, SLICE("\1\1k"), RECORD_BAD_HEAD},
         {RECORD_DEL, RECORD_HAD_EXPIRE, SLICE("\1\1k"), RECORD_OK},
+        {RECORD_DEL, RECORD_HAD_APART, SLICE("\1\1k"), RECORD_OK},
+        {RECORD_MAP_DEL, RECORD_HAD_APART, SLICE("\1\1\1\1k"), RECORD_BAD_HEAD},
         {RECORD_DROP, RECORD_HAD_EXPIRE, SLICE("\1\2"), RECORD_BAD_HEAD},
-        {RECORD_DEL, 1 << 6, SLICE("\1\1k"), RECORD_BAD_HEAD}, /* unknown flags */
+        {RECORD_DEL, 1 << 7, SLICE("\1\1k"), RECORD_BAD_HEAD}, /* unknown flags */
         {RECORD_DEL, 1 << 15, SLICE("\1\1k"), RECORD_BAD_HEAD},
         {RECORD_PUT, 0, SLICE("\1\1k"), RECORD_OK}, /* an empty value */
         {RECORD_PUT, RECORD_EXPIRE, SLICE("\1\1k\1\0\0\0\0\0\0\0v"), RECORD_OK},
