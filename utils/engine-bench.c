@@ -358,12 +358,14 @@ static void memory(void) {
     engine_db_stats st;
     engine_memory(e, &index, &caches, &buffers);
     engine_db_stats_of(e, 0, &st);
-    double keys = st.keys ? (double)st.keys : 1;
-    if (!opt.json)
-        printf("%-13s index %.1f bytes a key beyond the key; MB: index %.1f, caches %.1f, buffers "
-               "%.1f, resident %.1f\n",
-               "memory", (double)index / keys - KEY_BYTES, (double)index / 1e6,
-               (double)caches / 1e6, (double)buffers / 1e6, (double)mem_rss() / 1e6);
+    if (opt.json) return;
+    printf("%-13s MB: index %.1f, caches %.1f, buffers %.1f, resident %.1f", "memory",
+           (double)index / 1e6, (double)caches / 1e6, (double)buffers / 1e6,
+           (double)mem_rss() / 1e6);
+    if (st.keys && index > KEY_BYTES * st.keys)
+        printf("; index: %.1f bytes a key beyond the key",
+               (double)index / (double)st.keys - KEY_BYTES);
+    printf("\n");
 }
 
 /* ---- measuring ---------------------------------------------------------------------------------
