@@ -71,17 +71,17 @@ uint64_t lsm_cache_size(const lsm *e) {
 /* Some of what was given up comes back; settings and the tables' memory may have changed. */
 void sizes_cron(lsm *e) {
     struct lsm_jobs *js = e->jobs;
-    uint64_t now = lsm_now_us(e);
+    uint64_t now = lsm_now_us(e), before = js->relief;
     CHECK(e->blocks != NULL);
     if (js->relief && now - js->relieved_us > QUIET_US) {
-        js->relief = less(js->relief, whole_cache(e) / STEPS);
+        js->relief = less(js->relief, whole_cache(e) / STEPS + 1);
         js->relieved_us = now;
     }
     cache_stats c;
     cache_stats_of(e->blocks, &c);
     uint64_t size = lsm_cache_size(e), apart = size > c.limit ? size - c.limit : c.limit - size;
     /* a little more or less is not worth the work */
-    if (apart > c.limit / 64 || size == 0) cache_set_limit(e->blocks, size);
+    if (apart > c.limit / 64 || size == 0 || js->relief != before) cache_set_limit(e->blocks, size);
 }
 
 /* engine_budget. */
