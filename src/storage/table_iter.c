@@ -285,8 +285,8 @@ slice table_iter_cell(const table_iter *i) {
     return i->in.cell;
 }
 
-/* Ok at either end of the table. */
+/* Ok at either end of the table. The message outlives the iterator, as any other's does. */
 status table_iter_status(const table_iter *i) {
     CHECK(i->st.msg);
-    return i->st;
+    return status_ok(i->st) ? STATUS_OK : status_make(i->st.code, "%s", i->st.msg);
 }
