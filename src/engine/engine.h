@@ -164,7 +164,7 @@ static inline status engine_room(engine *e, size_t bytes) {
 /* How many microseconds a write of about that many bytes should wait before it runs: nearly always
  * 0; more while flushes or compactions lag behind, growing smoothly. Asked once for each such
  * command, so an engine may count what it is asked for as about to come. Never asked for deletes.
- */
+ * With bytes = 0: how long would anybody have to wait now? */
 static inline uint64_t engine_pace(engine *e, size_t bytes) {
     return e->ops->pace ? e->ops->pace(e, bytes) : 0;
 }

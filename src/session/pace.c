@@ -7,8 +7,10 @@
  *                                 └─ >= 1 ms ──> the client is CLIENT_DELAYED until its timer;
  *                                                owed -= the time it has really waited; it runs
  *
+ * It runs sooner if by then nobody would be made to wait any more: that is looked for every 20 ms.
+ *
  * A delayed client's further input stays in its query buffer, so its commands keep their order and
- * its reads come behind its own write. Nobody else waits. The engine is asked once for a command:
+ * its reads come behind its own write. Nobody else waits. The engine is told of a command once:
  * the gate is the last one, and a client that has waited passes it. What an idle client owes is a
  * few bytes that exist only while the engine asks anybody to wait. */
 #include "session/pace.h"
@@ -18,8 +20,9 @@
 #include "session/input.h"
 #include "session/state.h"
 
-#define WAIT_LEAST_US   1000 /* no wait is shorter: timers have milliseconds */
-#define RECORD_OVERHEAD 64   /* what a change logs besides the bytes of its arguments */
+#define WAIT_LEAST_US   1000  /* no wait is shorter: timers have milliseconds */
+#define LOOK_US         20000 /* so often a client that waits is looked at: the reason may be gone */
+#define RECORD_OVERHEAD 64    /* what a change logs besides the bytes of its arguments */
 
 /* What one client owes and waits for; in its slot. */
 typedef struct debt {
@@ -44,9 +47,34 @@ static void end_wait(debt *d) {
     s->stats.delay_us += us;
 }
 
-/* The client's timer: its command comes to the gate again. */
+/* What the engine, or DEBUG, wants a command of so many bytes to wait. */
+static uint64_t wanted_us(const client *c, size_t bytes) {
+    uint64_t us = engine_pace(ks_engine(c->ks), bytes), least = c->session->pace_least_us;
+    return us > least ? us : least;
+}
+
+/* Bytes that c's command may log. */
+static size_t bytes_of(const client *c) {
+    size_t bytes = RECORD_OVERHEAD;
+    for (int i = 1; i < c->argc; i++)
+        bytes += c->argv[i].len;
+    return bytes;
+}
+
+/* When the client is to be looked at, in ms, if it has so much more to wait. */
+static int64_t look_after(uint64_t us) {
+    CHECK(us >= WAIT_LEAST_US);
+    return (int64_t)((us < LOOK_US ? us : LOOK_US) / 1000);
+}
+
+/* The client's timer. Its command comes to the gate again as soon as its time is up, or as the
+ * engine would make nobody wait. */
 static int64_t time_is_up(void *ctx) {
     debt *d = ctx;
+    uint64_t us = reactor_now_us(d->c->session->reactor) - d->since_us;
+    bool more = us + WAIT_LEAST_US <= d->owed_us;
+    if (more && wanted_us(d->c, 0) > 0) return look_after(d->owed_us - us);
+    if (more) d->owed_us = us;
     end_wait(d);
     d->waited = true;
     input_wake(d->c);
@@ -70,15 +98,6 @@ static void settle(client *c) {
     c->slots[slot] = NULL;
 }
 
-/* What the engine, or DEBUG, wants this command to wait. */
-static uint64_t wanted_us(client *c) {
-    size_t bytes = RECORD_OVERHEAD;
-    for (int i = 1; i < c->argc; i++)
-        bytes += c->argv[i].len;
-    uint64_t us = engine_pace(ks_engine(c->ks), bytes), least = c->session->pace_least_us;
-    return us > least ? us : least;
-}
-
 /* A client without a connection runs for one that has waited, or for the server itself. */
 static gate_result pace_gate(client *c, void *ctx) {
     session *s = ctx;
@@ -88,7 +107,7 @@ static gate_result pace_gate(client *c, void *ctx) {
         d->waited = false;
         return GATE_PASS;
     }
-    uint64_t us = wanted_us(c);
+    uint64_t us = wanted_us(c, bytes_of(c));
     if (us == 0) {
         settle(c);
         return GATE_PASS;
@@ -100,7 +119,7 @@ static gate_result pace_gate(client *c, void *ctx) {
     d->owed_us += us;
     if (d->owed_us < WAIT_LEAST_US) return GATE_PASS;
     d->since_us = reactor_now_us(s->reactor);
-    d->timer = reactor_timer_add(s->reactor, (int64_t)(d->owed_us / 1000), time_is_up, d);
+    d->timer = reactor_timer_add(s->reactor, look_after(d->owed_us), time_is_up, d);
     c->flags |= CLIENT_DELAYED;
     s->delayed++;
     s->stats.delays++;

@@ -376,6 +376,7 @@ static status op_room(engine *e, size_t bytes) {
 
 static uint64_t op_pace(engine *e, size_t bytes) {
     mem *m = mem_of(e);
+    if (bytes == 0) return m->knobs.pace_us;
     m->counters.paced++;
     m->counters.paced_bytes += bytes;
     return m->knobs.pace_us * ((bytes + 1023) / 1024);

@@ -133,13 +133,20 @@ static flush_job *begin(lsm *e, memtable *m) {
     return f;
 }
 
+/* The log is to be durable up to the memtable's end: what is written of it is synced at once, the
+ * rest at the latest with a cron. */
+static void hurry_log(lsm *e, const memtable *m) {
+    CHECK(!e->batch.open);
+    if (chain_durable(&e->log) >= m->end) return;
+    e->log.want_sync = true;
+    if (chain_durable(&e->log) < logwrite_written(e->log.tail)) chain_sync_start(&e->log, true);
+}
+
 /* The edit, once the log is durable that far. */
 static void settle(lsm *e, flush_job *f) {
     CHECK(f->job.step == JOB_SETTLING && f->m == oldest(e));
-    if (chain_durable(&e->log) < f->m->end) {
-        e->log.want_sync = true;
-        return;
-    }
+    hurry_log(e, f->m);
+    if (chain_durable(&e->log) < f->m->end) return;
     job_edit(&f->job);
     edit_durable(&e->meta.edit, chain_durable(&e->log));
     lsm_dbs_flushed(e, f->m);
@@ -171,7 +178,7 @@ void flush_advance(lsm *e) {
         version_release((version *)(uintptr_t)f->v);
         f->v = version_keep(e->current);
         /* by the time it is written, the log should be durable that far */
-        if (chain_durable(&e->log) < f->m->end) e->log.want_sync = true;
+        hurry_log(e, f->m);
         status s = job_start(&f->job);
         if (!status_ok(s)) failed(e, s);
         return;

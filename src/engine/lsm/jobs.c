@@ -45,6 +45,12 @@ void lsm_jobs_cron(lsm *e) {
     sizes_cron(e);
 }
 
+/* At the end of each turn, so that writers need not wait for a cron when a memtable is full. */
+void lsm_jobs_turn(lsm *e) {
+    CHECK(!e->batch.open);
+    if (e->nfrozen && !e->jobs->closing) flush_cron(e);
+}
+
 /* What waited for an edit, or for the log. A batch sees nothing move: its end's cron does it. */
 void lsm_jobs_advance(lsm *e) {
     if (!e->jobs || e->batch.open) return;

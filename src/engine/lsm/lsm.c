@@ -33,6 +33,7 @@ void lsm_turn_end(engine *base) {
     lsm *e = lsm_of(base);
     CHECK(!e->batch.open);
     chain_turn_end(&e->log);
+    lsm_jobs_turn(e);
     lsm_iters_rest(e);
 }
 

@@ -218,6 +218,7 @@ status lsm_replay(lsm *e, const record *r, log_pos pos);
 
 void lsm_jobs_new(lsm *e);  /* e->jobs, for a new engine */
 void lsm_jobs_free(lsm *e); /* without another look at anything: the engine is dropped */
+void lsm_jobs_turn(lsm *e); /* at the end of a turn: a memtable that waits is flushed */
 void lsm_jobs_cron(lsm *e); /* starts flushes and compactions, installs what is due; calls
                                lsm_logs_retire. Not in a batch */
 void lsm_jobs_advance(

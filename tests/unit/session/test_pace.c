@@ -106,6 +106,22 @@ static void short_waits_add_up(void **state) {
     ASK("PUT a 8\r\n", "+OK\r\n");
 }
 
+/* A long wait ends when its reason has gone; one whose reason stays lasts. */
+static void ends_with_its_reason(void **state) {
+    (void)state;
+    k.knobs->pace_us = 1000000;
+    ASK("PUT a 1\r\n", "");
+    kit_sleep(&k, 100);
+    ASK("", "");
+    k.knobs->pace_us = 0;
+    kit_sleep(&k, 20);
+    ASK("PUT a 2\r\n", "+OK\r\n+OK\r\n");
+    assert_in_range(info("write_delay_usec"), 100000, 125000);
+    k.knobs->pace_us = 900; /* and nothing is owed for the rest */
+    ASK("PUT a 3\r\n", "+OK\r\n");
+    assert_int_equal(counters->paced, 3);
+}
+
 /* Each client waits on its own, as long as its own write asks for. */
 static void many_clients(void **state) {
     (void)state;
@@ -207,9 +223,11 @@ static void fakes_do_not_wait(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(no_wait_asked_for), TEST(one_client_waits_in_order), TEST(short_waits_add_up),
-        TEST(many_clients),      TEST(ends_while_waiting),        TEST(killed_as_it_wakes),
-        TEST(pause_meanwhile),   TEST(fakes_do_not_wait),
+        TEST(no_wait_asked_for),  TEST(one_client_waits_in_order),
+        TEST(short_waits_add_up), TEST(ends_with_its_reason),
+        TEST(many_clients),       TEST(ends_while_waiting),
+        TEST(killed_as_it_wakes), TEST(pause_meanwhile),
+        TEST(fakes_do_not_wait),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
