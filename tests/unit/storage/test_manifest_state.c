@@ -203,8 +203,8 @@ static void test_malformed(void **state) {
     }
 }
 
-/* Random possible edits, one kind a case (a flat switch); after each the state encodes to edits that
- * make it again. */
+/* Random possible edits, one kind a case (a flat switch); after each the state encodes to edits
+ * that make it again. */
 static void random_edit(rng *r, manifest_state *s, manifest_edit *e) {
     uint32_t next = (uint32_t)s->ids[MANIFEST_IDS_FILE];
     switch (rng_below(r, 11)) {
