@@ -68,11 +68,19 @@ static uint32_t shared_with_last(const block_builder *b, slice key) {
     return (uint32_t)common(last.data, key.data, last.len < key.len ? last.len : key.len);
 }
 
-/* Entry, and its part of the restarts. */
+/* An entry that shares so much, and its part of the restarts; what the prefix will save is not known
+ * yet. */
+static size_t cost(const block_builder *b, size_t shared, size_t key, size_t cell) {
+    bool restart = b->n % b->every == 0;
+    CHECK(shared <= key);
+    return key - (restart ? 0 : shared) + cell + 3 + (restart ? 12 : 0);
+}
+
+/* Without adding it. */
 size_t block_cost(const block_builder *b, slice key, slice cell) {
     CHECK(cell.len > 0);
     CHECK(b->every > 0);
-    return key.len - shared_with_last(b, key) + cell.len + 3 + 12 / b->every;
+    return cost(b, shared_with_last(b, key), key.len, cell.len);
 }
 
 /* Only copies: how an entry is written depends on what all keys share. */
@@ -90,7 +98,7 @@ void block_add(block_builder *b, slice key, slice cell) {
         b->room = b->room ? b->room * 2 : 64;
         b->v = mem_realloc(b->v, b->room * sizeof *b->v);
     }
-    b->size += key.len - shared + cell.len + 3 + 12 / b->every;
+    b->size += cost(b, shared, key.len, cell.len);
     b->v[b->n++] = (struct block_pending){(uint32_t)key.len, (uint32_t)cell.len, shared};
     b->last_at = b->bytes.len;
     char *p = buf_reserve(&b->bytes, key.len + cell.len);
