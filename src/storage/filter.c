@@ -73,9 +73,10 @@ bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash) {
     CHECK(probes > 0 && probes <= FILTER_PROBES_MAX);
     if (bits.len == 0) return false;
     uint64_t at, block = place(bits.len, hash, &at);
+    unsigned all = 1; /* one line of memory and no branch: which probe fails can't be guessed */
     for (unsigned i = 0; i < probes; i++, at >>= 9)
-        if (!(bits.data[block + (at & 511) / 8] >> (at & 7) & 1)) return false;
-    return true;
+        all &= (unsigned)(unsigned char)bits.data[block + (at & 511) / 8] >> (at & 7);
+    return all & 1;
 }
 
 /* As hint files have it. */
