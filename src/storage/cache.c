@@ -468,6 +468,16 @@ bool cache_get(cache *c, uint64_t pos, slice *value) {
     return true;
 }
 
+/* A look that leaves no trace. */
+bool cache_peek(const cache *c, uint64_t pos, slice *value) {
+    uint32_t ref = c->seg_size ? find(c, pos) : 0;
+    *value = SLICE_EMPTY;
+    if (!ref) return false;
+    const char *p = item_at(c, ref);
+    *value = slice_of(p + ITEM_HEAD, item_state(p) & ITEM_LEN);
+    return true;
+}
+
 /* Makes one slot of a full bucket empty: that of an item that was not read, if there is one. */
 static void thin_bucket(cache *c, uint32_t hash) {
     CHECK(c->table.items >= CACHE_BUCKET);

@@ -25,6 +25,8 @@ size_t cache_value_max(const cache *c);
 
 /* The value is a slice into the cache, valid until the next cache_put, _reserve or _trim. */
 bool cache_get(cache *c, uint64_t pos, slice *value);
+/* The same without counting and without telling the hand: for who only prepares a read. */
+bool cache_peek(const cache *c, uint64_t pos, slice *value);
 /* Brings a value nearer in two steps: its place in the table, then the value itself. */
 void cache_prefetch(const cache *c, uint64_t pos, unsigned step);
 /* Copies a value in. Does nothing if it is too long. REQUIRES: pos is not in the cache. */

@@ -79,6 +79,13 @@ bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash) {
     return all & 1;
 }
 
+/* A filter of no bytes has none. */
+void filter_prefetch(slice bits, uint64_t hash) {
+    uint64_t at;
+    CHECK(bits.len % FILTER_BLOCK == 0);
+    if (bits.len) __builtin_prefetch(bits.data + place(bits.len, hash, &at));
+}
+
 /* As hint files have it. */
 bool filter_may_hold(slice bits, uint64_t hash) {
     CHECK(bits.len == 0 || bits.data);

@@ -101,6 +101,7 @@ static void free_engine(lsm *e) {
     CHECK(e->current && e->blocks);
     lsm_jobs_free(e);
     lsm_walks_end(e);
+    lsm_prefetch_end(e);
     free_memtables(e->active);
     free_memtables(e->dying);
     version_release(e->current);

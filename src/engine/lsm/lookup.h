@@ -18,11 +18,7 @@ typedef struct found {
 engine_result lsm_find(lsm *e, lkey key, found *out);
 /* The same of all that is older than the active memtable. */
 engine_result lsm_find_below(lsm *e, lkey key, found *out);
-/* Has the blocks that it will need brought near: filters and data of cached tables. In steps, some
- * calls of the engine apart, each for what the step before has brought: 0 .. LSM_AHEAD_STEPS - 1.
- */
-#define LSM_AHEAD_STEPS 4
-void lsm_find_ahead(lsm *e, lkey key, unsigned step);
+void lsm_prefetch_end(lsm *e); /* frees what engine_prefetch keeps */
 
 /* ---- all keys in order ------------------------------------------------------------------------
  */

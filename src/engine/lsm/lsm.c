@@ -122,12 +122,13 @@ const engine_ops lsm_ops = {
     .map_step = lsm_map_step,
     .map_rank = lsm_map_rank,
     .map_select = lsm_map_select,
-    /* whole databases: dbs.c, scan.c, random.c, expire.c */
+    /* whole databases: dbs.c, scan.c, random.c, prefetch.c, expire.c */
     .flush = lsm_flush_dbs,
     .swap = lsm_swap,
     .db_stats = lsm_db_stats,
     .scan = lsm_scan,
     .token = lsm_token,
+    .prefetch = lsm_prefetch,
     .random = lsm_random,
     .due = lsm_due,
     /* batches and the log: batch.c, pace.c */

@@ -78,6 +78,7 @@ struct lsm {
     buf key, key2, cell, value, raw, packed, small;
     struct walk_pool *walks; /* walk.c; made by the first walk */
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
+    struct lsm_ahead *ahead; /* prefetch.c; made by the first key */
     uint64_t counted;        /* the collection whose counts are below; 0: none (counts.c) */
     uint64_t counts[ENGINE_MAPS];
     status error;

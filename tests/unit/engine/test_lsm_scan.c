@@ -162,11 +162,32 @@ static void test_random(void **state) {
     kit_free(k);
 }
 
+/* Keys that are announced, some never asked for, are as they are; at a start, over many flushes. */
+static void test_prefetch(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char name[32];
+    entry ent;
+    kit_open(k);
+    engine_prefetch(k->e, 0, SLICE("key:1"), true);
+    for (unsigned from = 0; from < KEYS; from += KEYS / 4) {
+        put_keys(k, 0, from, from + KEYS / 4, 0);
+        for (unsigned i = 0; i < KEYS; i++) {
+            unsigned ahead = i + ENGINE_AHEAD;
+            engine_prefetch(k->e, 0, ahead % 3 ? name_of(name, ahead) : SLICE_EMPTY, i % 2);
+            engine_result r = engine_get(k->e, 0, name_of(name, i), &ent);
+            assert_int_equal(r, i < from + KEYS / 4 ? ENGINE_OK : ENGINE_ABSENT);
+        }
+    }
+    kit_free(k);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_scan),
         cmocka_unit_test(test_scan_tombstones),
         cmocka_unit_test(test_random),
+        cmocka_unit_test(test_prefetch),
     };
     return kit_use("lsm") + cmocka_run_group_tests(tests, NULL, NULL);
 }
