@@ -28,7 +28,6 @@ typedef struct lsm_stats {
     uint64_t compactions, compaction_failures, compaction_read, compaction_written;
     uint64_t trivial_moves, tables_dropped_whole, last_fork_us;
     uint64_t user_bytes; /* keys and values put: what write amplification is measured by */
-    uint64_t stalls, stall_us, stopped_us;
     uint64_t recovery_ms, recovery_records, recovery_cut;
 } lsm_stats;
 

@@ -177,7 +177,7 @@ static void must(status st) {
 static void install(store *s, pending *p, unsigned level, uint64_t recency, uint32_t *drop,
                     uint32_t ndrop) {
     slice in = buf_slice(&p->result), whole;
-    uint64_t read, written, n;
+    uint64_t read = 0, written = 0, n = 0;
     table_ref *outs[64];
     size_t nouts = 0;
     manifest_table m;

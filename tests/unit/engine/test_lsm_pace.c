@@ -117,7 +117,7 @@ static void test_comes_to_rest(void **state) {
     (void)state;
     enum { CLIENTS = 50, WRITE = 1000 };
     pace p;
-    uint64_t ready[CLIENTS] = {0}, now, late = 0, written = 0;
+    uint64_t ready[CLIENTS] = {0}, now, late = 0;
     double waiting = 0, most = 0, size = 16e6;
     pace_init(&p);
     for (int i = 0; i < 50; i++)
@@ -131,7 +131,6 @@ static void test_comes_to_rest(void **state) {
             if (ready[i] > now) continue;
             ready[i] = now + 100 + pace_ask(&p, now, WRITE);
             waiting += WRITE;
-            written += WRITE;
             if (now > 10000000) late += WRITE;
         }
         if (waiting > most) most = waiting;
