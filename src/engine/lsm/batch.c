@@ -94,6 +94,7 @@ void lsm_abort(engine *base) {
     }
     if (b->orders) lsm_dbs_settle(e, false);
     e->counted = 0;
+    ends_forget(&e->ends);
     chain_abort(&e->log);
     lsm_batch_end(e);
     chain_settled(&e->log);

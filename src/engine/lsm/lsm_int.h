@@ -6,6 +6,7 @@
 #include "engine/log/chain.h"
 #include "engine/log/retire.h"
 #include "engine/lsm/batch.h"
+#include "engine/lsm/ends.h"
 #include "engine/lsm/lookup.h"
 #include "engine/lsm/lsm.h"
 #include "storage/cache.h"
@@ -80,6 +81,7 @@ struct lsm {
     struct lsm_ahead *ahead; /* prefetch.c; made by the first key */
     uint64_t counted;        /* the collection whose counts are below; 0: none (counts.c) */
     uint64_t counts[ENGINE_MAPS];
+    map_ends ends;
     status error;
     char error_msg[STATUS_MSG_MAX];
     lsm_stats stats;

@@ -224,14 +224,18 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
                            map_iter *out) {
     lsm *e = lsm_of(base);
     where x = where_new(e, ec, map);
-    bool there;
+    bool there, at_end = ends_seek(&e->ends, x.coll, map, backward, &from);
+    *out = (map_iter){0};
+    if (e->counted == x.coll && e->counts[map] == 0) return ENGINE_ABSENT;
     place *p = occupy(e, x.pdb, x.coll, map);
     slice key = lkey_sub(e, &e->key, x.pdb, x.coll, map, from).bytes;
     if (!backward)
         there = walk_seek(p->w, key);
     else
         there = from.len ? walk_seek_before(p->w, key) : walk_last(p->w);
-    return arrive(e, p, there, &x, out);
+    engine_result r = arrive(e, p, there, &x, out);
+    if (at_end && r == ENGINE_OK) ends_found(&e->ends, x.coll, map, backward, out->subkey);
+    return r;
 }
 
 /* The iterator's own place, with its walk where the iterator is; NULL if it was given away or the

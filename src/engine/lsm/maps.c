@@ -121,7 +121,9 @@ static engine_result put_element(lsm *e, const lpdb *d, uint64_t coll, unsigned 
     if (result != ENGINE_OK) return result;
     e->stats.user_bytes += sub.len + value.len;
     lsm_cell_put_at(e, &x.spot, buf_slice(&e->key), pos, &e->cell, x.had);
-    if (!x.had) lsm_counts_add(e, d, coll, x.counts, map, 1, pos);
+    if (x.had) return ENGINE_OK;
+    lsm_counts_add(e, d, coll, x.counts, map, 1, pos);
+    ends_put(&e->ends, coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
     return ENGINE_OK;
 }
 

@@ -235,6 +235,76 @@ static void test_due_in_order(void **state) {
     kit_free(k);
 }
 
+/* A map's ends are remembered, moved by what is put beyond them, and forgotten when asked to. */
+static void test_ends(void **state) {
+    (void)state;
+    static map_ends m;
+    char longest[END_KEY_MAX + 1] = "b";
+    slice from = SLICE_EMPTY;
+    assert_true(ends_seek(&m, 5, 1, false, &from) && from.len == 0);
+    ends_found(&m, 5, 1, false, SLICE("k"));
+    assert_true(ends_seek(&m, 5, 1, false, &from) && slice_eq(from, SLICE("k")));
+    from = SLICE("c");
+    assert_true(ends_seek(&m, 5, 1, false, &from) && slice_eq(from, SLICE("k")));
+    from = SLICE("m");
+    assert_true(!ends_seek(&m, 5, 1, false, &from) && slice_eq(from, SLICE("m")));
+    from = SLICE("m"); /* nothing is known of the other end, nor of other maps */
+    assert_true(!ends_seek(&m, 5, 1, true, &from) && slice_eq(from, SLICE("m")));
+    from = SLICE("c");
+    assert_true(!ends_seek(&m, 5, 2, false, &from) && slice_eq(from, SLICE("c")));
+    ends_put(&m, 5, 1, SLICE("z"));
+    ends_put(&m, 5, 2, SLICE("a"));
+    ends_put(&m, 5, 1, SLICE("d"));
+    from = SLICE_EMPTY;
+    assert_true(ends_seek(&m, 5, 1, false, &from) && slice_eq(from, SLICE("d")));
+    ends_found(&m, 5, 1, true, SLICE("z"));
+    ends_put(&m, 5, 1, SLICE("zz"));
+    from = SLICE_EMPTY;
+    assert_true(ends_seek(&m, 5, 1, true, &from) && slice_eq(from, SLICE("zz")));
+    ends_put(&m, 5, 1, slice_of(longest, sizeof longest)); /* too long to be remembered */
+    from = SLICE_EMPTY;
+    assert_true(ends_seek(&m, 5, 1, false, &from) && from.len == 0);
+    assert_true(ends_seek(&m, 5, 1, true, &from) && slice_eq(from, SLICE("zz")));
+    ends_forget(&m);
+    from = SLICE_EMPTY;
+    assert_true(ends_seek(&m, 5, 1, true, &from) && from.len == 0);
+}
+
+/* Popping from either end of what is in tables costs the same at the end as at the beginning: the
+ * tombstones that a pop leaves are not walked over by the next one. */
+static void test_queue(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    kit_open(k);
+    engine_coll c = kit_coll(k, 500);
+    kit_merge(k);
+    for (int i = 0; i < 500; i++) {
+        map_iter it;
+        char sub[8];
+        bool tail = i % 2;
+        engine_begin(k->e);
+        assert_int_equal(engine_map_seek(k->e, &c, 2, SLICE_EMPTY, tail, &it), ENGINE_OK);
+        snprintf(sub, sizeof sub, "%05d", tail ? 499 - i / 2 : i / 2);
+        assert_true(slice_eq(it.subkey, slice_cstr(sub)));
+        assert_int_equal(engine_map_del(k->e, &c, 2, slice_cstr(sub)), ENGINE_OK);
+        if (i % 7 == 3) { /* once more */
+            engine_abort(k->e);
+            engine_begin(k->e);
+            assert_int_equal(engine_map_seek(k->e, &c, 2, SLICE_EMPTY, tail, &it), ENGINE_OK);
+            assert_true(slice_eq(it.subkey, slice_cstr(sub)));
+            assert_int_equal(engine_map_del(k->e, &c, 2, slice_cstr(sub)), ENGINE_OK);
+        }
+        engine_commit(k->e);
+        slice from = SLICE_EMPTY; /* the next search begins where this one ended */
+        assert_true(ends_seek(&of(k)->ends, c.id, 2, tail, &from));
+        assert_true(slice_eq(from, slice_cstr(sub)));
+    }
+    assert_int_equal(engine_map_count(k->e, &c, 2), 0);
+    assert_int_equal(engine_map_count(k->e, &c, 1), 50);
+    kit_check(k);
+    kit_free(k);
+}
+
 /* Access state is kept in place where that costs nothing, and a change writes what it is given. */
 static void test_access(void **state) {
     (void)state;
@@ -267,6 +337,8 @@ int main(void) {
         cmocka_unit_test(test_nothing_is_left),
         cmocka_unit_test(test_due_in_order),
         cmocka_unit_test(test_access),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_queue),
     };
     int failed = kit_use("lsm");
     return failed + cmocka_run_group_tests(tests, NULL, NULL);
