@@ -56,6 +56,39 @@ static void test_false_positive_rate(void **state) {
     }
 }
 
+/* Fewer bits a key, smaller and more often wrong; what was added is never denied. */
+static void test_bits(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    double before = 1;
+    size_t n = 20000, tries = 50000;
+    assert_int_equal(filter_probes(FILTER_KEY_BITS), FILTER_PROBES);
+    for (unsigned bits = 1; bits <= FILTER_BITS_MAX; bits++) {
+        filter_builder b = {0};
+        buf out = {0};
+        rng again = r;
+        unsigned probes = filter_probes(bits);
+        size_t passed = 0;
+        assert_true(probes > 0 && probes <= FILTER_PROBES_MAX);
+        for (size_t i = 0; i < n; i++)
+            filter_collect(&b, rng_next(&r));
+        filter_finish_of(&b, bits, &out);
+        assert_true(b.n == 0 && out.len == filter_size_of(n, bits));
+        assert_true(out.len * 8 >= n * bits && out.len * 8 < n * bits + 512);
+        for (size_t i = 0; i < n; i++)
+            assert_true(filter_may_hold_of(buf_slice(&out), probes, rng_next(&again)));
+        for (size_t i = 0; i < tries; i++)
+            passed += filter_may_hold_of(buf_slice(&out), probes, rng_next(&r));
+        double wrong = (double)passed / (double)tries;
+        assert_true(wrong < before * 1.1 + 0.001);
+        if (bits >= 10) assert_true(wrong < 0.013);
+        before = wrong;
+        buf_free(&out);
+        filter_builder_free(&b);
+    }
+}
+
 static void test_size(void **state) {
     (void)state;
     assert_int_equal(filter_size(0), 0);
@@ -71,6 +104,7 @@ int main(void) {
         cmocka_unit_test(test_nothing_denied),
         cmocka_unit_test(test_false_positive_rate),
         cmocka_unit_test(test_size),
+        cmocka_unit_test(test_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
