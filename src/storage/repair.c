@@ -61,6 +61,8 @@ void repair_explain(const check_result *found, const lines *say) {
                   "--repair=skip replaces %zu damaged tables by what can be read of them: for the "
                   "keys that are lost, older values may show, deleted keys included",
                   found->nbad_tables);
+        lines_say(say, "The numbers of keys and elements stay as they were recorded: convert the "
+                       "repaired store (stave-convert) rather than serve from it.");
         lines_say(say, "Files that go are renamed to NAME.damaged. Copy the directory first.");
     }
     if (found->ndamage == 0) return;
