@@ -297,7 +297,17 @@ static bool pick_level(const version *v, const pick_conf *c, pick *const *runnin
 /* ---- reasons ----------------------------------------------------------------------------------
  */
 
-/* Levels that are too large, the worst first. */
+/* Is a compaction of level 0 under way? */
+static bool runs_level0(pick *const *running, uint32_t n) {
+    for (uint32_t i = 0; i < n; i++) {
+        CHECK(running[i]->n > 0);
+        if (running[i]->from == 0) return true;
+    }
+    return false;
+}
+
+/* Levels that are too large, the worst first. If level 0 has to wait for tables of the level that
+ * it goes to, no more of these are taken: writers may wait for it. */
 static bool pick_by_size(const version *v, const pick_conf *c, const level_plan *plan,
                          pick *const *running, uint32_t nrunning, pick *out) {
     bool tried[LSM_LEVELS] = {false};
@@ -315,6 +325,7 @@ static bool pick_by_size(const version *v, const pick_conf *c, const level_plan 
         if (worst == 0 ? pick_level0(v, c, plan, running, nrunning, out)
                        : pick_level(v, c, running, nrunning, worst, over, out))
             return true;
+        if (worst == 0 && !runs_level0(running, nrunning)) tried[below(v, plan, 0)] = true;
     }
     return false;
 }

@@ -2,10 +2,10 @@
  *
  * Without a budget (maxmemory) memtables and the block cache have the sizes that are set. With one:
  *
- *   a sixteenth      a memtable, at most; four may wait for their flush beside the active one
- *   a quarter        kept off: the process itself, clients, the log's tail, what the allocator and
- *                    fragments take (32 MiB at least, if there is that much)
- *   what is left     the block cache, less what open tables hold in memory
+ *   a sixteenth   a memtable, at most; room is kept for four of them
+ *   a quarter     kept off: the process itself, clients, the log's tail, what the allocator and
+ *                 fragments take (32 MiB at least, if there is that much)
+ *   the rest      the block cache, less what open tables hold in memory
  *
  * The cache takes what memtables do not use now as little as what they do: their memory comes and
  * goes faster than a cache could follow. If the process is too large all the same, the cache gives
@@ -18,7 +18,7 @@
 #define MIB            ((uint64_t)1 << 20)
 #define MEMTABLE_LEAST (64u << 10)
 #define MEMTABLE_PART  16 /* of the budget */
-#define MEMTABLES      5
+#define MEMTABLES      4
 #define KEPT_PART      4
 #define KEPT_LEAST     (32 * MIB)
 #define CACHE_LEAST    (1 * MIB) /* with a budget */

@@ -207,6 +207,29 @@ static void test_quiet(void **state) {
     version_release(v);
 }
 
+/* Level 0 waits for a table below: nothing else of that level is taken meanwhile. */
+static void test_level0_is_waited_for(void **state) {
+    (void)state;
+    pick out;
+    version *v = version_empty();
+    for (unsigned i = 0; i < 10; i++)
+        add(&v, 6, i * 100, i * 100 + 99, 60 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 20; i++)
+        add(&v, 5, i * 50, i * 50 + 49, 8 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 20; i++)
+        add(&v, 0, 0, 999, MIB, 100, 0);
+    pick other = {.from = 5, .to = 6, .in = &v->level[5].tables[0], .n = 1, .nfrom = 1};
+    other.smallest = other.in[0]->smallest;
+    other.limit = other.in[0]->limit;
+    pick *running[] = {&other};
+    other.in[0]->busy = true;
+    assert_false(pick_next(v, &conf, running, 1, false, &out));
+    other.in[0]->busy = false;
+    assert_true(pick_next(v, &conf, NULL, 0, false, &out) && out.from == 0);
+    pick_free(&out);
+    version_release(v);
+}
+
 /* ---- all of it, at random
  * ------------------------------------------------------------------------
  */
@@ -361,10 +384,15 @@ static void test_random(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plan),         cmocka_unit_test(test_level0_score),
-        cmocka_unit_test(test_oldest_first), cmocka_unit_test(test_no_level_is_skipped),
-        cmocka_unit_test(test_moves),        cmocka_unit_test(test_neighbours),
-        cmocka_unit_test(test_tombstones),   cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_level0_score),
+        cmocka_unit_test(test_oldest_first),
+        cmocka_unit_test(test_no_level_is_skipped),
+        cmocka_unit_test(test_moves),
+        cmocka_unit_test(test_neighbours),
+        cmocka_unit_test(test_tombstones),
+        cmocka_unit_test(test_quiet),
+        cmocka_unit_test(test_level0_is_waited_for),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
