@@ -68,8 +68,8 @@ static uint32_t shared_with_last(const block_builder *b, slice key) {
     return (uint32_t)common(last.data, key.data, last.len < key.len ? last.len : key.len);
 }
 
-/* An entry that shares so much, and its part of the restarts; what the prefix will save is not known
- * yet. */
+/* An entry that shares so much, and its part of the restarts; what the prefix will save is not
+ * known yet. */
 static size_t cost(const block_builder *b, size_t shared, size_t key, size_t cell) {
     bool restart = b->n % b->every == 0;
     CHECK(shared <= key);
