@@ -139,7 +139,8 @@ static inline engine_result engine_random(engine *e, uint32_t db, bool with_expi
     return e->ops->random(e, db, with_expire, key, meta);
 }
 /* The key with the earliest expire time, over all databases, if that is <= now_ms; else
- * ENGINE_ABSENT, and *when is the earliest time there is (0: none). */
+ * ENGINE_ABSENT, and *when is the earliest time there is (0: none), or one before it if to find it
+ * takes more work than a call may do: then ask again from that time on. */
 static inline engine_result engine_due(engine *e, int64_t now_ms, uint32_t *db, buf *key,
                                        int64_t *when) {
     return e->ops->due(e, now_ms, db, key, when);

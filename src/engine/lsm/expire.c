@@ -8,10 +8,13 @@
  *
  * What was removed from the front of the index stays there as tombstones until a compaction, so
  * each database knows a pair before which there is none (`low`): a search never walks over what was
- * removed before the last search's end (L6). The first pair itself is known as long as nobody
- * removes it, so asking costs nothing while nothing is due. */
+ * removed before the last search's end (L6). A search passes over so many tombstones and no more;
+ * the next one goes on there. The first pair itself is known as long as nobody removes it, so
+ * asking costs nothing while nothing is due. */
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/ops.h"
+
+#define PASS_MOST 8192 /* tombstones that a search passes over: about a millisecond */
 
 /* <0, 0, >0: in the order of the index. */
 static int due_cmp(const due_pair *a, const due_pair *b) {
@@ -56,22 +59,29 @@ void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_p
     }
 }
 
-/* Finds the first pair of d, which has one. */
+/* Finds the first pair of d, which has one, or gets as near to it as one call may. */
 static engine_result find_next(lsm *e, lpdb *d) {
     db_totals *t = &d->totals;
     lkey_parts k;
+    unsigned passed = 0;
+    bool there = false;
     CHECK(t->expires > 0);
     if (t->low.when == 0) t->low.when = 1;
     slice to = lkey_kind_start(&e->key, d->number, LKEY_DUE + 1);
-    walk *w = walk_new(e, due_key(e, d, &t->low), to, 0);
+    walk *w = walk_new(e, due_key(e, d, &t->low), to, WALK_ALL);
     bool any = walk_first(w);
+    while (any && !there && passed++ < PASS_MOST) {
+        there = walk_cell(w).data[0] == CELL_PRESENT;
+        if (!there) any = walk_next(w);
+    }
     status s = walk_status(w);
     bool fine = any && lkey_parse(walk_key(w), &k) && k.kind == LKEY_DUE;
     walk_free(e, w);
     if (!status_ok(s)) return lsm_error(e, s);
     if (!fine) return lsm_damaged(e, "the index of expire times lacks a pair");
-    t->next = t->low = (due_pair){k.when, k.place, k.rest};
-    t->due_known = true;
+    t->low = (due_pair){k.when, k.place, k.rest};
+    if (there) t->next = t->low;
+    t->due_known = there;
     return ENGINE_OK;
 }
 
@@ -99,7 +109,8 @@ static engine_result find_key(lsm *e, const lpdb *d, const due_pair *p, buf *key
     return hit ? ENGINE_OK : lsm_damaged(e, "the index of expire times has a pair too many");
 }
 
-/* engine_due: databases with the first pair known answer at once. */
+/* engine_due: databases with the first pair known answer at once; of one whose search has not come
+ * to its end we know a time before which nothing is due. */
 engine_result lsm_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int64_t *when) {
     lsm *e = lsm_of(base);
     const due_pair *first = NULL;
@@ -108,12 +119,13 @@ engine_result lsm_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int6
         lpdb *d = e->map[i];
         if (d->totals.expires == 0) continue;
         if (!d->totals.due_known && find_next(e, d) != ENGINE_OK) return ENGINE_ERROR;
-        if (first && d->totals.next.when >= first->when) continue;
-        first = &d->totals.next;
+        const due_pair *its = d->totals.due_known ? &d->totals.next : &d->totals.low;
+        if (first && its->when >= first->when) continue;
+        first = its;
         *db = i;
     }
     if (!first) return ENGINE_ABSENT;
     *when = first->when;
-    if (*when > now_ms) return ENGINE_ABSENT;
+    if (*when > now_ms || !e->map[*db]->totals.due_known) return ENGINE_ABSENT;
     return find_key(e, e->map[*db], first, key);
 }

@@ -1,0 +1,75 @@
+/* What an LSM engine bounds: the work of one call, however much was deleted, and the files that it
+ * has open, however many tables there are. */
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "engine/engine.h"
+#include "support/engine_kit.h"
+#include "support/unit.h"
+
+#define MANY 30000
+
+static slice name_of(char out[32], unsigned i) {
+    return slice_of(out, (size_t)snprintf(out, 32, "key:%u", i));
+}
+
+static void put(kit *k, slice key, int64_t expire) {
+    entry ent = {.type = 1, .expire = expire, .value = SLICE("v")};
+    engine_begin(k->e);
+    assert_int_equal(engine_put(k->e, 0, key, &ent), ENGINE_OK);
+    engine_commit(k->e);
+}
+
+/* Of very many keys that would have expired next, all were deleted behind the one that is first. A
+ * search for the next one passes over what is left of them, some in each call; until it has found
+ * it there is an earlier time. */
+static void test_due(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char name[32];
+    buf key = {0};
+    uint32_t db;
+    int64_t when, before = 0;
+    unsigned calls = 0;
+    kit_setting("memtable-size", "64mb");
+    kit_setting("segment-size", "16mb");
+    kit_open(k);
+    put(k, SLICE("first"), 1000);
+    put(k, SLICE("last"), 9000000);
+    for (unsigned i = 0; i < MANY; i++)
+        put(k, name_of(name, i), 2000 + i);
+    assert_int_equal(engine_due(k->e, 0, &db, &key, &when), ENGINE_ABSENT);
+    assert_int_equal(when, 1000);
+    kit_merge(k); /* so that deletes leave tombstones */
+    for (unsigned i = 0; i < MANY; i++)
+        kit_del(k, (name_of(name, i), name));
+    kit_del(k, "first");
+    do {
+        assert_int_equal(engine_due(k->e, 8000000, &db, &key, &when), ENGINE_ABSENT);
+        assert_true(when >= before && when <= 9000000);
+        before = when;
+        calls++;
+    } while (when < 9000000 && calls < 100);
+    assert_in_range(calls, 2, 20);
+    assert_int_equal(engine_due(k->e, 9000000, &db, &key, &when), ENGINE_OK);
+    assert_int_equal(when, 9000000);
+    assert_true(slice_eq(buf_slice(&key), SLICE("last")));
+    /* what comes in between is found, and a search that has not come to its end starts over there
+     */
+    put(k, SLICE("earlier"), 1500);
+    assert_int_equal(engine_due(k->e, 1500, &db, &key, &when), ENGINE_OK);
+    kit_del(k, "earlier");
+    assert_int_equal(engine_due(k->e, 1500, &db, &key, &when), ENGINE_ABSENT);
+    put(k, SLICE("earliest"), 500);
+    assert_int_equal(engine_due(k->e, 500, &db, &key, &when), ENGINE_OK);
+    assert_true(slice_eq(buf_slice(&key), SLICE("earliest")));
+    buf_free(&key);
+    kit_free(k);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_due),
+    };
+    return kit_use("lsm") + cmocka_run_group_tests(tests, NULL, NULL);
+}
