@@ -46,7 +46,7 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
     if (r != ENGINE_OK) return r;
     if (!cell_get_sub(f.cell, &out->expire, &out->value))
         return lsm_damaged(e, "an element's cell is malformed");
-    out->subkey = slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD);
+    out->subkey = sub; /* the caller has it; what is in e->key might be given to a put */
     out->pos = f.pos;
     return ENGINE_OK;
 }
