@@ -110,6 +110,7 @@ struct chain {
     const chain_calls *calls;
     void *ctx;
     unsigned kind;  /* FILE_SEGMENT or FILE_LOG */
+    uint64_t keep;  /* bytes of the disk that are left to the engine beside what files need */
     bool forgets;   /* the engine keeps what it wrote elsewhere: the tail forgets written bytes */
     logwrite *tail; /* NULL: still opening */
     bool open;      /* a batch is */

@@ -89,7 +89,8 @@ static bool has_space(chain *c, unsigned spare) {
     uint64_t bytes;
     vfs *v = c->meta->fs;
     status s = v->ops->free_space(v, c->meta->dir, &bytes);
-    return !status_ok(s) || bytes > (uint64_t)log_conf.segment_size * (1 + spare);
+    uint64_t keep = spare ? c->keep : 0;
+    return !status_ok(s) || bytes > (uint64_t)log_conf.segment_size * (1 + spare) + keep;
 }
 
 /* Begins: a number, and its name in the manifest. Sets no_space if there is none. */

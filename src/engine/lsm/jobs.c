@@ -5,7 +5,8 @@
 #include "engine/lsm/jobs.h"
 #include "base/mem.h"
 
-#define FULL_PART 8 /* of a log's file: worth a flush when the disk is full */
+#define FULL_PART   8 /* of a log's file: worth a flush when the disk is full */
+#define TIGHT_FILES 3 /* of the log: the disk is nearly full */
 
 /* Nothing runs. */
 void lsm_jobs_new(lsm *e) {
@@ -25,8 +26,13 @@ static void bound_log(lsm *e) {
     for (uint32_t i = 0; i < e->nlogs; i++)
         if (e->logs[i]->state == LOGFILE_SEALED) bytes += e->logs[i]->end;
     bool same = log_pos_file(e->flushed) == log_pos_file(end);
+    /* while there is room for its table: a memtable may be larger than what the log leaves */
+    uint64_t room, held = memtable_bytes(e->active);
+    e->log.keep = held;
+    status s = e->fs->ops->free_space(e->fs, e->dir, &room);
+    bool tight = status_ok(s) && room < held + TIGHT_FILES * size;
     uint64_t news = bytes + log_pos_offset(end) - (same ? log_pos_offset(e->flushed) : 0);
-    bool full = (e->log.no_space || e->log.on_reserve) && news >= size / FULL_PART;
+    bool full = (tight || e->log.no_space || e->log.on_reserve) && news >= size / FULL_PART;
     if (full || bytes > 2 * lsm_memtable_size(e) + size) lsm_switch(e);
 }
 
