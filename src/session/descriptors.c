@@ -1,5 +1,6 @@
-/* descriptors: RLIMIT_NOFILE. A client costs one; segments, sockets, pipes to children and the rest
- * of the server have a reserve. */
+/* descriptors: RLIMIT_NOFILE. A client costs one; segments, tables, sockets, pipes to children and
+ * the rest of the server have a reserve, and whatever more the system lets the process have: a
+ * store of a terabyte has some ten thousand segments, each of them open. */
 #include "session/descriptors.h"
 
 #include "base/log.h"
@@ -10,11 +11,13 @@
 #include <sys/resource.h>
 
 #define RESERVE 512
+#define MOST    (1u << 20) /* descriptors: more than any store needs */
 
 /* The system's bound for an unprivileged process may lie below what is wanted: then as much as
  * there is. */
 static rlim_t raise_to(struct rlimit limit, rlim_t want) {
-    rlim_t had = limit.rlim_cur;
+    rlim_t had = limit.rlim_cur, may = limit.rlim_max < MOST ? limit.rlim_max : MOST;
+    if (may > want) want = may;
     if (had >= want) return had;
     limit.rlim_cur = want;
     rlim_t hard = limit.rlim_max;

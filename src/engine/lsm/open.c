@@ -77,6 +77,7 @@ static status open_tables(lsm *e) {
         if (m->level >= LSM_LEVELS)
             s = status_make(ST_CORRUPT, "%s: table %u is in level %u", e->dir, m->number, m->level);
         if (status_ok(s)) s = table_ref_open(e->fs, e->dir, e->store_id, m, &refs[c.nadd]);
+        if (status_ok(s) && c.nadd >= LSM_OPEN_TABLES) table_park(refs[c.nadd]->t);
         if (status_ok(s)) c.nadd++;
     }
     if (status_ok(s)) {
