@@ -13,6 +13,8 @@
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 
+#include <stdlib.h>
+
 #define NAMES_AHEAD 16      /* taken in one edit beyond what is needed */
 #define DEAD_US     1000000 /* how often dead tables are looked for */
 
@@ -144,20 +146,31 @@ static status take_outputs(lsm_job *j, slice in, unsigned level, uint64_t recenc
     return in.len ? status_make(ST_CORRUPT, "the result of a job can't be read") : STATUS_OK;
 }
 
+/* For qsort and bsearch. */
+static int by_number(const void *a, const void *b) {
+    uint32_t x = load_u32(a), y = load_u32(b);
+    return (x > y) - (x < y);
+}
+
 /* Tables that the child found wholly hidden; those that are gone, or another job's, are not taken.
- */
+ * There may be thousands, so all tables are looked at once. */
 static void take_whole(lsm_job *j, slice numbers) {
+    const version *v = j->e->current;
+    size_t n = numbers.len / sizeof(uint32_t);
     CHECK(!j->whole);
-    uint32_t n = (uint32_t)(numbers.len / sizeof(uint32_t));
     if (n == 0) return;
-    j->whole = mem_alloc(n * sizeof *j->whole);
-    for (uint32_t i = 0; i < n; i++) {
-        uint32_t number = load_u32(numbers.data + i * sizeof number);
-        table_ref *t = job_find_table(j->e, number);
-        if (!t || t->busy) continue;
-        t->busy = true;
-        j->whole[j->nwhole++] = number;
+    uint32_t *sorted = mem_dup(numbers.data, numbers.len);
+    qsort(sorted, n, sizeof *sorted, by_number);
+    j->whole = mem_alloc(n * sizeof(table_ref *));
+    for (unsigned l = 0; l < LSM_LEVELS; l++) {
+        for (uint32_t i = 0; i < v->level[l].n && j->nwhole < n; i++) {
+            table_ref *t = v->level[l].tables[i];
+            if (t->busy || !bsearch(&t->number, sorted, n, sizeof *sorted, by_number)) continue;
+            t->busy = true;
+            j->whole[j->nwhole++] = t;
+        }
     }
+    mem_free(sorted);
 }
 
 /* All of a result. */
@@ -184,15 +197,14 @@ void job_free(lsm_job *j) {
     CHECK(j->e != NULL);
     for (uint32_t i = 0; i < j->nouts; i++)
         table_ref_release(j->outs[i]);
-    for (uint32_t i = 0; i < j->nwhole; i++) {
-        table_ref *t = job_find_table(j->e, j->whole[i]);
-        if (t) t->busy = false;
-    }
+    for (uint32_t i = 0; i < j->nwhole; i++)
+        j->whole[i]->busy = false;
     mem_free(j->outs);
     mem_free(j->names);
     mem_free(j->whole);
     j->outs = NULL;
-    j->names = j->whole = NULL;
+    j->names = NULL;
+    j->whole = NULL;
     j->nouts = j->nnames = j->nwhole = 0;
 }
 
@@ -210,16 +222,6 @@ void job_give_up(lsm_job *j) {
 
 /* ---- the edit, and what follows from it ---------------------------------------------------------
  */
-
-/* A walk over all tables: asked for a few, seldom. */
-table_ref *job_find_table(lsm *e, uint32_t number) {
-    CHECK(number > 0 && e->current);
-    for (unsigned l = 0; l < LSM_LEVELS; l++)
-        for (uint32_t i = 0; i < e->current->level[l].n; i++)
-            if (e->current->level[l].tables[i]->number == number)
-                return e->current->level[l].tables[i];
-    return NULL;
-}
 
 /* It is pending then, to be unlinked. */
 void job_edit_drop(lsm *e, const table_ref *t) {
@@ -244,7 +246,7 @@ void job_edit(lsm_job *j) {
                                                            .limit = t->limit});
     }
     for (uint32_t i = 0; i < j->nwhole; i++)
-        edit_table_drop(&j->e->meta.edit, j->whole[i]);
+        job_edit_drop(j->e, j->whole[i]);
 }
 
 /* What goes is unlinked once no step of this is left. */
@@ -255,7 +257,7 @@ void job_install(lsm_job *j, table_ref **in, uint32_t n) {
     for (uint32_t i = 0; i < n; i++)
         drop[ndrop++] = in[i]->number;
     for (uint32_t i = 0; i < j->nwhole; i++)
-        drop[ndrop++] = j->whole[i];
+        drop[ndrop++] = j->whole[i]->number;
     version_change c = {.drop = drop, .ndrop = ndrop, .add = j->outs, .nadd = j->nouts};
     version *old = e->current;
     e->current = version_after(old, &c);
@@ -302,10 +304,10 @@ void job_drop_dead(lsm *e) {
             if (!j->e) {
                 job_init(j, e, "drop");
                 j->step = JOB_SETTLING;
-                j->whole = mem_alloc(version_tables(e->current) * sizeof *j->whole);
+                j->whole = mem_alloc(version_tables(e->current) * sizeof(table_ref *));
             }
             t->busy = true;
-            j->whole[n++] = t->number;
+            j->whole[n++] = t;
         }
     }
     if (!j->e) return;

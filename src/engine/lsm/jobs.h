@@ -30,7 +30,7 @@ typedef struct lsm_job {
     uint32_t nnames;
     table_ref **outs;
     uint32_t nouts;
-    uint32_t *whole; /* tables that the child found wholly hidden; busy from SETTLING on */
+    table_ref **whole; /* tables that the child found wholly hidden; busy from SETTLING on */
     uint32_t nwhole;
     uint64_t gen; /* of the edit waited for */
     output_spec spec;
@@ -55,7 +55,6 @@ struct lsm_jobs {
     compaction *compact[COMPACTIONS_MAX]; /* the first `ncompact` */
     uint32_t ncompact;
     uint64_t flush_after_us, compact_after_us; /* none is started before: after a failure */
-    bool flush_failed;                         /* the last one did */
     buf spare;                                 /* u32 each: names that nobody uses, PENDING once */
     uint64_t spare_gen;                        /* this edit is durable */
     lsm_job drop;                              /* of dead tables; e is NULL: none */
@@ -92,8 +91,6 @@ void job_edit_drop(lsm *e, const table_ref *t);
 void job_install(lsm_job *j, table_ref **in, uint32_t n);
 /* Appends the head of a child's result. */
 void job_result(const lsm_job *j, const outputs *o, uint64_t read, slice whole, buf *out);
-/* A table by its number; NULL: it is not in the current version. */
-table_ref *job_find_table(lsm *e, uint32_t number);
 /* Unlinks, by an edit, the tables that hold nothing but dead databases. */
 void job_drop_dead(lsm *e);
 void job_drop_advance(lsm *e);

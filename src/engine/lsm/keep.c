@@ -131,7 +131,6 @@ keep_answer keeper_ask(keeper *k, slice key, slice cell) {
         a.put = older_overlaps(k, key, buf_slice(&k->skip_to));
         a.skip = true;
     }
-    if (!a.put) k->dropped++;
     return a;
 }
 

@@ -27,7 +27,6 @@ typedef struct keeper {
     buf skip_to;     /* see keep_answer.skip */
     buf whole;       /* u32 each: tables that a drop which was kept hides wholly */
     uint32_t nwhole; /* of them */
-    uint64_t dropped;
 } keeper;
 
 typedef struct keep_answer {

@@ -80,7 +80,6 @@ status outputs_put(outputs *o, slice key, slice cell) {
     buf_clear(&o->last);
     buf_append_slice(&o->last, key);
     o->last_drop = cell.data[0] == CELL_DROP;
-    o->entries++;
     return STATUS_OK;
 }
 

@@ -26,7 +26,7 @@ typedef struct outputs {
     bool last_drop;
     buf smallest, last, limit;
     buf result; /* of each table: a varint length and manifest_table_encode's bytes */
-    uint64_t entries, written;
+    uint64_t written;
 } outputs;
 
 void outputs_init(outputs *o, const output_spec *spec, vfs *v);
