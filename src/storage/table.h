@@ -90,6 +90,14 @@ void table_close(table *t);
  * file was unlinked must not be parked. */
 void table_park(table *t);
 bool table_parked(const table *t);
+/* Tables of which no more than `limit` have their file open: of those that were read longest ago
+ * some are parked. The others' fields begin as zeros. */
+typedef struct table_shelf {
+    unsigned limit, open;
+    table *first, *last;
+} table_shelf;
+/* t, just opened, is one of them until it is closed; s outlives it. */
+void table_shelve(table *t, table_shelf *s);
 
 /* Looks a key up. c may be NULL (nothing is cached). */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out);

@@ -7,7 +7,9 @@
 struct table {
     vfs *v;
     char *path;
-    vfs_file *file; /* NULL: parked */
+    vfs_file *file;         /* NULL: parked */
+    table_shelf *shelf;     /* or NULL */
+    table *before, *behind; /* on the shelf, while the file is open */
     uint64_t store_id;
     uint32_t number, length;
     table_props props;
@@ -28,8 +30,12 @@ struct table {
 ptrdiff_t table_part_for(const table *t, slice key);
 /* Where partition i is. */
 table_extent table_part_extent(const table *t, size_t i);
-/* Opens the file unless it is open. */
+/* Opens the file unless it is open. To be called before each read of it. */
 status table_wake(table *t);
+/* The shelf's part of opening, reading and closing the file. */
+void table_shelf_in(table *t);
+void table_shelf_touch(table *t);
+void table_shelf_out(table *t);
 /* Reads the block at e, whose record may be at `raw` already (else NULL), to *out, which is empty;
  * all of it is verified. */
 status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out);

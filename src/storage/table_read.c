@@ -87,7 +87,13 @@ void table_partition_key(const table *t, size_t i, buf *out) {
 /* The header was verified when the table was opened. */
 status table_wake(table *t) {
     CHECK(t->path);
-    return t->file ? STATUS_OK : vfs_open(t->v, t->path, VFS_READ, &t->file);
+    if (t->file) {
+        table_shelf_touch(t);
+        return STATUS_OK;
+    }
+    TRY(vfs_open(t->v, t->path, VFS_READ, &t->file));
+    table_shelf_in(t);
+    return STATUS_OK;
 }
 
 /* What a block of each type must be in itself. */
@@ -335,6 +341,7 @@ status table_open(vfs *v, const char *path, uint64_t store_id, uint32_t number, 
 void table_park(table *t) {
     CHECK(t->path);
     if (!t->file) return;
+    table_shelf_out(t);
     status ignored = t->file->ops->close(t->file);
     (void)ignored;
     t->file = NULL;

@@ -61,6 +61,7 @@ static void tune(sim *s, const char *name, int64_t *which, int64_t value) {
 
 static void configure_lsm(sim *s, bool live) {
     if (!live) begin_configure(s);
+    if (!live) lsm_open_tables = (unsigned)NUMBER_OF(s, 0, 1, 2, 8);
     uint64_t which = live ? rng_below(&s->chance, 15) : 99;
     if (which == 0 || which >= 14) configure_fsync(s);
     if (which == 1 || which == 99)

@@ -141,7 +141,7 @@ static status take_outputs(lsm_job *j, slice in, unsigned level, uint64_t recenc
         m.level = level;
         m.recency = recency;
         TRY(table_ref_open(e->fs, e->dir, e->store_id, &m, &j->outs[j->nouts]));
-        j->nouts++;
+        table_shelve(j->outs[j->nouts++]->t, &e->shelf);
     }
     return in.len ? status_make(ST_CORRUPT, "the result of a job can't be read") : STATUS_OK;
 }

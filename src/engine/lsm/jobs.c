@@ -5,9 +5,8 @@
 #include "engine/lsm/jobs.h"
 #include "base/mem.h"
 
-#define FULL_PART   8       /* of a log's file: worth a flush when the disk is full */
-#define TIGHT_FILES 3       /* of the log: the disk is nearly full */
-#define PARK_US     1000000 /* how often descriptors are counted */
+#define FULL_PART   8 /* of a log's file: worth a flush when the disk is full */
+#define TIGHT_FILES 3 /* of the log: the disk is nearly full */
 
 /* Nothing runs. */
 void lsm_jobs_new(lsm *e) {
@@ -37,14 +36,6 @@ static void bound_log(lsm *e) {
     if (full || bytes > 2 * lsm_memtable_size(e) + size) lsm_switch(e);
 }
 
-/* A table costs a descriptor while it is read; a process may have only so many. */
-static void park_cron(lsm *e) {
-    uint64_t now = lsm_now_us(e);
-    if (now < e->jobs->parked_us + PARK_US) return;
-    e->jobs->parked_us = now;
-    version_park(e->current, LSM_OPEN_TABLES, &e->jobs->park_hand);
-}
-
 /* Ten times a second. */
 void lsm_jobs_cron(lsm *e) {
     CHECK(e->jobs && !e->batch.open);
@@ -58,7 +49,6 @@ void lsm_jobs_cron(lsm *e) {
     quiet_cron(e);
     pace_cron(e);
     sizes_cron(e);
-    park_cron(e);
 }
 
 /* At the end of each turn, so that writers need not wait for a cron when a memtable is full. */

@@ -62,8 +62,6 @@ struct lsm_jobs {
     bool asked_flush; /* engine_compact: the memtable that was active has yet to be flushed */
     uint64_t asked_memtable;
     uint64_t dead_seen_us; /* when dead tables were last looked for */
-    uint64_t parked_us;    /* when descriptors were last given back, */
-    uint32_t park_hand;    /* and where that stopped */
     bool closing;
     pace pace;
     uint64_t relief, relieved_us; /* bytes of the cache given up for want of memory (sizes.c) */

@@ -19,6 +19,9 @@ typedef struct lsm_settings {
 } lsm_settings;
 
 extern lsm_settings lsm_conf;
+/* Tables that have their file open at a time, at most; 0: as the process's descriptors allow. Read
+ * at an open; for tests. */
+extern unsigned lsm_open_tables;
 extern const setting lsm_setting_table[]; /* lsm_class.settings */
 
 /* Frees an engine and touches no file: what its process's death would leave. Jobs that were given

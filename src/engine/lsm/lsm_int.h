@@ -64,7 +64,8 @@ struct lsm {
     uint32_t nfrozen;
     memtable *dying; /* flushed, being freed */
     version *current;
-    log_pos flushed; /* all records before this are in tables */
+    table_shelf shelf; /* which of the tables have their file open */
+    log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
     batch batch;
     uint64_t budget;  /* bytes that the process may use; 0: no limit */

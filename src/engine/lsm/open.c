@@ -21,8 +21,12 @@
 #include "engine/lsm/ops.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 #define TELL_BYTES (4u << 20)
+/* Tables that have their file open at a time. */
+#define OPEN_LEAST 64
+#define OPEN_MOST  4096
 
 typedef struct opening {
     lsm *e;
@@ -77,8 +81,8 @@ static status open_tables(lsm *e) {
         if (m->level >= LSM_LEVELS)
             s = status_make(ST_CORRUPT, "%s: table %u is in level %u", e->dir, m->number, m->level);
         if (status_ok(s)) s = table_ref_open(e->fs, e->dir, e->store_id, m, &refs[c.nadd]);
-        if (status_ok(s) && c.nadd >= LSM_OPEN_TABLES) table_park(refs[c.nadd]->t);
-        if (status_ok(s)) c.nadd++;
+        if (!status_ok(s)) break;
+        table_shelve(refs[c.nadd++]->t, &e->shelf);
     }
     if (status_ok(s)) {
         version *empty = e->current;
@@ -159,6 +163,16 @@ static status open_store(opening *o, const engine_options *opt) {
     return recover_begin(&o->log, &calls, e);
 }
 
+/* Tables may have a quarter of the descriptors that the process may. */
+static unsigned open_limit(void) {
+    struct rlimit limit;
+    if (lsm_open_tables > 0) return lsm_open_tables;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return OPEN_LEAST;
+    CHECK(limit.rlim_cur > 0);
+    rlim_t part = limit.rlim_cur / 4;
+    return part < OPEN_LEAST ? OPEN_LEAST : part > OPEN_MOST ? OPEN_MOST : (unsigned)part;
+}
+
 /* An engine with nothing in it. */
 static lsm *new_engine(const engine_options *opt) {
     lsm *e = mem_zalloc(sizeof *e);
@@ -173,6 +187,7 @@ static lsm *new_engine(const engine_options *opt) {
     chain_init(&e->log, &e->meta, &e->retire, opt->host, FILE_LOG, true, &log_calls, e);
     e->active = memtable_new(1);
     e->current = version_empty();
+    e->shelf.limit = open_limit();
     e->recency = 1;
     lsm_jobs_new(e);
     e->blocks = cache_new(lsm_cache_size(e));

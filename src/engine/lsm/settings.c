@@ -10,6 +10,7 @@
 #define MIB (1024 * KIB)
 
 lsm_settings lsm_conf;
+unsigned lsm_open_tables;
 
 /* Bytes, at least `least` and at most `most`. */
 #define MEMORY(name_, field, value, least, most)                                                   \

@@ -145,30 +145,6 @@ uint32_t version_tables(const version *v) {
     return sum;
 }
 
-/* The table of that rank, over all levels. */
-static table_ref *nth(const version *v, uint32_t i) {
-    for (unsigned l = 0; l < LSM_LEVELS; l++) {
-        if (i < v->level[l].n) return v->level[l].tables[i];
-        i -= v->level[l].n;
-    }
-    CHECK(false);
-    return NULL;
-}
-
-/* Who was read lately is not known: a table that is read much is opened again now and then. */
-void version_park(const version *v, uint32_t most, uint32_t *hand) {
-    uint32_t n = version_tables(v), open = 0;
-    if (n <= most) return;
-    for (uint32_t i = 0; i < n; i++)
-        open += !table_parked(nth(v, i)->t);
-    for (uint32_t i = 0; i < n && open > most; i++) {
-        table *t = nth(v, (*hand)++ % n)->t;
-        open -= !table_parked(t);
-        table_park(t);
-    }
-    CHECK(open <= most);
-}
-
 /* ---- making the next one ----------------------------------------------------------------------
  */
 

@@ -13,8 +13,6 @@
 #include "storage/table.h"
 
 #define LSM_LEVELS 7
-/* Tables that keep their files open; the others are opened when they are read. */
-#define LSM_OPEN_TABLES 4096u
 
 /* A table as versions share it. */
 typedef struct table_ref {
@@ -77,10 +75,6 @@ bool version_below_may_hold(const version *v, unsigned level, slice key);
 bool version_below_overlaps(const version *v, unsigned level, slice from, slice to);
 uint64_t version_bytes(const version *v);
 uint32_t version_tables(const version *v);
-/* Gives back descriptors of the version's tables until at most `most` have one, going on at the
- * table where *hand was left: a table opens its file again when it is next read. REQUIRES: no table
- * of v was dropped, as its file may be gone. */
-void version_park(const version *v, uint32_t most, uint32_t *hand);
 /* Aborts on a broken invariant: order, disjointness, totals. */
 void version_check(const version *v);
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
-#include "engine/engine.h"
+#include "engine/lsm/lsm.h"
 #include "support/engine_kit.h"
 #include "support/unit.h"
 
@@ -67,8 +67,49 @@ static void test_due(void **state) {
     kit_free(k);
 }
 
+/* Has everything read, from tables of which most have to be opened again, while flushes and
+ * compactions replace them. */
+static void test_files(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char name[32], value[300];
+    entry ent;
+    rng r;
+    rng_seed(&r, 5);
+    lsm_open_tables = 8;
+    kit_setting("table-size", "4kb");
+    kit_setting("block-cache-size", "0");
+    kit_open(k);
+    size_t before = simfs_open_handles(k->fs), most = 0;
+    for (unsigned i = 0; i < 3000; i++) {
+        for (size_t n = 0; n < sizeof value; n++)
+            value[n] = (char)rng_next(&r);
+        ent = (entry){.type = 1, .value = slice_of(value, sizeof value)};
+        engine_begin(k->e);
+        assert_int_equal(engine_put(k->e, 0, name_of(name, i), &ent), ENGINE_OK);
+        engine_commit(k->e);
+        assert_int_equal(engine_get(k->e, 0, name_of(name, i / 2), &ent), ENGINE_OK);
+        assert_int_equal(ent.value.len, sizeof value);
+        if (i % 20 == 0) kit_end_turn(k);
+        if (simfs_open_handles(k->fs) > most) most = simfs_open_handles(k->fs);
+    }
+    kit_merge(k);
+    kit_check(k);
+    assert_true(kit_files(k, ".sst") > 100);
+    assert_true(simfs_open_handles(k->fs) <= before + lsm_open_tables + 4);
+    assert_true(most <= before + lsm_open_tables + 4); /* the log's next file, a flush's table */
+    kit_close(k);
+    kit_open(k);
+    for (unsigned i = 0; i < 3000; i++)
+        assert_int_equal(engine_get(k->e, 0, name_of(name, i), &ent), ENGINE_OK);
+    assert_true(simfs_open_handles(k->fs) <= before + lsm_open_tables);
+    kit_free(k);
+    lsm_open_tables = 0;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_files),
         cmocka_unit_test(test_due),
     };
     return kit_use("lsm") + cmocka_run_group_tests(tests, NULL, NULL);

@@ -210,63 +210,11 @@ static void test_open(void **state) {
     memfs_free(fs);
 }
 
-#define TABLES 10
-
-/* Descriptors are given back in turn, and a table that was asked is open again. */
-static void test_park(void **state) {
-    (void)state;
-    memfs *fs = memfs_new();
-    table_options o = {.block_size = 4096, .bloom_bits = 10};
-    table_ref *refs[TABLES];
-    for (uint32_t i = 0; i < TABLES; i++) {
-        char path[32], from[8], to[8];
-        file_header h = {.kind = FILE_TABLE, .store_id = 9, .number = i + 1};
-        table_writer *w;
-        table_summary s;
-        snprintf(path, sizeof path, "d/%010u.sst", i + 1);
-        assert_string_equal(table_create(memfs_vfs(fs), path, &h, &o, &w).msg, "");
-        assert_string_equal(table_add(w, key_of(i, from), SLICE("\2cell"), 1).msg, "");
-        assert_string_equal(table_finish(w, &s).msg, "");
-        manifest_table m = {.number = i + 1,
-                            .length = s.length,
-                            .level = i < 3 ? 0 : 5,
-                            .recency = i,
-                            .entries = 1,
-                            .smallest = key_of(i, from),
-                            .limit = key_of(i + 1, to)};
-        assert_string_equal(table_ref_open(memfs_vfs(fs), "d", 9, &m, &refs[i]).msg, "");
-        buf_free(&s.first);
-        buf_free(&s.last);
-    }
-    version *empty = version_empty();
-    version *v = version_after(empty, &(version_change){.add = refs, .nadd = TABLES});
-    uint32_t hand = 0;
-    version_park(v, TABLES, &hand);
-    assert_int_equal(memfs_open_files(fs), TABLES);
-    version_park(v, 6, &hand);
-    assert_int_equal(memfs_open_files(fs), 6);
-    for (uint32_t i = 0; i < TABLES; i++) {
-        char key[8];
-        table_hit hit;
-        assert_string_equal(table_get(refs[i]->t, NULL, key_of(i, key), 1, &hit).msg, "");
-        assert_true(hit.found);
-    }
-    assert_int_equal(memfs_open_files(fs), TABLES);
-    version_park(v, 7, &hand); /* not the same ones again */
-    assert_false(table_parked(v->level[0].tables[0]->t));
-    version_park(v, 0, &hand);
-    assert_int_equal(memfs_open_files(fs), 0);
-    version_release(v);
-    version_release(empty);
-    memfs_free(fs);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random),
         cmocka_unit_test(test_flush_of_many),
         cmocka_unit_test(test_open),
-        cmocka_unit_test(test_park),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
