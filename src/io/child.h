@@ -3,8 +3,8 @@
  * The job is a plain function over a vfs and memory as it was at the fork; its result comes back as
  * bytes on a pipe. In the child: it dies with the parent, every descriptor above 2 that is no file
  * is closed (sockets, pipes, epoll), no signal handler of the parent's runs, CPU and I/O priority
- * are lowered, nothing is logged, no reactor and no aio. An interface, so that a simulation can run
- * a child in process and kill it anywhere. */
+ * are lowered unless it is urgent, nothing is logged, no reactor and no aio. An interface, so that
+ * a simulation can run a child in process and kill it anywhere. */
 #ifndef STAVE_IO_CHILD_H
 #define STAVE_IO_CHILD_H
 
@@ -22,6 +22,7 @@ typedef struct child_job {
     /* In the parent, when the child reported progress; may be NULL. */
     void (*progress)(struct child_job *job, uint64_t done, uint64_t total);
     void *ctx;
+    bool urgent; /* somebody waits for it: it keeps the parent's priority */
     /* Filled by the host. */
     int pid;
     uint64_t fork_us;         /* how long fork() held the parent */

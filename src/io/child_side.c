@@ -73,7 +73,8 @@ static void close_non_files(void) {
     (void)closedir(d);
 }
 
-/* Steps behind the parent; a refusal (a container's rule) is no reason not to work. */
+/* Steps behind the parent, if nobody waits for it; a refusal (a container's rule) is no reason not
+ * to work. */
 static void lower_priority(void) {
     (void)setpriority(PRIO_PROCESS, 0, NICE);
     (void)syscall(SYS_ioprio_set, IOPRIO_PROCESS, 0, IOPRIO_LOWEST);
@@ -87,7 +88,7 @@ static void settle_in(const child_job *job, const child_fork_hooks *hooks) {
     signal(SIGINT, SIG_IGN); /* Ctrl-C goes to the whole terminal: the parent decides about us */
     if (hooks->after_fork_child) hooks->after_fork_child(hooks->ctx);
     close_non_files();
-    lower_priority();
+    if (!job->urgent) lower_priority();
     char title[TITLE_MAX];
     snprintf(title, sizeof(title), "stave-%s", job->name);
     (void)prctl(PR_SET_NAME, title);

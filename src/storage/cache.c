@@ -6,15 +6,17 @@
  *
  *   segment   item, item, item ...                      64 KiB to 1 MiB, by the limit
  *   item      0  u64  pos     log position
- *             8  u32  state   length of the value (low 30 bits), DEAD, READ
+ *             8  u32  state   length of the value (low 26 bits), LEFT, LIVES, DEAD, READ
  *            12  the value, then up to a multiple of 8
  *
  * SIEVE needs values in the order in which they came, a mark on each that is set by a read, and a
  * hand. Here the order is the order in memory. The hand reads through a segment item by item: one
  * that is marked loses the mark and is copied to the segment `kept`, which stands just before the
  * victim, so survivors keep their place in the order; the others are dropped. A segment that was
- * read through is free. So memory never fragments, and a value costs 12 bytes, half of 8 for
- * rounding and 13 to 26 in the table, without malloc. A copy is paid for by the read that marked.
+ * read through is free. An item that is known to be worth more than its neighbours comes with up to
+ * three lives: so often the hand lets it be without a read since. So memory never fragments, and a
+ * value costs 12 bytes, half of 8 for rounding and 13 to 26 in the table, without malloc. A copy is
+ * paid for by the read that marked.
  *
  * Pace: while memory is nearly used up, each value that comes in moves the hand on until about as
  * many bytes were dropped, within a budget. Should that not suffice (most of the cache is marked),
@@ -36,9 +38,11 @@
 #define SEGMENTS_MIN 8u     /* fewer are no cache: below that, nothing is kept */
 #define SEGMENTS_MAX 32767u /* what references can name */
 #define ITEM_HEAD    12u    /* bytes before the value */
+#define ITEM_LEN     ((1u << 26) - 1)
+#define ITEM_LEFT    26 /* two bits: lives since the last read */
+#define ITEM_LIVES   28 /* two bits: lives after a read */
 #define ITEM_DEAD    (1u << 30)
 #define ITEM_READ    (1u << 31)
-#define ITEM_LEN     (ITEM_DEAD - 1)
 #define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
 #define LOOK_AHEAD   1024u       /* bytes of items */
 #define PACE_ITEMS   64u         /* items looked at for one that comes in */
@@ -98,6 +102,16 @@ static inline void item_set(char *p, uint64_t pos, uint32_t state) {
 /* What an item takes, rounded so that the next one's head is aligned. */
 static inline uint32_t item_bytes(uint32_t len) {
     return (ITEM_HEAD + len + 7) & ~7u;
+}
+/* The state of an item that was just read, or put: it has all its lives. */
+static inline uint32_t item_fresh(uint32_t state) {
+    uint32_t lives = state >> ITEM_LIVES & 3;
+    return (state & ~(3u << ITEM_LEFT)) | lives << ITEM_LEFT;
+}
+/* What the hand leaves of it: without the mark, or with a life less; ITEM_DEAD: nothing. */
+static inline uint32_t item_judged(uint32_t state) {
+    if (state & ITEM_READ) return state & ~ITEM_READ;
+    return state >> ITEM_LEFT & 3 ? state - (1u << ITEM_LEFT) : ITEM_DEAD;
 }
 /* Where a reference leads; wrong after its segment was retired, so the table has none by
  * then (C2). */
@@ -274,12 +288,13 @@ static uint32_t judge(cache *c, bool spare) {
     uint32_t state = item_state(p), bytes = item_bytes(state & ITEM_LEN), copied = 0;
     if (!(state & ITEM_DEAD)) {
         uint32_t hash = cache_hash(item_pos(p)), ref = ref_of(c, c->hand, c->at), to;
-        uint32_t room = spare && (state & ITEM_READ) ? keep_room(c, bytes) : 0;
+        uint32_t judged = item_judged(state);
+        uint32_t room = spare && judged != ITEM_DEAD ? keep_room(c, bytes) : 0;
         if (room) {
             char *q = append(c, room, bytes, &to);
             p = c->segs[c->hand].mem + c->at;
             memcpy(q, p, bytes);
-            item_set(q, item_pos(p), state & ITEM_LEN);
+            item_set(q, item_pos(p), judged);
             cache_table_replace(&c->table, hash, ref, to);
             c->segs[c->hand].items--;
             copied = bytes;
@@ -462,7 +477,7 @@ bool cache_get(cache *c, uint64_t pos, slice *value) {
     char *p = item_at(c, ref);
     uint32_t state = item_state(p);
     CHECK(!(state & ITEM_DEAD));
-    if (!(state & ITEM_READ)) item_set(p, pos, state | ITEM_READ);
+    if (!(state & ITEM_READ)) item_set(p, pos, item_fresh(state) | ITEM_READ);
     c->hits++;
     *value = slice_of(p + ITEM_HEAD, state & ITEM_LEN);
     return true;
@@ -507,7 +522,8 @@ static void enter(cache *c, uint64_t pos, uint32_t ref) {
 }
 
 /* An item at the young end, in the table; NULL if it is too long. */
-static char *place(cache *c, uint64_t pos, size_t len) {
+static char *place(cache *c, uint64_t pos, size_t len, unsigned lives) {
+    CHECK(lives <= CACHE_LIVES_MAX);
     if (len > cache_value_max(c) || !c->seg_size) return NULL;
     uint32_t bytes = item_bytes((uint32_t)len), ref;
     if (!c->fill || c->segs[c->fill].used + bytes > c->seg_size) {
@@ -516,7 +532,7 @@ static char *place(cache *c, uint64_t pos, size_t len) {
         c->fill = n;
     }
     char *p = append(c, c->fill, bytes, &ref);
-    item_set(p, pos, (uint32_t)len);
+    item_set(p, pos, item_fresh((uint32_t)len | lives << ITEM_LIVES));
     c->value_bytes += len;
     enter(c, pos, ref);
     return p + ITEM_HEAD;
@@ -524,9 +540,9 @@ static char *place(cache *c, uint64_t pos, size_t len) {
 
 /* The hand never enters the segment that is being filled, so room can be made before the bytes are
  * there. */
-char *cache_reserve(cache *c, uint64_t pos, size_t len) {
+char *cache_reserve(cache *c, uint64_t pos, size_t len, unsigned lives) {
     CHECK(len <= SIZE_MAX / 2);
-    char *p = place(c, pos, len);
+    char *p = place(c, pos, len, lives);
     if (p) make_way(c, item_bytes((uint32_t)len));
     return p;
 }
@@ -534,7 +550,7 @@ char *cache_reserve(cache *c, uint64_t pos, size_t len) {
 /* Copies before it makes way, as the value may lie in a segment that the hand is about to free. */
 void cache_put(cache *c, uint64_t pos, slice value) {
     CHECK(value.len == 0 || value.data);
-    char *p = place(c, pos, value.len);
+    char *p = place(c, pos, value.len, 0);
     if (!p) return;
     if (value.len) memcpy(p, value.data, value.len);
     make_way(c, item_bytes((uint32_t)value.len));

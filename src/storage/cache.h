@@ -5,7 +5,8 @@
  * cache's own pages, which children do not get. What goes when room is needed is decided by SIEVE
  * (Zhang et al., NSDI 2024): a hand walks from the oldest to the newest value, spares and unmarks
  * those that were read since it last passed, and drops the others; new values come in at the young
- * end. Every call does a bounded amount of work. */
+ * end. A value that is worth more than others can have lives: so often the hand spares it without a
+ * read. Every call does a bounded amount of work. */
 #ifndef STAVE_STORAGE_CACHE_H
 #define STAVE_STORAGE_CACHE_H
 
@@ -34,7 +35,8 @@ void cache_put(cache *c, uint64_t pos, slice value);
 /* Makes room for a value of that length and returns where its bytes go; NULL if it is too long.
  * Until they are there, no other call but cache_drop(pos), if they don't come. REQUIRES: pos is not
  * in the cache. */
-char *cache_reserve(cache *c, uint64_t pos, size_t len);
+char *cache_reserve(cache *c, uint64_t pos, size_t len, unsigned lives);
+#define CACHE_LIVES_MAX 3
 /* Forgets a value, if it is there. */
 void cache_drop(cache *c, uint64_t pos);
 /* The record moved: its value is found under `to` from now on. */

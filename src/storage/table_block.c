@@ -475,10 +475,18 @@ void block_iter_prev(block_iter *i) {
 
 /* ---- verifying ------------------------------------------------------------------------------- */
 
-/* Reads an entry of which nothing is known. */
-static bool read_entry_checked(slice *rest, entry *e) {
+/* Reads an entry of which nothing is known but that `rest` is what is left of the block. Nearly all
+ * have short lengths, which are there at once. */
+static inline bool read_entry_checked(slice *rest, entry *e) {
     CHECK(rest->len == 0 || rest->data);
     slice key, cell;
+    if (rest->len >= 4 && (load_u32(rest->data) & 0x808080) == 0) {
+        *e = read_entry(rest->data);
+        size_t n = (size_t)3 + e->unshared + e->cell_len;
+        if (n > rest->len) return false;
+        *rest = slice_skip(*rest, n);
+        return e->cell_len > 0;
+    }
     if (rest->len < 4 || !get_varint32(rest, &e->shared) || !get_varint32(rest, &e->unshared) ||
         !get_varint32(rest, &e->cell_len) || !get_bytes(rest, e->unshared, &key) ||
         !get_bytes(rest, e->cell_len, &cell))
@@ -489,8 +497,8 @@ static bool read_entry_checked(slice *rest, entry *e) {
 
 /* Verifies entry i, and that it is greater than the one before, whose key without the prefix is
  * *last; then *last is its own. */
-static bool entry_valid(const parts *b, uint32_t i, uint32_t every, uint32_t at, slice *rest,
-                        buf *last) {
+static inline bool entry_valid(const parts *b, uint32_t i, uint32_t every, uint32_t at, slice *rest,
+                               buf *last) {
     CHECK(every > 0 && i < b->n);
     entry e;
     if (!read_entry_checked(rest, &e) || e.shared > last->len) return false;
@@ -505,7 +513,12 @@ static bool entry_valid(const parts *b, uint32_t i, uint32_t every, uint32_t at,
         return false;
     }
     last->len = e.shared;
-    buf_append(last, e.key, e.unshared);
+    char *to = buf_reserve(last, e.unshared + 8);
+    if (e.unshared <= 8 && rest->len + e.cell_len >= 8)
+        put_u64(to, load_u64(e.key)); /* the bytes behind are not counted */
+    else if (e.unshared)
+        memcpy(to, e.key, e.unshared);
+    last->len += e.unshared;
     return true;
 }
 

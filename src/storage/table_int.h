@@ -2,6 +2,7 @@
 #ifndef STAVE_STORAGE_TABLE_INT_H
 #define STAVE_STORAGE_TABLE_INT_H
 
+#include "storage/cache.h"
 #include "storage/table_format.h"
 
 struct table {
@@ -28,6 +29,8 @@ struct table {
 /* The partition in which the key would be: the last one that begins at or below it; -1 if it is
  * less than all keys. */
 ptrdiff_t table_part_for(const table *t, slice key);
+/* Puts a block into the cache; false: the cache does not take it. *out is where it is then. */
+bool table_keep(cache *c, uint64_t pos, unsigned type, slice body, slice *out);
 /* Where partition i is. */
 table_extent table_part_extent(const table *t, size_t i);
 /* Opens the file unless it is open. To be called before each read of it. */

@@ -124,7 +124,7 @@ static status load(table_iter *i, table_extent e, unsigned type, buf *to) {
         return st;
     }
     bool put = i->c && (type == TABLE_PART || i->filled < i->fill);
-    if (put) cache_put(i->c, pos, buf_slice(to));
+    if (put) (void)table_keep(i->c, pos, type, buf_slice(to), &body);
     if (put && type == TABLE_DATA) i->filled++;
     if (type == TABLE_PART) buf_consume(to, to->len - table_part_of(buf_slice(to)).index.len);
     return STATUS_OK;

@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define DENSE_ENTRIES 64 /* of a data block that is worth keeping */
+
 /* ---- the top index --------------------------------------------------------------------------- */
 
 /* Which TOP block has the partition. Mostly there is one. */
@@ -132,6 +134,20 @@ status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf
     return status_make(ST_CORRUPT, "%s: the block at offset %u makes no sense", t->path, e.at);
 }
 
+/* What a block is worth, in lives, grows with the number of keys that it leads to: when data is
+ * much larger than the cache, partitions should stay, and blocks of many short entries rather than
+ * those of a few long ones. */
+bool table_keep(cache *c, uint64_t pos, unsigned type, slice body, slice *out) {
+    CHECK(body.len > 0);
+    bool dense = type == TABLE_DATA && block_count(body) >= DENSE_ENTRIES;
+    unsigned lives = type == TABLE_PART ? CACHE_LIVES_MAX : dense ? CACHE_LIVES_MAX - 1 : 0;
+    char *place = cache_reserve(c, pos, body.len, lives);
+    if (!place) return false;
+    memcpy(place, body.data, body.len);
+    *out = slice_of(place, body.len);
+    return true;
+}
+
 /* The block, from the cache or put there; if the cache does not take it, in t->plain. */
 static status load(table *t, cache *c, table_extent e, unsigned type, slice *out) {
     CHECK(e.size > 0);
@@ -139,10 +155,7 @@ static status load(table *t, cache *c, table_extent e, unsigned type, slice *out
     if (c && cache_get(c, pos, out)) return STATUS_OK;
     buf plain = {0};
     status st = table_fetch(t, e, type, NULL, &plain);
-    char *place = status_ok(st) && c ? cache_reserve(c, pos, plain.len) : NULL;
-    if (place) {
-        memcpy(place, plain.data, plain.len);
-        *out = slice_of(place, plain.len);
+    if (status_ok(st) && c && table_keep(c, pos, type, buf_slice(&plain), out)) {
         buf_free(&plain);
         return STATUS_OK;
     }

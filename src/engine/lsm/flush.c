@@ -121,6 +121,7 @@ static flush_job *begin(lsm *e, memtable *m) {
     f->job.spec = job_spec(e, TABLE_BYTES);
     f->job.total = memtable_entries(m);
     f->job.child.run = flush_child_run;
+    f->job.child.urgent = true; /* memory waits for it, and soon writers do */
     f->job.child.done = child_done;
     f->job.child.progress = child_told;
     f->job.child.ctx = f;

@@ -124,6 +124,7 @@ pick_conf compact_conf(const lsm *e);
  * ------------------------------------------------------------------------------
  */
 
+#define BUDGET_MEMTABLES 3 /* there may be so many, if memory is limited */
 void pace_cron(lsm *e);
 void sizes_cron(lsm *e);
 /* Memory of open tables. */

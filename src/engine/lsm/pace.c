@@ -137,7 +137,8 @@ void pace_cron(lsm *e) {
                      .level0 = (double)e->current->level[0].n,
                      .pending = (double)pick_pending(e->current, &c)};
     pace_limits l = {.soft = {MEMTABLES_SOFT, LEVEL0_SOFT * files, PENDING_SOFT * size},
-                     .hard = {MEMTABLES_HARD, LEVEL0_HARD * files, PENDING_HARD * size}};
+                     .hard = {e->budget ? BUDGET_MEMTABLES : MEMTABLES_HARD, LEVEL0_HARD * files,
+                              PENDING_HARD * size}};
     CHECK(size > 0 && files > 0);
     pace_update(&e->jobs->pace, &now, &l);
 }

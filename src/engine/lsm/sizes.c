@@ -2,10 +2,11 @@
  *
  * Without a budget (maxmemory) memtables and the block cache have the sizes that are set. With one:
  *
- *   a sixteenth   a memtable, at most; room is kept for four of them
- *   a quarter     kept off: the process itself, clients, the log's tail, what the allocator and
- *                 fragments take (32 MiB at least, if there is that much)
- *   the rest      the block cache, less what open tables hold in memory
+ *   an eighth   a memtable, at most; room is kept for three of them, and writes stop before there
+ *               are more (pace.c)
+ *   an eighth   and 8 MiB are kept off: the process itself, clients, the log's tail, what the
+ *               allocator and fragments take; together not more than a half
+ *   the rest    the block cache, less what open tables hold in memory
  *
  * The cache takes what memtables do not use now as little as what they do: their memory comes and
  * goes faster than a cache could follow. If the process is too large all the same, the cache gives
@@ -17,10 +18,9 @@
 
 #define MIB            ((uint64_t)1 << 20)
 #define MEMTABLE_LEAST (64u << 10)
-#define MEMTABLE_PART  16 /* of the budget */
-#define MEMTABLES      4
-#define KEPT_PART      4
-#define KEPT_LEAST     (32 * MIB)
+#define MEMTABLE_PART  8 /* of the budget */
+#define KEPT_PART      8
+#define KEPT_ALWAYS    (8 * MIB)
 #define CACHE_LEAST    (1 * MIB) /* with a budget */
 #define STEPS          8         /* in which the cache gives way */
 #define QUIET_US       (60 * 1000000ull)
@@ -54,10 +54,9 @@ static uint64_t less(uint64_t a, uint64_t b) {
 static uint64_t whole_cache(const lsm *e) {
     CHECK(e->current != NULL);
     if (e->budget == 0) return (uint64_t)lsm_conf.block_cache_size;
-    uint64_t kept = e->budget / KEPT_PART, size = e->budget;
-    if (kept < KEPT_LEAST) kept = KEPT_LEAST < e->budget / 2 ? KEPT_LEAST : e->budget / 2;
-    size = less(size, kept);
-    size = less(size, MEMTABLES * lsm_memtable_size(e));
+    uint64_t kept = e->budget / KEPT_PART + KEPT_ALWAYS, size = e->budget;
+    size = less(size, kept < e->budget / 2 ? kept : e->budget / 2);
+    size = less(size, BUDGET_MEMTABLES * lsm_memtable_size(e));
     size = less(size, lsm_tables_ram(e));
     return size > CACHE_LEAST ? size : CACHE_LEAST;
 }

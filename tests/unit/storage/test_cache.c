@@ -78,7 +78,7 @@ static void use(cache *c, place *p, uint64_t *next, rng *r) {
     if (rng_below(r, 2)) {
         put(c, p->pos, p->len);
     } else {
-        char *to = cache_reserve(c, p->pos, p->len);
+        char *to = cache_reserve(c, p->pos, p->len, (unsigned)(p->pos % 4));
         if (to && rng_below(r, 50) == 0)
             cache_drop(c, p->pos);
         else if (to)
@@ -257,6 +257,35 @@ static void test_scan_resistance(void **state) {
     cache_free(c);
 }
 
+/* What has lives is read seldom, so seldom that nothing without them stays: and stays. */
+static void test_lives(void **state) {
+    (void)state;
+    enum { FEW = 400, LEN = 1000, ROUNDS = 40 };
+    uint64_t missed[2] = {0}, pos = 1u << 20;
+    for (unsigned lives = 0; lives <= CACHE_LIVES_MAX; lives += CACHE_LIVES_MAX) {
+        cache *c = cache_new(2 * MIB);
+        slice v;
+        for (int round = 0; round < ROUNDS; round++) {
+            for (uint64_t i = 1; i <= FEW; i++) {
+                if (cache_get(c, i << 4, &v)) {
+                    assert_value(i << 4, v);
+                    continue;
+                }
+                missed[lives > 0] += round > 0;
+                char *to = cache_reserve(c, i << 4, LEN, lives);
+                assert_non_null(to);
+                make_value(i << 4, to, LEN);
+            }
+            for (int i = 0; i < 3000; i++) /* two to three passes of the hand */
+                put(c, pos += 16, LEN);
+        }
+        cache_check(c);
+        cache_free(c);
+    }
+    assert_true(missed[0] > FEW * (ROUNDS - 2));
+    assert_true(missed[1] < FEW * ROUNDS / 20);
+}
+
 /* Everything is marked, always: what comes in must find room at a bounded cost all the same. */
 static void test_all_marked(void **state) {
     (void)state;
@@ -289,7 +318,7 @@ static void test_lengths(void **state) {
     assert_true(cache_get(c, 20, &v) && v.len == max);
     assert_value(20, v);
     assert_false(cache_get(c, 30, &v));
-    assert_null(cache_reserve(c, 30, max + 1));
+    assert_null(cache_reserve(c, 30, max + 1, 0));
     for (uint64_t i = 0; i < 2000; i++)
         put(c, 100 + i, max - i);
     cache_check(c);
@@ -321,7 +350,7 @@ static void test_off(void **state) {
         put(c, 1, 10);
         assert_false(cache_get(c, 1, &v));
         assert_int_equal(cache_value_max(c), 0);
-        assert_null(cache_reserve(c, 1, 0));
+        assert_null(cache_reserve(c, 1, 0, 0));
         cache_drop(c, 1);
         cache_move(c, 1, 2);
         cache_check(c);
@@ -373,6 +402,7 @@ int main(void) {
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_sieve),
         cmocka_unit_test(test_scan_resistance),
+        cmocka_unit_test(test_lives),
         cmocka_unit_test(test_all_marked),
         cmocka_unit_test(test_lengths),
         cmocka_unit_test(test_example),
