@@ -17,9 +17,11 @@
 
 /* The share of d in that slot, made if need be. */
 static seg_share *share_of(bitcask *e, pdb *d, uint16_t slot) {
+    CHECK(slot < e->nslots);
     if (__builtin_expect(slot >= d->shares, 0)) {
         uint32_t n = e->nslots + 16;
         d->share = mem_realloc(d->share, n * sizeof *d->share);
+        CHECK(n > slot && n > d->shares);
         memset(d->share + d->shares, 0, (n - d->shares) * sizeof *d->share);
         d->shares = n;
     }
@@ -30,6 +32,7 @@ static seg_share *share_of(bitcask *e, pdb *d, uint16_t slot) {
 static void consider(bitcask *e, segment *s) {
     if (s->log.state != LOGFILE_SEALED || s->live || s->order || !seg_active(e)) return;
     if (s->hiding && e->order[0] != s) return;
+    CHECK(s->log.end >= FILE_HEADER && s->dead_at == 0);
     s->log.state = SEG_DEAD;
     s->dead_at = logwrite_end(e->log.tail);
 }
@@ -46,6 +49,7 @@ void seg_live_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
     CHECK(slot < e->nslots && e->slots[slot]->log.state != SEG_DEAD);
     share_of(e, d, slot)->live += size;
     e->slots[slot]->live += size;
+    CHECK(e->slots[slot]->live <= LOG_FILE_MAX);
 }
 
 /* Nothing points at that record any more: its bytes are dead (B5). */
@@ -65,10 +69,12 @@ void seg_hiding_add(bitcask *e, pdb *d, uint16_t slot, uint32_t size) {
     CHECK(slot < e->nslots && e->slots[slot]->log.state != SEG_DEAD);
     share_of(e, d, slot)->hiding += size;
     e->slots[slot]->hiding += size;
+    CHECK(e->slots[slot]->hiding <= LOG_FILE_MAX);
 }
 
 /* One subtraction a segment, however much the database held. */
 void seg_drop_shares(bitcask *e, pdb *d) {
+    CHECK(d->dropped); /* nothing is added to what it has any more */
     for (uint32_t i = 0; i < d->shares && i < e->nslots; i++) {
         segment *s = e->slots[i];
         if (!s) continue;

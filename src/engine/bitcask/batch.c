@@ -21,6 +21,7 @@ undo *batch_undo(bitcask *e) {
         b->cap = b->cap ? b->cap * 2 : 64;
         b->undo = mem_realloc(b->undo, b->cap * sizeof *b->undo);
     }
+    CHECK(b->n < b->cap);
     return &b->undo[b->n++];
 }
 
@@ -44,6 +45,7 @@ static void batch_reset(bitcask *e) {
 void bc_begin(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->log.open && e->batch.n == 0);
+    CHECK(!e->batch.orders && e->batch.bytes.len == 0);
     chain_begin(&e->log);
 }
 
@@ -95,6 +97,7 @@ void bc_commit(engine *base) {
             coll_settle(e, u);
     }
     bool orders = b->orders;
+    CHECK(!orders || b->order_at > 0);
     if (__builtin_expect(orders, 0)) settle_orders(e);
     batch_reset(e);
     chain_settled(&e->log);
@@ -106,6 +109,7 @@ void bc_commit(engine *base) {
 
 /* A main entry is again what it was. */
 static void undo_entry(bitcask *e, const undo *u) {
+    CHECK(u->db->keys && !u->db->dropped);
     CHECK(u->entry.now != ARENA_NONE || u->entry.old != ARENA_NONE);
     arena_ref now = u->entry.now, old = u->entry.old;
     slice key = kdent_key(keydir_at(&e->shared, now != ARENA_NONE ? now : old));

@@ -25,6 +25,7 @@ engine_result bc_error(bitcask *e, status s) {
 
 /* DIR and the file's name. */
 status bc_path(const bitcask *e, unsigned kind, uint32_t number, char out[FILE_PATH_MAX]) {
+    CHECK(kind == FILE_SEGMENT || kind == FILE_HINT);
     CHECK(e->dir && number > 0);
     return file_path(out, e->dir, kind, number);
 }
@@ -50,6 +51,7 @@ static status open_store(bitcask *e, const engine_options *opt) {
     TRY(store_open(&e->meta, &bitcask_store, opt));
     const manifest_state *m = meta_state(&e->meta);
     CHECK(m->cluster == opt->cluster);
+    CHECK(e->meta.store_id != 0); /* every header is checked against it */
     e->cluster = m->cluster;
     e->shared.hash = m->key;
     e->shared.slot_of = opt->cluster ? opt->slot_of : NULL;
@@ -104,12 +106,14 @@ static void free_engine(bitcask *e) {
     size_t pos = 0;
     slice key;
     void *value;
+    CHECK(!e->merge && !e->hints);
     while (pdb_free_some(e) || e->pdb_drops)
         continue;
     for (coll *c = e->coll_drops, *next; c; c = next) {
         next = c->next;
         coll_free(c);
     }
+    CHECK(!e->pdb_drops);
     while (dict_next(e->pdbs, &pos, &key, &value))
         pdb_free(value);
     dict_free(e->pdbs, NULL);
@@ -153,6 +157,7 @@ void bc_close(engine *base) {
     hint_end(e);
     e->env->aio->ops->drain(e->env->aio);
     status s = seg_close(e);
+    CHECK(!e->merge && !e->hints); /* nobody reads the segments that are sealed now */
     if (!status_ok(s)) log_warning("Closing %s: %s", e->dir, s.msg);
     e->env->aio->ops->drain(e->env->aio);
     free_engine(e);
@@ -171,7 +176,10 @@ status bc_room(engine *base, size_t bytes) {
 
 /* engine_turn_end: see engine/log/commit.c, as for the next ones. */
 void bc_turn_end(engine *base) {
-    chain_turn_end(&bitcask_of(base)->log);
+    bitcask *e = bitcask_of(base);
+    chain_turn_end(&e->log);
+    CHECK(chain_durable(&e->log) <= chain_log_end(&e->log));
+    CHECK(chain_released(&e->log) <= chain_log_end(&e->log));
 }
 
 /* engine_sync. */
@@ -205,6 +213,7 @@ void bc_cron(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->log.open);
     chain_cron(&e->log);
+    CHECK(chain_durable(&e->log) <= chain_log_end(&e->log));
     dbs_checkpoint(e);
     seg_retire_dead(e);
     merge_cron(e);

@@ -104,9 +104,11 @@ static void check_coll(checking *c, const coll *o) {
         cell x;
         record r;
         cell_decode(btree_iter_value(&it), &x);
-        counts[(unsigned char)key.data[0]]++;
+        unsigned map = (unsigned char)key.data[0];
+        CHECK(key.len > 0 && map < ENGINE_MAPS);
+        counts[map]++;
         value_want w = {.kind = RECORD_MAP_PUT,
-                        .map = (uint8_t)key.data[0],
+                        .map = (uint8_t)map,
                         .slot = x.slot,
                         .pdb = o->db->number,
                         .offset = x.offset,
@@ -135,6 +137,7 @@ static void check_due(checking *c, const pdb *d, uint64_t expires) {
 /* What dropped collections still count as live in d. */
 static void count_dropped(checking *c, const pdb *d) {
     for (const coll *o = c->e->coll_drops; o; o = o->next) {
+        CHECK(o->owners == 0);
         btree_iter it = o->walk;
         if (o->db != d || o->walked) continue;
         bool more = o->walking || btree_first(o->tree, &it);
@@ -151,6 +154,7 @@ static void count_dropped(checking *c, const pdb *d) {
 /* One physical database: everything that it owns, then what the sums say it has where. */
 static void check_pdb(checking *c, pdb *d) {
     CHECK(!d->dropped);
+    CHECK(d->number > 0 && pdb_find(c->e, d->number) == d);
     bitcask *e = c->e;
     uint64_t expires = 0, owners = 0, keys = 0;
     size_t pos = 0;
@@ -180,6 +184,7 @@ static void check_pdb(checking *c, pdb *d) {
 /* One segment's sums. What is neither live nor hiding nor an order is dead: that there are not more
  * such bytes than the file has is the check of it. */
 static void check_segment(checking *c, const segment *s) {
+    CHECK(s->slot < c->e->nslots && c->e->slots[s->slot] == s);
     const bitcask *e = c->e;
     uint64_t hiding = 0;
     size_t pos = 0;
@@ -203,6 +208,7 @@ static void check_segment(checking *c, const segment *s) {
 status bc_check(engine *base, buf *report) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->log.open);
+    CHECK(e->norder <= e->nslots && e->norder > 0);
     checking c = {.e = e, .report = report};
     size_t pos = 0;
     slice key;

@@ -11,6 +11,7 @@
 /* Seals the active segment, or retires it if nothing in it matters. True if it was sealed. */
 static bool end_active(bitcask *e) {
     segment *s = seg_of(chain_end(&e->log));
+    CHECK(e->norder > 0 && s->log.state == LOGFILE_SEALED);
     CHECK(e->order[e->norder - 1] == s);
     if (s->live || s->hiding || s->order) {
         chain_seal(&e->log, &s->log);
@@ -42,6 +43,7 @@ status seg_close(bitcask *e) {
     /* made ahead in vain */
     if (e->log.next) {
         segment *next = seg_of(e->log.next);
+        CHECK(next->log.state == LOGFILE_READY && next->live == 0);
         e->log.next = NULL;
         edit_retire(&e->meta.edit, next->log.number);
         seg_retire(e, next, e->meta.gen);

@@ -128,6 +128,7 @@ void coll_forget(bitcask *e, const pdb *d) {
 bool coll_free_some(bitcask *e) {
     coll *c = e->coll_drops;
     if (!c) return false;
+    CHECK(c->owners == 0);
     if (walk_some(e, c) && btree_free_some(c->tree, SLICE_PAIRS)) {
         e->coll_drops = c->next;
         mem_free(c);
@@ -156,6 +157,7 @@ static slice undo_key(const bitcask *e, const undo *u) {
 /* The cell that was there before the change u. */
 static slice undo_old(const bitcask *e, const undo *u) {
     CHECK(u->kind == UNDO_ELEMENT);
+    CHECK(u->element.at + u->element.key_len + u->element.old_len <= e->batch.bytes.len);
     return slice_of(e->batch.bytes.data + u->element.at + u->element.key_len, u->element.old_len);
 }
 
@@ -170,6 +172,7 @@ void coll_undo(bitcask *e, const undo *u) {
     coll *c = u->element.c;
     slice key = undo_key(e, u);
     unsigned map = (unsigned char)key.data[0];
+    CHECK(map < ENGINE_MAPS && c->counts[map] + u->had >= u->has);
     if (u->has) cache_drop(e->values, seg_pos(seg_active(e), u->offset));
     if (u->had) {
         bool was_new = btree_put(c->tree, key, undo_old(e, u));
@@ -187,6 +190,7 @@ void coll_settle(bitcask *e, const undo *u) {
         if (u->c->owners == 0 && coll_find(u->c->db, u->c->id) == u->c) coll_drop(e, u->c);
         return;
     }
+    CHECK(u->kind == UNDO_ELEMENT && u->size >= RECORD_HEADER);
     pdb *d = u->element.c->db;
     if (u->has)
         seg_live_add(e, d, seg_active(e)->slot, u->size);
@@ -200,6 +204,7 @@ void coll_settle(bitcask *e, const undo *u) {
 
 /* A cell's bytes say another place. */
 static void cell_set_place(char *cell_bytes, uint16_t slot, uint32_t offset) {
+    CHECK(slot != SEG_NO_SLOT && offset >= FILE_HEADER);
     put_u16(cell_bytes, slot);
     put_u32(cell_bytes + 2, offset);
 }
@@ -208,6 +213,7 @@ static void cell_set_place(char *cell_bytes, uint16_t slot, uint32_t offset) {
 void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, uint32_t to) {
     CHECK(u->kind == UNDO_ELEMENT);
     slice key = undo_key(e, u), value, old = undo_old(e, u);
+    CHECK(u->offset >= FILE_HEADER && to >= FILE_HEADER);
     cell was;
     if (u->had) {
         cell_decode(old, &was);

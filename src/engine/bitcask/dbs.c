@@ -17,7 +17,7 @@
 
 /* Its keydir, trees and shares are made when first needed. */
 pdb *pdb_new(bitcask *e, uint32_t number) {
-    CHECK(!pdb_find(e, number));
+    CHECK(number > 0 && !pdb_find(e, number));
     char id[4];
     put_u32(id, number);
     pdb *d = mem_zalloc(sizeof *d);
@@ -33,6 +33,7 @@ pdb *pdb_find(bitcask *e, uint32_t number) {
     if (e->pdb_last && e->pdb_last->number == number) return e->pdb_last;
     put_u32(id, number);
     pdb *d = dict_get(e->pdbs, slice_of(id, sizeof id));
+    CHECK(!d || (d->number == number && !d->dropped));
     if (d) e->pdb_last = d;
     return d;
 }
@@ -46,6 +47,7 @@ keydir *pdb_keys(bitcask *e, pdb *d) {
 
 /* Takes it out of the table of those alive. */
 static void unhook(bitcask *e, pdb *d) {
+    CHECK(d->dropped);
     char id[4];
     put_u32(id, d->number);
     void *was = dict_del(e->pdbs, slice_of(id, sizeof id));
@@ -55,7 +57,7 @@ static void unhook(bitcask *e, pdb *d) {
 
 /* Out of the table and out of the accounting at once; the memory follows. */
 void pdb_drop(bitcask *e, pdb *d) {
-    CHECK(!d->dropped);
+    CHECK(!d->dropped && !d->mapped);
     d->dropped = true;
     unhook(e, d);
     coll_forget(e, d);
@@ -89,6 +91,7 @@ static bool free_colls_some(pdb *d) {
 bool pdb_free_some(bitcask *e) {
     pdb *d = e->pdb_drops;
     if (!d) return false;
+    CHECK(d->dropped && !d->mapped);
     if (d->keys) {
         if (keydir_free_some(d->keys, SLICE_CHUNKS)) d->keys = NULL;
     } else if (d->due) {
@@ -107,7 +110,7 @@ static void free_coll(void *value) {
 
 /* At once: only for ends. */
 void pdb_free(pdb *d) {
-    CHECK(!d->freeing);
+    CHECK(!d->freeing && !d->dropped);
     if (d->keys) keydir_free(d->keys);
     if (d->due) btree_free(d->due);
     if (d->colls) dict_free(d->colls, free_coll);
@@ -118,6 +121,7 @@ void pdb_free(pdb *d) {
 /* Never shrinks: databases that are not configured any more keep their data. */
 void dbs_grow(bitcask *e, uint32_t ndbs) {
     CHECK(ndbs <= ENGINE_DBS_MAX);
+    CHECK(ndbs > 0 || e->ndbs > 0);
     if (ndbs <= e->ndbs) return;
     e->map = mem_realloc(e->map, ndbs * sizeof *e->map);
     memset(e->map + e->ndbs, 0, (ndbs - e->ndbs) * sizeof *e->map);
@@ -130,7 +134,7 @@ void dbs_grow(bitcask *e, uint32_t ndbs) {
 /* Logs an order and remembers it for the batch's end. */
 static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
                         const uint32_t *pdbs) {
-    CHECK(n > 0);
+    CHECK(n > 0 && (kind == RECORD_FLUSH || kind == RECORD_SWAP));
     buf body = {0};
     log_pos at;
     record_put_pairs(&body, n, dbs, pdbs);
@@ -138,6 +142,7 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
     status s = chain_append(&e->log, &r, &at);
     buf_free(&body);
     TRY(s);
+    CHECK(log_pos_file(at) == seg_active(e)->log.number && at > e->batch.order_at);
     e->batch.orders = true;
     e->batch.order_size += r.size;
     e->batch.order_at = at;
@@ -146,6 +151,7 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
 
 /* Gives a logical database another physical one, undoably. */
 static void remap(bitcask *e, uint32_t db, pdb *now) {
+    CHECK(!now->dropped && now != e->map[db]);
     CHECK(e->log.open && db < e->ndbs);
     undo *u = batch_undo(e);
     *u = (undo){.kind = UNDO_MAP, .logical = db, .db = e->map[db]};
@@ -173,6 +179,7 @@ engine_result bc_flush(engine *base, int32_t db) {
         dbs[n] = i;
         pdbs[n++] = (uint32_t)id;
     }
+    CHECK(n <= to - from);
     if (status_ok(s) && n) s = log_order(e, RECORD_FLUSH, n, dbs, pdbs);
     for (uint32_t i = 0; i < n && status_ok(s); i++)
         remap(e, dbs[i], pdb_new(e, pdbs[i]));
@@ -187,6 +194,7 @@ engine_result bc_swap(engine *base, uint32_t a, uint32_t b) {
     CHECK(e->log.open && a < e->ndbs && b < e->ndbs);
     if (a == b) return ENGINE_OK;
     pdb *was_a = e->map[a], *was_b = e->map[b];
+    CHECK(was_a != was_b);
     uint32_t dbs[2] = {a, b}, pdbs[2] = {was_b->number, was_a->number};
     status s = log_order(e, RECORD_SWAP, 2, dbs, pdbs);
     if (!status_ok(s)) return bc_error(e, s);
@@ -197,6 +205,7 @@ engine_result bc_swap(engine *base, uint32_t a, uint32_t b) {
 
 /* The logical database has its former one back; the new one is dropped by dbs_settle. */
 void dbs_undo(bitcask *e, const undo *u) {
+    CHECK(u->kind == UNDO_MAP && u->logical < e->ndbs);
     pdb *now = e->map[u->logical];
     CHECK(now == u->now);
     e->map[u->logical] = u->db;
@@ -212,8 +221,10 @@ static void drop_if_unmapped(bitcask *e, pdb *d) {
 void dbs_settle(bitcask *e, const batch *b) {
     for (uint32_t i = 0; i < b->n; i++)
         if (b->undo[i].kind == UNDO_MAP) b->undo[i].db->mapped = b->undo[i].now->mapped = false;
-    for (uint32_t i = 0; i < e->ndbs; i++)
+    for (uint32_t i = 0; i < e->ndbs; i++) {
+        CHECK(!e->map[i]->dropped);
         e->map[i]->mapped = true;
+    }
     for (uint32_t i = 0; i < b->n; i++) {
         if (b->undo[i].kind != UNDO_MAP) continue;
         drop_if_unmapped(e, b->undo[i].db);
@@ -243,6 +254,7 @@ void dbs_checkpoint(bitcask *e) {
     log_pos at = e->map_wanted;
     if (!at || e->map_gen || logwrite_durable(e->log.tail) < at || chain_is_dead(&e->log)) return;
     CHECK(!e->log.open);
+    CHECK(at > e->map_flying); /* the manifest's mapping only gets younger */
     e->map_wanted = 0;
     e->map_flying = at;
     dbs_edit_map(e, at);

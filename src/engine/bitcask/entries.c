@@ -126,6 +126,7 @@ engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uin
     *next = 0;
     if (d->keys && from < (1ULL << TOKEN_BITS))
         *next = keydir_scan(d->keys, from, want, scan_one, &s);
+    CHECK(*next == 0 || *next > from);
     return ENGINE_OK;
 }
 
@@ -135,6 +136,7 @@ void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
     *out = (engine_db_stats){0};
     if (!d->keys) return;
     out->keys = keydir_count(d->keys);
+    CHECK(keydir_expires(d->keys) <= keydir_count(d->keys));
     out->expires = keydir_expires(d->keys);
 }
 
@@ -145,6 +147,7 @@ void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
 void entry_linked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     const char *p = keydir_at(&e->shared, r);
     if (!(p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64 | KDENT_COLL))) return;
+    CHECK(!d->dropped);
     kdent k;
     kdent_decode(p, &k);
     if (k.expire) due_add(d, token, k.expire);
@@ -155,6 +158,7 @@ void entry_linked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
 void entry_unlinked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     const char *p = keydir_at(&e->shared, r);
     if (!(p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64 | KDENT_COLL))) return;
+    CHECK(!d->dropped);
     kdent k;
     kdent_decode(p, &k);
     if (k.expire) due_del(e, d, token, k.expire);
@@ -168,6 +172,7 @@ void entry_unlinked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
 static void entry_changed(bitcask *e, pdb *d, uint64_t token, const record *r, log_pos at,
                           arena_ref old, arena_ref now) {
     CHECK(old != ARENA_NONE || now != ARENA_NONE);
+    CHECK(r->size >= RECORD_HEADER && log_pos_file(at) == seg_active(e)->log.number);
     undo *u = batch_undo(e);
     u->kind = UNDO_ENTRY;
     u->size = r->size;

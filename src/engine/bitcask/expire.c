@@ -33,6 +33,7 @@ static uint64_t due_token(slice pair) {
 /* Fine if another key has the pair in the index already (B9). */
 void due_add(pdb *d, uint64_t token, int64_t when) {
     char k[DUE_KEY];
+    CHECK(!d->dropped);
     if (!d->due) d->due = btree_new();
     btree_put(d->due, due_key(k, when, token), SLICE_EMPTY);
 }
@@ -70,6 +71,7 @@ static bool earliest(bitcask *e, uint32_t *db, slice *pair) {
         const pdb *d = e->map[i];
         if (!d->due || !btree_first(d->due, &it)) continue;
         slice k = btree_iter_key(&it);
+        CHECK(k.len == DUE_KEY);
         if (found && slice_cmp(k, *pair) >= 0) continue;
         found = true;
         *pair = k;
@@ -86,6 +88,7 @@ engine_result bc_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int64
     *when = 0;
     if (!earliest(e, db, &pair)) return ENGINE_ABSENT;
     *when = (int64_t)load_be64(pair.data);
+    CHECK(*when > 0);
     if (*when > now_ms) return ENGINE_ABSENT;
     arena_ref r = find_due(e, e->map[*db], due_token(pair), *when);
     CHECK(r != ARENA_NONE);
@@ -98,9 +101,9 @@ engine_result bc_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int64
 /* engine_random: with_expire picks from the index, so that few among many are found at once. */
 engine_result bc_random(engine *base, uint32_t db, bool with_expire, buf *key, entry *meta) {
     bitcask *e = bitcask_of(base);
+    CHECK(db < e->ndbs);
     const pdb *d = e->map[db];
     arena_ref r = ARENA_NONE;
-    CHECK(db < e->ndbs);
     if (d->keys && !with_expire) {
         r = keydir_random(d->keys, e->env->rng);
     } else if (d->due && btree_count(d->due) > 0) {

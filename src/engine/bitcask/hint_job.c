@@ -48,6 +48,7 @@ static status run(child_job *job, vfs *v, buf *out) {
     CHECK(((const hint_job *)job->ctx)->n > 0);
     const hint_job *j = job->ctx;
     hint_source h = source_of(j->e, v, j->rate);
+    CHECK(j->n <= HINTS_MAX);
     (void)out;
     for (uint32_t i = 0; i < j->n; i++)
         TRY(hint_make(&h, j->segs[i]->log.number, j->segs[i]->log.end));
@@ -61,6 +62,7 @@ static void done(child_job *job, status result, slice out) {
     (void)out;
     CHECK(e->hints == j);
     for (uint32_t i = 0; i < j->n; i++) {
+        CHECK(j->segs[i]->frozen && j->segs[i]->log.end > FILE_HEADER);
         j->segs[i]->frozen = false;
         if (status_ok(result)) j->segs[i]->hinted = true;
     }
@@ -87,6 +89,7 @@ static hint_job *gather(bitcask *e) {
         j->segs[j->n++] = e->order[i];
     }
     j->child = (child_job){.name = "hint", .run = run, .done = done, .ctx = j};
+    CHECK(j->n <= HINTS_MAX);
     return j;
 }
 

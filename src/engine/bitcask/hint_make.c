@@ -57,6 +57,7 @@ static void collect(hint_work *w, const record *r, uint32_t offset) {
         w->cap = w->cap ? w->cap * 2 : 1024;
         w->items = mem_realloc(w->items, w->cap * sizeof *w->items);
     }
+    CHECK(w->n < w->cap);
     hint_item *it = &w->items[w->n++];
     *it = (hint_item){.kind = r->kind,
                       .type = r->type,
@@ -73,6 +74,7 @@ static void collect(hint_work *w, const record *r, uint32_t offset) {
     if (group == 2) it->id = r->coll;
     buf_append_slice(&w->bytes, key);
     if (!has_value) return;
+    CHECK(group != 0);
     it->flags |= HINT_INLINE;
     it->value_len = (uint32_t)r->value.len;
     buf_append_slice(&w->bytes, r->value);
@@ -114,6 +116,7 @@ static status scan(hint_work *w, const log_file *f) {
     while (status_ok(st) && got) {
         w->records++;
         collect(w, &item.rec, item.offset);
+        CHECK(item.offset >= told);
         if (item.offset - told > THROTTLE_BYTES) {
             child_throttle(item.offset - told, w->src->rate);
             told = item.offset;
@@ -166,6 +169,7 @@ static status write_hint(hint_work *w, uint32_t number, uint32_t length) {
     hint_writer *out;
     uint64_t bytes;
     hint_info info = {.segment = number, .segment_length = length, .records = w->records};
+    CHECK(w->n <= w->records);
     TRY(file_path(path, w->src->dir, FILE_HINT, number));
     if (w->n) qsort_r(w->items, w->n, sizeof *w->items, compare, w);
     TRY(hint_create(w->src->fs, path, w->src->store_id, w->src->shared->hash, &info, &out));
@@ -186,7 +190,8 @@ status hint_make(const hint_source *h, uint32_t number, uint32_t length) {
     log_file f = {file, path, FILE_SEGMENT, number, length};
     status s = scan(&w, &f);
     status closed = file->ops->close(file);
-    (void)closed; /* it was only read */
+    (void)closed;                          /* it was only read */
+    CHECK(!status_ok(s) || w.records > 0); /* it is longer than its header, and whole */
     if (status_ok(s)) s = write_hint(&w, number, length);
     mem_free(w.items);
     buf_free(&w.bytes);

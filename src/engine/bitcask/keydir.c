@@ -98,6 +98,7 @@ static inline page *page_at(const keydir *k, uint64_t x) {
     while (r) {
         const node *n = keydir_object(k, r);
         if (n->kind == KIND_PAGE) return keydir_object(k, r);
+        CHECK(n->kind == KIND_NODE);
         r = n->child[slot_in(n, x)];
     }
     return NULL;
@@ -180,7 +181,9 @@ static void set_range(const keydir *k, arena_ref at, uint64_t x, unsigned depth,
     node *n = keydir_object(k, at);
     CHECK(depth >= n->depth && depth <= n->depth + n->bits);
     unsigned span = 1u << (n->depth + n->bits - depth);
+    CHECK(n->kind == KIND_NODE);
     unsigned first = slot_in(n, x) & ~(span - 1);
+    CHECK(first + span <= 1u << n->bits);
     for (unsigned i = 0; i < span; i++)
         n->child[first + i] = r;
 }
@@ -198,6 +201,7 @@ static void replace_node(keydir *k, const trail *t, unsigned level, arena_ref r)
 
 /* Puts r, of `depth` bits, where the trail's page is. */
 static void replace_page(keydir *k, trail *t, unsigned depth, arena_ref r) {
+    CHECK(r == ARENA_NONE || ((head *)keydir_object(k, r))->depth <= depth);
     if (t->n == 0)
         k->root = r;
     else
@@ -216,8 +220,10 @@ static arena_ref node_new(keydir *k, unsigned depth, unsigned bits) {
 
 /* The node with half or twice as many slots, hooked in; the old one is freed. */
 static void node_resize(keydir *k, trail *t, unsigned bits) {
+    CHECK(t->n > 0);
     arena_ref old = t->node[t->n - 1];
     const node *from = keydir_object(k, old);
+    CHECK(bits == from->bits + 1u || bits + 1u == from->bits);
     arena_ref r = node_new(k, from->depth, bits);
     node *to = keydir_object(k, r);
     for (unsigned i = 0; i < 1u << bits; i++)
@@ -229,6 +235,7 @@ static void node_resize(keydir *k, trail *t, unsigned bits) {
 
 /* Gives the trail's page a node in which it has at least two slots. */
 static void deepen(keydir *k, trail *t) {
+    CHECK(t->page != ARENA_NONE);
     unsigned depth = ((page *)keydir_object(k, t->page))->depth;
     if (t->n > 0) {
         const node *n = keydir_object(k, t->node[t->n - 1]);
@@ -251,17 +258,20 @@ static void deepen(keydir *k, trail *t) {
 /* Splits the trail's page, which leaves the trail without one. */
 static void split(keydir *k, trail *t) {
     deepen(k, t);
+    CHECK(t->n > 0);
     unsigned depth = ((page *)keydir_object(k, t->page))->depth + 1u;
     arena_ref out[2];
     page_split(k, t->page, out);
     uint64_t low = prefix_of(t->x, depth - 1);
     set_range(k, t->node[t->n - 1], low, depth, out[0]);
     set_range(k, t->node[t->n - 1], low | range_of(depth), depth, out[1]);
+    CHECK(out[0] || out[1]); /* T3 */
     t->page = ARENA_NONE;
 }
 
 /* A page where the trail found none, for the largest empty range around x. */
 static void add_page(keydir *k, trail *t) {
+    CHECK(t->page == ARENA_NONE);
     unsigned depth = 0;
     if (t->n > 0) {
         const node *n = keydir_object(k, t->node[t->n - 1]);
@@ -275,6 +285,7 @@ static void add_page(keydir *k, trail *t) {
         }
         depth = n->depth + n->bits - log;
     }
+    CHECK(depth <= k->bits + 1);
     replace_page(k, t, depth, page_new(k, depth, 1));
 }
 
@@ -287,6 +298,7 @@ static arena_ref place(keydir *k, uint64_t x, arena_ref r) {
         descend(k, x, &t);
         if (!t.page) add_page(k, &t);
         page *p = keydir_object(k, t.page);
+        CHECK(p->kind == KIND_PAGE && p->count <= p->cap);
         if (page_find(k, p, x, key, &at)) {
             arena_ref old = slot_ref(p, at);
             slot_set_ref(p, at, r);
@@ -306,6 +318,7 @@ static arena_ref place(keydir *k, uint64_t x, arena_ref r) {
 
 /* Halves the trail's last node as long as no page needs the difference. */
 static void halve(keydir *k, trail *t) {
+    CHECK(t->n > 0);
     for (;;) {
         const node *n = keydir_object(k, t->node[t->n - 1]);
         if (n->bits == 1) return;
@@ -317,6 +330,7 @@ static void halve(keydir *k, trail *t) {
 
 /* Removes the trail's empty page, and the nodes that held only it (T3). */
 static void drop_page(keydir *k, trail *t) {
+    CHECK(((page *)keydir_object(k, t->page))->count == 0);
     unsigned depth = ((page *)keydir_object(k, t->page))->depth;
     arena_release(k->heap, t->page);
     replace_page(k, t, depth, ARENA_NONE);
@@ -335,9 +349,11 @@ static void drop_page(keydir *k, trail *t) {
 /* Joins the trail's page with the one beside it if that is of the same size (or nothing is there)
  * and both fill half a page at most. */
 static bool join(keydir *k, trail *t) {
+    CHECK(t->n > 0);
     const page *p = keydir_object(k, t->page);
     const node *n = keydir_object(k, t->node[t->n - 1]);
     unsigned depth = p->depth;
+    CHECK(p->count > 0 && depth > n->depth && depth <= n->depth + n->bits); /* T1 */
     unsigned span = 1u << (n->depth + n->bits - depth);
     unsigned beside = (slot_in(n, t->x) & ~(span - 1)) ^ span;
     arena_ref other = n->child[beside];
@@ -363,6 +379,7 @@ static void shrink(keydir *k, trail *t) {
     for (;;) {
         const page *p = keydir_object(k, t->page);
         if (t->n == 0) return;
+        CHECK(p->count > 0);
         arena_ref above = t->node[t->n - 1];
         if (p->depth == ((node *)keydir_object(k, above))->depth) {
             arena_ref below = t->page;
@@ -381,15 +398,20 @@ static void shrink(keydir *k, trail *t) {
 /* Counts an entry of that token that came (+1) or went (-1). */
 static void count_entry(keydir *k, uint64_t token, arena_ref r, int sign) {
     if (!r) return;
+    CHECK(sign > 0 || k->count > 0);
     k->count += (uint64_t)(int64_t)sign;
     if (kdent_has_expire(keydir_object(k, r))) k->expires += (uint64_t)(int64_t)sign;
     if (k->slots) keydir_slots_add(k, (unsigned)(token >> TOKEN_HASH_BITS), sign);
+    CHECK(k->expires <= k->count);
 }
 
 /* A new object that holds e. */
 static arena_ref entry_new(keydir *k, const kdent *e) {
-    arena_ref r = arena_alloc(k->heap, kdent_bytes(e));
-    kdent_encode(keydir_object(k, r), e);
+    size_t n = kdent_bytes(e);
+    arena_ref r = arena_alloc(k->heap, n);
+    char *at = keydir_object(k, r);
+    char *end = kdent_encode(at, e);
+    CHECK(end == at + n); /* one byte more would be the next object's */
     return r;
 }
 
@@ -410,6 +432,7 @@ static arena_ref take(keydir *k, uint64_t token, slice key) {
     descend(k, x, &t);
     if (!t.page) return ARENA_NONE;
     page *p = keydir_object(k, t.page);
+    CHECK(p->kind == KIND_PAGE && p->count > 0);
     if (!page_has(k, p, x, key, &at)) return ARENA_NONE;
     arena_ref r = slot_ref(p, at);
     unsigned depth = p->depth, left = p->count - 1u;
@@ -430,6 +453,7 @@ arena_ref keydir_remove(keydir *k, uint64_t token, slice key) {
 
 /* Puts the very reference back, not a copy: others, earlier in the undo list, may name it (K4). */
 void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
+    CHECK(old != new_ref);
     CHECK(old || new_ref);
     uint64_t token = entry_token(k, new_ref ? new_ref : old);
     arena_ref was;
@@ -446,6 +470,7 @@ void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
 
 /* After a commit, or while loading: nobody can want it back any more. */
 void keydir_free_entry(keydir *k, arena_ref r) {
+    CHECK(r != ARENA_NONE);
     arena_release(k->heap, r);
 }
 

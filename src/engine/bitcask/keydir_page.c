@@ -127,6 +127,7 @@ static void copy_slots(const keydir *k, const page *from, unsigned i, unsigned n
 /* The page in a new object with room for cap slots; the old one is freed. */
 static arena_ref resize(keydir *k, arena_ref r, unsigned cap) {
     page *p = keydir_object(k, r);
+    CHECK(cap >= p->count && p->kind == KIND_PAGE);
     arena_ref moved = page_new(k, p->depth, cap);
     copy_slots(k, p, 0, p->count, keydir_object(k, moved));
     arena_release(k->heap, r);
@@ -143,6 +144,8 @@ arena_ref page_insert(keydir *k, arena_ref r, unsigned at, uint64_t x, arena_ref
     }
     CHECK(at <= p->count && p->count < p->cap);
     char *slot = p->slots + (size_t)at * SLOT_SIZE;
+    CHECK(at == 0 || slot_tag(p, at - 1) <= tag_of(x, p->depth)); /* K1 */
+    CHECK(at == p->count || slot_tag(p, at) >= tag_of(x, p->depth));
     memmove(slot + SLOT_SIZE, slot, (size_t)(p->count - at) * SLOT_SIZE);
     put_u32(put_u16(slot, (uint16_t)tag_of(x, p->depth)), entry);
     p->count++;
@@ -152,7 +155,7 @@ arena_ref page_insert(keydir *k, arena_ref r, unsigned at, uint64_t x, arena_ref
 /* One that becomes empty is left as it is: the caller is about to drop it (T3). */
 arena_ref page_remove(keydir *k, arena_ref r, unsigned at) {
     page *p = keydir_object(k, r);
-    CHECK(at < p->count);
+    CHECK(p->kind == KIND_PAGE && at < p->count);
     char *slot = p->slots + (size_t)at * SLOT_SIZE;
     memmove(slot, slot + SLOT_SIZE, (size_t)(p->count - at - 1) * SLOT_SIZE);
     p->count--;
@@ -167,7 +170,7 @@ void page_split(keydir *k, arena_ref r, arena_ref out[2]) {
     unsigned depth = p->depth + 1u;
     unsigned bit = 15 - (p->depth - tag_base(p->depth)); /* of a tag: the side */
     unsigned cut = 0;
-    CHECK(depth <= k->bits + 1);
+    CHECK(p->kind == KIND_PAGE && p->count > 0 && depth <= k->bits + 1);
     while (cut < p->count && !(slot_tag(p, cut) >> bit & 1))
         cut++;
     for (int side = 0; side < 2; side++) {
@@ -185,6 +188,7 @@ arena_ref page_join(keydir *k, arena_ref low, arena_ref high) {
     unsigned depth = (a ? a : b)->depth;
     unsigned count = (a ? a->count : 0u) + (b ? b->count : 0u);
     CHECK(depth > 0 && (!a || a->depth == depth) && (!b || b->depth == depth));
+    CHECK(count > 0 && count <= PAGE_MAX);
     arena_ref r = page_new(k, depth - 1, count);
     if (a) copy_slots(k, a, 0, a->count, keydir_object(k, r));
     if (b) copy_slots(k, b, 0, b->count, keydir_object(k, r));

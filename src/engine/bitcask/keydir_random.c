@@ -17,13 +17,14 @@
 
 /* Called for each entry that comes or goes (K3), so that a slot's count is never a walk. */
 void keydir_slots_add(keydir *k, unsigned slot, int sign) {
-    CHECK(slot < SLOTS);
+    CHECK(slot < SLOTS && (sign == 1 || sign == -1));
     for (unsigned i = slot + 1; i <= SLOTS; i += i & -i)
         k->slots[i] += (uint32_t)sign;
 }
 
 /* Entries in the slots before that one. */
 static uint64_t slots_before(const keydir *k, unsigned slot) {
+    CHECK(slot <= SLOTS);
     uint64_t sum = 0;
     for (unsigned i = slot; i > 0; i -= i & -i)
         sum += k->slots[i];
@@ -53,6 +54,7 @@ static unsigned slot_of_rank(const keydir *k, uint64_t rank) {
 
 /* An entry of the n whose x are in first .. last, or ARENA_NONE if this try found none. */
 static arena_ref try_range(const keydir *k, rng *r, uint64_t first, uint64_t last, uint64_t n) {
+    CHECK(n > 0 && first < last);
     uint64_t width = last - first, end; /* widths here are one less than what they measure */
     uint64_t x = first + (width == UINT64_MAX ? rng_next(r) : rng_below(r, width + 1));
     arena_ref at = keydir_page_around(k, x, &end);
@@ -65,6 +67,7 @@ static arena_ref try_range(const keydir *k, rng *r, uint64_t first, uint64_t las
     if (high > last) high = last;
     unsigned __int128 share = (unsigned __int128)(5 * n / 2 + 1) * ((high - low) >> 1);
     uint64_t room = (uint64_t)(share / ((width >> 1) + 1)) + 1;
+    CHECK(from <= to);
     uint64_t i = from + rng_below(r, room > to - from ? room : to - from);
     return i < to ? slot_ref(p, (unsigned)i) : ARENA_NONE;
 }
@@ -81,6 +84,7 @@ arena_ref keydir_random(const keydir *k, rng *r) {
         first = keydir_warp(k, token);
         last = keydir_warp(k, token | (((uint64_t)1 << TOKEN_HASH_BITS) - 1));
     }
+    CHECK(n > 0 && n <= k->count);
     for (int tries = 0; tries < 100; tries++) {
         arena_ref found = try_range(k, r, first, last, n);
         if (found) return found;

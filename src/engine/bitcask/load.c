@@ -24,6 +24,7 @@ typedef struct loaded {
 static pdb *live_pdb(load_ctx *l, uint32_t number) {
     CHECK(l->e->map);
     pdb *d = pdb_find(l->e, number);
+    CHECK(!d || !d->dropped);
     if (d || number < l->known) return d;
     return pdb_new(l->e, number);
 }
@@ -40,6 +41,7 @@ static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
 
 /* A PUT or DEL. The later record wins, so what it replaces is gone for good. */
 static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    CHECK(x->kind == RECORD_PUT || x->kind == RECORD_DEL);
     CHECK(x->size >= RECORD_HEADER && x->offset >= FILE_HEADER);
     arena_ref old;
     if (x->kind == RECORD_DEL) {
@@ -69,11 +71,13 @@ static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
 /* A MAP_PUT or MAP_DEL. Its collection is made if this is the first that is heard of it: the owner
  * may come later in the log, or in another segment, or never. */
 static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+    CHECK(x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL);
     CHECK(x->coll != 0 && x->map < ENGINE_MAPS);
     char bytes[CELL_MAX(1024)];
     slice was = SLICE_EMPTY, key = coll_key(e, x->map, x->key);
     coll *c = coll_make(d, x->coll);
     bool had = btree_get(c->tree, key, &was);
+    CHECK(!had || c->counts[x->map] > 0);
     if (had) {
         cell old;
         cell_decode(was, &old);
@@ -145,6 +149,7 @@ static status load_one(load_ctx *l, segment *s, loaded *x) {
 /* From a segment read record by record. */
 status load_record(load_ctx *l, segment *s, const logscan_item *item) {
     CHECK(s->slot < l->e->nslots);
+    CHECK(item->offset >= FILE_HEADER && s->log.state == LOGFILE_SEALED);
     const record *r = &item->rec;
     load_progress(l, r->size);
     if (r->kind == RECORD_IDLE || r->kind == RECORD_BEGIN) return STATUS_OK;
@@ -213,6 +218,7 @@ status load_hint(load_ctx *l, segment *s) {
 /* Every few MiB, so that a server that starts can answer in between. */
 void load_progress(load_ctx *l, uint64_t bytes) {
     l->done += bytes;
+    CHECK(l->told <= l->done);
     if (l->done - l->told < TELL_BYTES || !l->e->host.loading) return;
     l->told = l->done;
     l->e->host.loading(l->e->host.ctx, l->done < l->total ? l->done : l->total, l->total);
@@ -229,6 +235,7 @@ static void drop_orphans(bitcask *e, pdb *d) {
     coll **orphans = mem_alloc((dict_count(d->colls) + 1) * sizeof *orphans);
     while (dict_next(d->colls, &pos, &key, &value))
         if (((coll *)value)->owners == 0) orphans[n++] = value;
+    CHECK(n <= dict_count(d->colls));
     for (size_t i = 0; i < n; i++)
         coll_drop(e, orphans[i]);
     mem_free(orphans);
@@ -251,6 +258,7 @@ void load_finish(load_ctx *l) {
         else
             drop_orphans(e, d);
     }
+    CHECK(n <= dict_count(e->pdbs));
     for (size_t i = 0; i < n; i++)
         pdb_drop(e, dead[i]);
     mem_free(dead);

@@ -69,7 +69,7 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
 
 /* Fills out from the pair (key, value) of c's tree. */
 static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map_iter *out) {
-    CHECK(key.len > 0 && c->id != 0);
+    CHECK(key.len > 0 && (unsigned char)key.data[0] < ENGINE_MAPS && c->id != 0);
     cell x;
     cell_decode(bytes, &x);
     out->subkey = slice_skip(key, 1);
@@ -91,6 +91,7 @@ static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map
 /* The iterator is at it, if that is in the map. */
 static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, const btree_iter *it,
                                map_iter *out) {
+    CHECK(map < ENGINE_MAPS);
     *out = (map_iter){0};
     if (!found) return ENGINE_ABSENT;
     slice key = btree_iter_key(it);
@@ -200,6 +201,7 @@ static void element_changes(bitcask *e, coll *c, slice key, const record *r, log
     buf_append_slice(&e->batch.bytes, key);
     buf_append_slice(&e->batch.bytes, old);
     unsigned map = (unsigned char)key.data[0];
+    CHECK(map < ENGINE_MAPS && c->counts[map] + has >= u->had);
     c->counts[map] = c->counts[map] + has - u->had;
 }
 
@@ -219,6 +221,7 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
     value_pack(e, value, &r);
     status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
+    CHECK(log_pos_file(at) == seg_active(e)->log.number);
     cell x = {.slot = seg_active(e)->slot,
               .has_value = value_is_inline(value),
               .offset = log_pos_offset(at),
@@ -255,6 +258,7 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
                 .map = (uint8_t)map,
                 .key = sub};
     status s = chain_append(&e->log, &r, &at);
+    CHECK(log_pos_file(at) == seg_active(e)->log.number);
     if (!status_ok(s)) return bc_error(e, s);
     slice key = coll_key(e, map, sub);
     element_changes(e, c, key, &r, at, false);
@@ -266,9 +270,9 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
 /* Element by element, each a record of its own; in the batch of the caller. */
 engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
     btree_iter it;
+    CHECK(c != NULL && c->db != to);
     coll *copy;
     engine_result r = make_new(e, to, &copy);
-    CHECK(c != NULL);
     for (bool more = btree_first(c->tree, &it); more && r == ENGINE_OK; more = btree_next(&it)) {
         map_iter el = {0};
         slice key = btree_iter_key(&it);

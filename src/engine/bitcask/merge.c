@@ -84,6 +84,7 @@ static void consider_runs(const bitcask *e, uint32_t i, uint64_t room, run_value
     for (uint32_t j = i; j < e->norder && v.len < RUN_MAX && total < RUN_BYTES; j++) {
         const segment *s = e->order[j];
         if (!is_free(e, s)) break;
+        CHECK(s->log.end >= FILE_HEADER + s->live + s->hiding);
         uint64_t kept = i == 0 ? 0 : s->proven < s->hiding ? s->proven : s->hiding;
         v.len++;
         total += s->log.end;
@@ -104,6 +105,7 @@ static bool choose(const bitcask *e, run_value *best) {
     *best = (run_value){0};
     for (uint32_t i = 0; i < e->norder; i++)
         consider_runs(e, i, room, best);
+    CHECK(best->at + best->len <= e->norder && best->copy <= room);
     return best->len > 0;
 }
 
@@ -121,6 +123,7 @@ static bool in_window(const bitcask *e) {
 /* Memory alone; the outputs' segments are freed with all others at an end. */
 void merge_free(bitcask *e) {
     merge_job *j = e->merge;
+    CHECK(!e->log.open);
     for (uint32_t i = 0; i < j->nrun; i++)
         j->run[i]->frozen = false;
     if (j->moves.file) {
@@ -176,6 +179,7 @@ static void child_done(child_job *job, status result, slice out) {
 /* For INFO. */
 static void child_told(child_job *job, uint64_t done, uint64_t total) {
     merge_job *j = job->ctx;
+    CHECK(j->step == MERGE_RUNNING);
     j->read = done;
     j->total = total;
 }
@@ -185,15 +189,17 @@ static void installed(bitcask *e) {
     CHECK(e->merge->step == MERGE_INSTALLING);
     merge_job *j = e->merge;
     uint32_t at = seg_rank(e, j->run[0]);
-    CHECK(at < e->norder);
+    CHECK(at + j->nrun <= e->norder && e->order[at + j->nrun - 1] == j->run[j->nrun - 1]);
     seg_replace(e, at, j->nrun, j->outs, j->nouts);
     for (uint32_t i = 0; i < j->nouts; i++) {
         segment *s = j->outs[i];
+        CHECK(s->log.state == LOGFILE_PREPARING && s->log.end > FILE_HEADER);
         s->log.state = LOGFILE_SEALED;
         s->log.logged = s->hinted = true;
     }
     merge_account(j);
     for (uint32_t i = 0; i < j->nrun; i++) {
+        CHECK(j->run[i]->frozen && j->run[i]->live == 0);
         j->run[i]->frozen = false;
         seg_retire(e, j->run[i], j->gen);
     }
@@ -220,6 +226,7 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
     j->limit = (uint32_t)log_conf.segment_size;
     j->rate = (uint64_t)bitcask_conf.merge_rate_limit;
     j->began_us = bc_now_us(e);
+    CHECK(j->limit > FILE_HEADER);
     for (uint32_t i = 0; i < len; i++) {
         CHECK(is_free(e, j->run[i]));
         j->run[i]->frozen = true;
@@ -254,6 +261,7 @@ static void start_child(bitcask *e) {
     CHECK(e->merge->step == MERGE_NAMING && !e->log.open);
     merge_job *j = e->merge;
     /* what the child decides rests on the log up to here */
+    CHECK(j->nouts > 0 && meta_is_durable(&e->meta, j->gen)); /* B7 */
     j->fork_end = logwrite_committed(e->log.tail);
     j->step = MERGE_RUNNING;
     j->child = (child_job){.name = "merge",
@@ -292,6 +300,7 @@ static void settle(bitcask *e) {
     edit_replace(&e->meta.edit, j->run[0]->log.number, j->run[j->nrun - 1]->log.number, files,
                  j->nouts);
     mem_free(files);
+    CHECK(j->fork_end <= logwrite_durable(e->log.tail)); /* B7 */
     edit_durable(&e->meta.edit, logwrite_durable(e->log.tail));
     j->step = MERGE_INSTALLING;
     j->gen = meta_commit(&e->meta);
@@ -323,6 +332,7 @@ static void start_wanted(bitcask *e) {
     if (n < e->norder && e->order[n] != seg_active(e)) return;
     e->compact_wanted = false;
     if (n == 0) return;
+    CHECK(!e->hints);
     status s = merge_start(e, 0, n);
     if (!status_ok(s)) log_warning("Starting a merge: %s", s.msg);
 }
@@ -330,6 +340,7 @@ static void start_wanted(bitcask *e) {
 /* Starts what is worth it. */
 static void start_best(bitcask *e) {
     CHECK(!e->merge);
+    CHECK(!e->hints);
     run_value v;
     uint64_t now = bc_now_us(e);
     if (now < e->merge_after_us) return;

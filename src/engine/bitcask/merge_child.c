@@ -58,6 +58,7 @@ typedef struct worker {
 /* Reads the filters of all segments before the run. */
 static void read_filters(worker *w) {
     CHECK(w->nolder > 0 && !w->older);
+    CHECK(w->nolder < w->e->norder);
     uint64_t held = 0;
     w->older = mem_zalloc(w->nolder * sizeof *w->older);
     for (uint32_t i = 0; i < w->nolder; i++) {
@@ -97,6 +98,7 @@ static status end_output(worker *w) {
     char number[2 * VARINT_MAX];
     uint32_t length = outfile_length(&w->out);
     const segment *s = w->j->outs[w->nout - 1];
+    CHECK(length > FILE_HEADER && w->hiding.len % 12 == 0);
     TRY(outfile_finish(&w->out));
     char *p = put_varint(number, length);
     p = put_varint(p, w->hiding.len / 12);
@@ -119,7 +121,7 @@ static status end_output(worker *w) {
 /* Begins the next output. */
 static status begin_output(worker *w) {
     char path[FILE_PATH_MAX];
-    CHECK(w->nout < w->j->nouts);
+    CHECK(w->nout < w->j->nouts && !w->out.file && w->hiding.len == 0);
     const segment *s = w->j->outs[w->nout++];
     file_header h = {
         .kind = FILE_SEGMENT, .store_id = w->e->meta.store_id, .number = s->log.number};
@@ -139,6 +141,7 @@ static status put_record(worker *w, record *r, uint16_t *slot, uint32_t *offset)
     r->mark = 0;
     r->origin = SLICE_EMPTY;
     TRY(outfile_put(&w->out, r, offset));
+    CHECK(*offset >= FILE_HEADER && *offset + r->size == outfile_length(&w->out));
     w->written += r->size;
     *slot = w->j->outs[w->nout - 1]->slot;
     return STATUS_OK;
@@ -214,6 +217,7 @@ static status keep_live(worker *w, const segment *from, uint32_t offset, record 
               .id = id};
     if (m.element) m.sub = r->key;
     TRY(put_record(w, r, &m.to_slot, &m.to_offset));
+    CHECK(m.to_slot != from->slot && r->size >= RECORD_HEADER);
     m.size = r->size;
     move_encode(&w->block, &m);
     return w->block.len >= MOVES_BLOCK ? flush_moves(w) : STATUS_OK;
@@ -292,6 +296,7 @@ static status do_record(worker *w, const segment *from, const logscan_item *item
 /* Tells the parent how far it is, and keeps to the rate. */
 static void pace(worker *w) {
     uint64_t now = w->read + w->written;
+    CHECK(now >= w->told);
     if (now - w->told < THROTTLE_BYTES) return;
     child_throttle(now - w->told, w->j->rate);
     child_progress(w->read, w->j->total);
@@ -327,6 +332,7 @@ static status do_segment(worker *w, const segment *s) {
 /* Adds to what the open output's deletes take. */
 static void note_hiding(worker *w, uint32_t number, uint32_t size) {
     CHECK(w->out.file && w->hiding.len % 12 == 0);
+    CHECK(size >= RECORD_HEADER);
     size_t i = 0;
     while (i < w->hiding.len && load_u32(w->hiding.data + i) != number)
         i += 12;
@@ -379,6 +385,7 @@ static status work(worker *w) {
     TRY(put_deletes(w));
     if (w->out.file) TRY(end_output(w));
     TRY(flush_moves(w));
+    CHECK(!w->out.file && w->nout <= w->j->nouts);
     return w->v->ops->sync_dir(w->v, w->e->dir);
 }
 
@@ -409,6 +416,7 @@ status merge_child_run(child_job *job, vfs *v, buf *out) {
     worker w = {.j = j, .e = j->e, .v = v, .result = &lines};
     w.nolder = seg_rank(j->e, j->run[0]);
     w.oldest = w.nolder == 0;
+    CHECK(w.nolder + j->nrun <= j->e->norder);
     w.hides = dict_new(false);
     buf_append(&w.block, "12345678", MOVES_HEAD);
     status s = vfs_open(v, j->path, VFS_WRITE | VFS_CREATE | VFS_TRUNC, &w.moves);

@@ -22,6 +22,7 @@ static totals sum(const bitcask *e) {
         t.dead += seg_dead_bytes(s, end);
         t.total += end;
     }
+    CHECK(t.live + t.hiding + t.dead <= t.total);
     return t;
 }
 

@@ -27,6 +27,7 @@ static status open_segments(bitcask *e, loading *l) {
     TRY(recover_files(r, &e->log));
     for (uint32_t i = 0; i < r->n; i++) {
         segment *s = seg_of(r->files[i]);
+        CHECK(s->log.state == LOGFILE_SEALED && s->log.number > 0);
         s->merged = r->merged[i];
         seg_append(e, s);
         l->load.total += s->log.end ? s->log.end : (uint64_t)log_conf.segment_size;
@@ -89,6 +90,7 @@ static void load_map(bitcask *e, load_ctx *l) {
     CHECK(e->ndbs == 0);
     const manifest_state *m = meta_state(&e->meta);
     for (size_t i = 0; i < m->nmap; i++) {
+        CHECK(m->map[i].pdb > 0 && m->map[i].db < ENGINE_DBS_MAX);
         dbs_grow(e, m->map[i].db + 1);
         pdb *d = pdb_find(e, m->map[i].pdb);
         e->map[m->map[i].db] = d ? d : pdb_new(e, m->map[i].pdb);
@@ -136,5 +138,6 @@ status recover(bitcask *e, uint32_t databases) {
     loading l = {.load.e = e};
     status s = recover_all(e, &l, databases);
     recover_free(&l.files);
+    CHECK(!status_ok(s) || (e->log.active && e->norder > 0));
     return s;
 }

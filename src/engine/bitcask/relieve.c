@@ -59,6 +59,7 @@ uint64_t bc_relieve(engine *base, uint64_t over) {
         e->quiet_us = e->quiet_us ? e->quiet_us * 2 : QUIET_MIN_US;
         if (e->quiet_us > QUIET_MAX_US) e->quiet_us = QUIET_MAX_US;
         shrink_cache(e, cached > give ? cached - give : 0);
+        CHECK(e->quiet_us >= QUIET_MIN_US && e->quiet_us <= QUIET_MAX_US);
     }
     if (over > vacant) e->relieved_us = bc_now_us(e);
     bool everysec = log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC;
@@ -70,6 +71,7 @@ uint64_t bc_relieve(engine *base, uint64_t over) {
  * have been changed. */
 void bc_cache_cron(bitcask *e) {
     uint64_t now = bc_now_us(e);
+    CHECK(!e->halvings || e->quiet_us > 0);
     if (e->halvings && now - e->relieved_us > e->quiet_us) {
         e->halvings--;
         e->relieved_us = now;

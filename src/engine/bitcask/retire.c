@@ -13,6 +13,7 @@
 void seg_retire(bitcask *e, segment *s, uint64_t gen) {
     CHECK(s->live == 0 && &s->log != e->log.active && &s->log != e->log.sync_head);
     seg_forget_shares(e, s);
+    CHECK(!s->frozen && s->live == 0);
     retire_item item = {.number = s->log.number, .kinds = KINDS, .gen = gen, .file = s->log.file};
     retire_push(&e->retire, &item);
     s->log.file = NULL;
@@ -43,6 +44,7 @@ bool seg_retire_dead(bitcask *e) {
             e->order[kept++] = s;
             continue;
         }
+        CHECK(!s->live && !s->order && s->dead_at > 0);
         edit_retire(&e->meta.edit, s->log.number);
         seg_retire(e, s, e->meta.gen);
     }

@@ -50,6 +50,7 @@ static void order_reserve(bitcask *e, uint32_t n) {
 /* A rotation, or loading in order. */
 void seg_append(bitcask *e, segment *s) {
     CHECK(seg_rank(e, s) == e->norder);
+    CHECK(e->slots[s->slot] == s);
     order_reserve(e, 1);
     e->order[e->norder++] = s;
 }
@@ -59,6 +60,7 @@ void seg_replace(bitcask *e, uint32_t at, uint32_t len, segment **with, uint32_t
     CHECK(at + len <= e->norder);
     order_reserve(e, n);
     memmove(e->order + at + n, e->order + at + len, (e->norder - at - len) * sizeof *e->order);
+    CHECK(e->norder - len + n <= e->order_cap);
     for (uint32_t i = 0; i < n; i++)
         e->order[at + i] = with[i];
     e->norder = e->norder - len + n;
@@ -95,6 +97,7 @@ static void batch_moved(bitcask *e, const segment *from, const logwrite_moved *m
     for (uint32_t i = 0; i < e->batch.n; i++) {
         undo *u = &e->batch.undo[i];
         if (u->kind != UNDO_ENTRY && u->kind != UNDO_ELEMENT) continue;
+        CHECK(u->size >= RECORD_HEADER);
         log_pos old = log_pos_of(log_pos_file(m->from), u->offset);
         CHECK(old >= m->from);
         u->offset = log_pos_offset(m->to + (old - m->from));
@@ -113,6 +116,7 @@ static void batch_moved(bitcask *e, const segment *from, const logwrite_moved *m
 /* calls.rotated: the new one is the last in the order. */
 static void log_rotated(void *ctx, logfile *old, logfile *now, const logwrite_moved *moved) {
     bitcask *e = ctx;
+    CHECK(e->norder > 0 && e->order[e->norder - 1] == seg_of(old));
     seg_append(e, seg_of(now));
     if (e->log.open) batch_moved(e, seg_of(old), moved);
 }

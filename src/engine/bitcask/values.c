@@ -19,8 +19,8 @@ bool value_is_inline(slice plain) {
 
 /* A merge's output was fsynced before anything pointed at it. */
 log_pos value_depends(const bitcask *e, uint16_t slot, uint32_t offset, uint32_t size) {
+    CHECK(slot < e->nslots && e->slots[slot]);
     const segment *s = e->slots[slot];
-    CHECK(s != NULL);
     return s->merged ? 0 : seg_pos(s, offset) + size;
 }
 
@@ -37,6 +37,7 @@ void value_pack(bitcask *e, slice plain, record *r) {
         r->value = packed;
         r->flags |= RECORD_LZ4;
     }
+    CHECK(r->value.len <= plain.len);
     e->stats.compressed_out += r->value.len;
 }
 
@@ -52,6 +53,7 @@ static status unpack(bitcask *e, const record *r, slice *out) {
     if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
     buf_clear(&e->plain);
     TRY(compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, &e->plain));
+    CHECK(e->plain.len == r->plain_len);
     *out = buf_slice(&e->plain);
     return STATUS_OK;
 }
@@ -68,7 +70,8 @@ static status read_segment(bitcask *e, const value_want *w, record *r) {
     const segment *s = e->slots[w->slot];
     char path[FILE_PATH_MAX];
     record_place place = {e->meta.store_id, s->log.number, w->offset};
-    CHECK(s->log.file && w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
+    CHECK(s->log.file && w->offset >= FILE_HEADER);
+    CHECK(w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
     TRY(bc_path(e, FILE_SEGMENT, s->log.number, path));
     buf_clear(&e->raw);
     char *p = buf_reserve(&e->raw, w->size);
@@ -86,6 +89,7 @@ static status read_segment(bitcask *e, const value_want *w, record *r) {
 static bool read_tail(bitcask *e, const value_want *w, record *r) {
     slice bytes;
     if (!logwrite_read(e->log.tail, seg_pos(e->slots[w->slot], w->offset), &bytes)) return false;
+    CHECK(bytes.len >= w->size);
     record_result result = record_parse(bytes.data, bytes.len, r);
     CHECK(result == RECORD_OK && is_wanted(w, r));
     e->stats.tail_reads++;

@@ -87,6 +87,7 @@ void chain_tell(chain *c) {
 /* Moves `released` as far as the policy allows; it never goes back. */
 static void release(chain *c) {
     CHECK(logwrite_durable(c->tail) <= logwrite_written(c->tail));
+    CHECK(c->released <= logwrite_written(c->tail));
     if (chain_is_dead(c)) return;
     bool always = log_conf.appendfsync == ENGINE_FSYNC_ALWAYS;
     log_pos to = always ? logwrite_durable(c->tail) : logwrite_written(c->tail);
@@ -98,6 +99,7 @@ static void writeback(chain *c) {
     log_pos end = logwrite_written(c->tail);
     if (log_pos_file(c->writeback_from) != log_pos_file(end))
         c->writeback_from = log_pos_of(log_pos_file(end), 0);
+    CHECK(end >= c->writeback_from);
     if (end - c->writeback_from < WRITEBACK_BYTES) return;
     CHECK(c->active && c->active->number == log_pos_file(end));
     c->meta->fs->ops->writeback(c->active->file, log_pos_offset(c->writeback_from),
@@ -112,6 +114,7 @@ void chain_write(chain *c) {
     uint64_t bytes = 0;
     status s = logwrite_flush(c->tail, &bytes);
     c->stats.written_bytes += bytes;
+    CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     if (!status_ok(s)) {
         chain_fail(c, s);
         return;
@@ -133,10 +136,12 @@ static void durable_to(chain *c, log_pos to) {
     bool sealed = false;
     while (c->sync_head != c->active && logfile_pos(c->sync_head, c->sync_head->end) <= to) {
         logfile *s = c->sync_head;
+        CHECK(s->state >= LOGFILE_SEALED && s->log_next);
         chain_seal(c, s);
         c->sync_head = s->log_next;
         sealed = true;
     }
+    CHECK(logwrite_durable(c->tail) >= to && c->sync_head);
     if (sealed) {
         meta_commit(c->meta);
         if (c->calls->sealed) c->calls->sealed(c->ctx);
@@ -159,6 +164,7 @@ void chain_sync(chain *c) {
     if (c->fsync.busy) c->env->aio->ops->drain(c->env->aio);
     if (chain_is_dead(c) || logwrite_durable(c->tail) >= logwrite_written(c->tail)) return;
     for (logfile *s = c->sync_head;; s = s->log_next) {
+        CHECK(s->file && s->end <= LOG_FILE_MAX);
         status st = s->file->ops->fdatasync(s->file);
         c->stats.fsyncs++;
         if (!status_ok(st)) {
@@ -185,7 +191,7 @@ static void fsync_run(aio_job *job) {
 static void sync_ended(chain *c) {
     fsync_job *f = &c->fsync;
     if (!f->ended || c->open) return;
-    CHECK(f->busy);
+    CHECK(f->busy && f->n > 0 && f->last);
     f->busy = f->ended = false;
     uint64_t took = chain_now_us(c) - f->started_us;
     if (took > c->stats.fsync_us_max) c->stats.fsync_us_max = took;
@@ -226,6 +232,7 @@ void chain_sync_start(chain *c, bool active) {
     CHECK(f->n <= FSYNC_PARTS && f->last);
     f->target = sync_target(c, f->last);
     /* more may have been committed than written: an fsync covers what the files have */
+    CHECK(f->target > 0);
     if (f->target > logwrite_written(c->tail)) f->target = logwrite_written(c->tail);
     f->active = f->last == c->active;
     f->waited = false;
@@ -283,6 +290,7 @@ status chain_sync_all(chain *c) {
 
 /* Late writes, the sync that is due or asked for, and the mark of a log that has come to rest. */
 static void sync_cron(chain *c) {
+    CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     CHECK(!c->open);
     if (chain_is_dead(c)) return;
     if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) chain_write(c);
@@ -313,7 +321,7 @@ void chain_cron(chain *c) {
 
 /* The bound on what waits keeps a turn of many batches from holding it all in memory. */
 void chain_settled(chain *c) {
-    CHECK(c->open);
+    CHECK(c->open && logwrite_written(c->tail) <= logwrite_committed(c->tail));
     c->open = false;
     if (__builtin_expect(c->fsync.ended, 0)) sync_ended(c);
     if (logwrite_committed(c->tail) - logwrite_written(c->tail) > WRITE_EARLY && !c->fsync.busy)

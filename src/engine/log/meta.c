@@ -68,6 +68,7 @@ static void meta_run(aio_job *job) {
 /* The edit under way is durable: what was asked for with it holds. */
 static void meta_durable(meta_queue *m) {
     CHECK(!m->busy && m->gen > m->done);
+    CHECK(m->done < m->gen - 1);
     m->done = m->gen - 1;
     for (int i = 0; i < MANIFEST_IDS; i++) {
         if (meta_state(m)->ids[i] > m->ids[i].reserved) m->ids[i].reserved = meta_state(m)->ids[i];
@@ -97,7 +98,7 @@ static void meta_put_back(meta_queue *m) {
 /* On the thread. */
 static void meta_done(aio_job *job) {
     meta_queue *m = AIO_OWNER(job, meta_queue, job);
-    CHECK(m->busy);
+    CHECK(m->busy && m->flying.ops.len > 0);
     manifest_finish(m->m);
     m->busy = false;
     if (status_ok(job->result)) {
@@ -139,6 +140,7 @@ void meta_kick(meta_queue *m) {
     m->job.run = meta_run;
     m->job.done = meta_done;
     aio_submit(m->env->aio, AIO_HOUSEKEEP, &m->job);
+    CHECK(m->gen > m->done + 1);
 }
 
 /* There may be space by now. */
@@ -195,6 +197,7 @@ status meta_take_id(meta_queue *m, enum manifest_ids which, uint64_t *id) {
         TRY(meta_wait(m, gen));
         CHECK(b->next < b->reserved);
     }
+    CHECK(b->next > 0 && b->next < b->reserved);
     *id = b->next++;
     if (b->next + id_ahead[which] / 4 > b->asked) {
         meta_reserve_ahead(m);

@@ -6,7 +6,7 @@
 /* In the order in which they were first shown: tools may count on it. */
 void chain_emit(const chain *c, buf *out) {
     const chain_stats *s = &c->stats;
-    CHECK(c->tail);
+    CHECK(c->tail && chain_durable(c) <= chain_log_end(c));
     metric_u64(out, "log_end", logwrite_end(c->tail));
     metric_u64(out, "log_durable", logwrite_durable(c->tail));
     if (chain_is_dead(c))

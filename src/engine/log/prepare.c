@@ -44,7 +44,7 @@ status chain_make_file(vfs *v, const char *dir, const file_header *h, uint32_t l
  * alone meanwhile. */
 static void make_run(aio_job *job) {
     chain_prepare *p = AIO_OWNER(job, chain_prepare, job);
-    CHECK(p->f);
+    CHECK(p->step == PREP_MAKING && p->f && !p->f->file);
     const meta_queue *m = p->c->meta;
     file_header h = {.kind = (uint8_t)p->c->kind,
                      .store_id = m->store_id,
@@ -55,6 +55,7 @@ static void make_run(aio_job *job) {
 
 /* The file could not be made: its name is given back. */
 static void make_failed(chain *c, status s) {
+    CHECK(c->prepare.f->state == LOGFILE_PREPARING && !c->prepare.f->file);
     CHECK(!status_ok(s) && c->prepare.f);
     chain_prepare *p = &c->prepare;
     retire_item name = {.number = p->f->number, .kinds = RETIRE_KIND(c->kind)};
@@ -77,6 +78,7 @@ static void make_done(aio_job *job) {
         make_failed(c, job->result);
         return;
     }
+    CHECK(p->f && p->f->file && !c->next);
     edit_append(&c->meta->edit, p->f->number);
     p->step = PREP_JOINING;
     p->gen = meta_commit(c->meta);
@@ -106,6 +108,7 @@ static status prepare_start(chain *c) {
     }
     p->f = c->calls->make(c->ctx, meta_next_file(c->meta));
     if (!p->f) return status_make(ST_LIMIT, "there are too many segments; raise segment-size");
+    CHECK(p->f->state == LOGFILE_PREPARING && p->f->number > c->active->number);
     meta_name_file(c->meta, p->f->number);
     p->f->limit = (uint32_t)log_conf.segment_size;
     p->f->reserve = !spare;
@@ -119,13 +122,14 @@ static status prepare_start(chain *c) {
 void chain_prepare_advance(chain *c) {
     chain_prepare *p = &c->prepare;
     if (p->step == PREP_NAMING && meta_is_durable(c->meta, p->gen)) {
+        CHECK(p->f && p->f->state == LOGFILE_PREPARING);
         p->step = PREP_MAKING;
         p->c = c;
         p->job.run = make_run;
         p->job.done = make_done;
         aio_submit(c->env->aio, AIO_HOUSEKEEP, &p->job);
     } else if (p->step == PREP_JOINING && meta_is_durable(c->meta, p->gen)) {
-        CHECK(!c->next && p->f->file);
+        CHECK(!c->next && p->f->file && p->f->state == LOGFILE_PREPARING);
         p->f->state = LOGFILE_READY;
         c->next = p->f;
         c->no_space = c->next->reserve;
@@ -139,6 +143,7 @@ void chain_prepare_advance(chain *c) {
 void chain_prepare_if_due(chain *c) {
     chain_prepare *p = &c->prepare;
     if (chain_is_dead(c)) return;
+    CHECK(c->active && c->active->state == LOGFILE_ACTIVE);
     if (p->retry_us && chain_now_us(c) < p->retry_us) return;
     p->retry_us = 0;
     bool held = c->on_reserve || (c->next && c->next->reserve);
@@ -175,7 +180,10 @@ status chain_wait_next(chain *c) {
         c->env->aio->ops->drain(c->env->aio);
         if (c->meta->full) break;
     }
-    if (c->next) return STATUS_OK;
+    if (c->next) {
+        CHECK(c->next->state == LOGFILE_READY && c->next->file);
+        return STATUS_OK;
+    }
     if (chain_is_dead(c)) return c->failure;
     return status_make(ST_NO_SPACE, "No space left on device for another file of the log");
 }
@@ -195,6 +203,7 @@ status chain_end_preparing(chain *c) {
 /* What comes of it is the engine's to decide: it knows whether anything in the file matters. */
 logfile *chain_end(chain *c) {
     logfile *f = c->active;
+    CHECK(f && f->state == LOGFILE_ACTIVE && c->prepare.step == PREP_NONE);
     CHECK(f && !c->next && !c->open && c->sync_head == f);
     CHECK(logwrite_durable(c->tail) == logwrite_end(c->tail));
     f->end = log_pos_offset(logwrite_end(c->tail));

@@ -32,6 +32,7 @@ static status open_one(recovery *r, const manifest_file *m) {
     f->end = m->length;
     f->logged = f->end != 0;
     uint32_t i = r->n++;
+    CHECK(i < r->last);
     r->files[i] = f;
     r->merged[i] = m->merged;
     TRY(file_path(path, c->meta->dir, c->kind, f->number));
@@ -54,6 +55,7 @@ status recover_files(recovery *r, chain *c) {
     r->last = (uint32_t)m->nfiles;
     for (size_t i = 0; i < m->nfiles; i++)
         TRY(open_one(r, &m->files[i]));
+    CHECK(r->n == r->last);
     return STATUS_OK;
 }
 
@@ -71,7 +73,8 @@ void recover_free(recovery *r) {
 static status replay_one(void *ctx, const log_file *scan, const logscan_item *item) {
     recovery *r = ctx;
     logfile *f = r->files[scan - r->scans];
-    CHECK(f->number == scan->number);
+    CHECK(f->number == scan->number && item->offset >= FILE_HEADER);
+    CHECK(scan->length == 0 || item->offset + item->rec.size <= scan->length);
     if (scan->length == 0) f->end = item->offset + item->rec.size;
     if ((item->rec.flags & RECORD_MARK) && item->rec.mark > r->mark) r->mark = item->rec.mark;
     return r->each ? r->each(r->ctx, f, item) : STATUS_OK;
@@ -89,6 +92,7 @@ status recover_replay(recovery *r, uint32_t from, uint32_t to, recover_fn each, 
     log_verdict_known(&v, files, to - from, manifest_state_durable(meta_state(m)));
     TRY(log_verdict_status(&v, files));
     uint32_t last = from + (uint32_t)v.file;
+    CHECK(last < to);
     if (r->scans[last].length) return STATUS_OK;
     r->last = last;
     r->files[last]->end = v.cut;
@@ -113,6 +117,7 @@ static status make_durable(const recovery *r, logfile *f) {
     if (log_pos_file(r->mark) == f->number && log_pos_offset(r->mark) > at)
         at = log_pos_offset(r->mark);
     if (log_pos_file(r->mark) > f->number) at = f->end;
+    CHECK(at >= FILE_HEADER);
     while (at < f->end && status_ok(s)) {
         size_t n = f->end - at < LOGSCAN_PIECE ? f->end - at : LOGSCAN_PIECE, got = 0;
         s = vfs_pread(f->file, piece, n, at, &got);
@@ -128,6 +133,7 @@ static status make_durable(const recovery *r, logfile *f) {
 /* Seals what is open and used; retires what is open and not. */
 static status close_end(recovery *r, const recover_calls *calls, void *ctx) {
     meta_queue *m = r->c->meta;
+    CHECK(r->last <= r->n);
     uint32_t kept = r->n;
     for (uint32_t i = 0; i < r->n; i++) {
         logfile *f = r->files[i];
@@ -166,6 +172,7 @@ static status make_active(chain *c, logfile *f, uint32_t before) {
     file_header h = {
         .kind = (uint8_t)c->kind, .store_id = m->store_id, .number = f->number, .before = before};
     f->limit = (uint32_t)log_conf.segment_size;
+    CHECK(f->limit >= FILE_HEADER);
     status s = chain_make_file(m->fs, m->dir, &h, f->limit, &f->file);
     while (s.code == ST_NO_SPACE && f->limit > LIMIT_MIN) {
         char path[FILE_PATH_MAX];
@@ -202,6 +209,7 @@ static status start(chain *c, logfile *f, log_pos before) {
     chain_write(c); /* so that all that is there counts as durable */
     chain_sync(c);
     c->synced_us = chain_now_us(c);
+    CHECK(chain_is_dead(c) || logwrite_durable(c->tail) == logwrite_end(c->tail));
     return c->failure;
 }
 
@@ -214,7 +222,7 @@ status recover_begin(recovery *r, const recover_calls *calls, void *ctx) {
     log_pos before = left_at(r);
     CHECK(calls->retired);
     TRY(make_next(c, before, &f));
-    CHECK(f->number > log_pos_file(before));
+    CHECK(f->file && f->number > log_pos_file(before));
     TRY(close_end(r, calls, ctx));
     edit_append(&m->edit, f->number);
     if (calls->begins) calls->begins(ctx, logfile_pos(f, FILE_HEADER));

@@ -64,6 +64,7 @@ static void close_items(retire_item *items, size_t n) {
 static void retire_done(aio_job *job) {
     retire_queue *r = AIO_OWNER(job, retire_queue, job);
     CHECK(r->doing && r->ndoing > 0);
+    CHECK(job->result.code != ST_OK || !r->doing[r->ndoing - 1].file);
     if (status_ok(job->result)) {
         for (size_t i = 0; i < r->ndoing; i++)
             edit_gone(&r->meta->edit, r->doing[i].number);
@@ -84,6 +85,7 @@ void retire_push(retire_queue *r, const retire_item *item) {
         r->cap = r->cap ? r->cap * 2 : 16;
         r->items = mem_realloc(r->items, r->cap * sizeof *r->items);
     }
+    CHECK(r->n < r->cap);
     r->items[r->n++] = *item;
 }
 
@@ -95,6 +97,7 @@ void retire_advance(retire_queue *r) {
     while (n < r->n && meta_is_durable(r->meta, r->items[n].gen))
         n++;
     if (n == 0) return;
+    CHECK(r->items[0].number > 0 && n <= r->n);
     r->doing = mem_dup(r->items, n * sizeof *r->items);
     r->ndoing = n;
     r->n -= n;

@@ -35,6 +35,7 @@ void chain_rotate(chain *c) {
     logfile *old = c->active, *f = c->next;
     logwrite_moved moved;
     CHECK(f && f->state == LOGFILE_READY && old->state == LOGFILE_ACTIVE);
+    CHECK(f->number > old->number && !old->log_next);
     logwrite_file to = {f->file, f->number, f->limit};
     logwrite_next(c->tail, &to, &moved);
     old->state = LOGFILE_SEALED;
@@ -45,6 +46,7 @@ void chain_rotate(chain *c) {
     c->active = f;
     c->next = NULL;
     c->on_reserve = f->reserve;
+    CHECK(old->end > FILE_HEADER && old->end <= old->limit && f->first >= FILE_HEADER); /* W2 */
     if (c->calls->rotated) c->calls->rotated(c->ctx, old, f, &moved);
     CHECK(log_pos_file(logwrite_end(c->tail)) == f->number);
 }
@@ -55,17 +57,20 @@ static status make_room(chain *c, size_t need) {
     uint64_t held = logwrite_batch_bytes(c->tail);
     uint64_t all = held + need + FILE_HEADER + RECORD_OVERHEAD_MAX;
     uint32_t end = log_pos_offset(logwrite_end(c->tail));
+    CHECK(end >= held + FILE_HEADER);
     bool alone = end - held == c->active->first;
     if (!alone || c->active->limit < log_conf.segment_size) {
         TRY(chain_wait_next(c));
         if (c->next->limit < all) TRY(grow(c->next, all));
         chain_rotate(c);
+        CHECK(logwrite_left(c->tail) >= need);
         return STATUS_OK;
     }
     uint64_t more = (uint64_t)c->active->limit + c->active->limit / 2;
     if (more > LOG_FILE_MAX) more = LOG_FILE_MAX;
     TRY(grow(c->active, more > end + need ? more : end + need));
     logwrite_extend(c->tail, c->active->limit);
+    CHECK(logwrite_left(c->tail) >= need);
     return STATUS_OK;
 }
 
@@ -85,6 +90,7 @@ status chain_append(chain *c, record *r, log_pos *at) {
         return s;
     }
     *at = logwrite_append(c->tail, r, NULL);
+    CHECK(log_pos_file(*at) == c->active->number);
     return STATUS_OK;
 }
 

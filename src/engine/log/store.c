@@ -23,6 +23,7 @@ static status create(meta_queue *m, const store_kind *kind, const engine_options
     uint64_t id = 0;
     hash_key key;
     const io_env *env = m->env;
+    CHECK(opt->databases >= 1 && kind->engine[0]);
     while (id == 0)
         env->random_bytes(&id, sizeof id, env->random_ctx);
     if (opt->hash)
@@ -100,6 +101,7 @@ static status remove_listed(const meta_queue *m, const buf *names) {
 
 /* Looks at every name in the directory. */
 static status see_directory(const meta_queue *m, const store_kind *kind) {
+    CHECK(kind->is_live);
     listing l = {.kind = kind, .state = m->m ? meta_state(m) : NULL};
     status s = m->fs->ops->list(m->fs, m->dir, list_one, &l);
     if (status_ok(s) && l.foreign[0])
