@@ -57,11 +57,20 @@ static void tune(sim *s, const char *name, int64_t *which, int64_t value) {
     sim_say(s, "set %s %lld", name, (long long)value);
 }
 
-#define TUNE(s, field, ...) tune(s, #field, &lsm_conf.field, NUMBER_OF(s, __VA_ARGS__))
+#define TUNE(s, field, ...)  tune(s, #field, &lsm_conf.field, NUMBER_OF(s, __VA_ARGS__))
+#define LIMIT(s, field, ...) tune(s, #field, &lsm_limit.field, NUMBER_OF(s, __VA_ARGS__))
+
+/* What a store has to be large to meet. */
+static void limit_lsm(sim *s) {
+    LIMIT(s, open_tables, 0, 1, 2, 8);
+    LIMIT(s, job_bytes, 1, 4 << 10, 32 << 10, 512 << 20);
+    LIMIT(s, flush_table, 4 << 10, 16 << 10, 1 << 30, 1 << 30);
+    LIMIT(s, copy_bytes, 64, 256 << 10);
+}
 
 static void configure_lsm(sim *s, bool live) {
     if (!live) begin_configure(s);
-    if (!live) lsm_open_tables = (unsigned)NUMBER_OF(s, 0, 1, 2, 8);
+    if (!live) limit_lsm(s);
     uint64_t which = live ? rng_below(&s->chance, 15) : 99;
     if (which == 0 || which >= 14) configure_fsync(s);
     if (which == 1 || which == 99)

@@ -10,7 +10,6 @@
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/ops.h"
 
-#define JOB_BYTES  (512ull << 20) /* of inputs: a cancelled job is that much work lost */
 #define QUIET_US   1500000        /* without a put: quiet */
 #define FAILED_US  10000000       /* after a failure: not before */
 #define QUIET_PART 20             /* of the tables' bytes: such a memtable is flushed when quiet */
@@ -21,7 +20,7 @@ pick_conf compact_conf(const lsm *e) {
     pick_conf c = {.table_size = (uint64_t)lsm_conf.table_size,
                    .level0_files = (uint32_t)lsm_conf.level0_files,
                    .ratio = (uint32_t)lsm_conf.level_size_ratio,
-                   .job_bytes = JOB_BYTES};
+                   .job_bytes = (uint64_t)lsm_limit.job_bytes};
     c.base_bytes = lsm_memtable_size(e) * c.level0_files;
     CHECK(c.base_bytes > 0);
     return c;

@@ -13,7 +13,6 @@
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/keep.h"
 
-#define TABLE_BYTES  (1024ull << 20) /* of one table of level 0 */
 #define TELL_RECORDS 4096
 #define FAILED_US    2000000 /* after a failure: not before */
 
@@ -118,7 +117,7 @@ static flush_job *begin(lsm *e, memtable *m) {
     f->m = m;
     m->flushing = true;
     f->v = version_keep(e->current);
-    f->job.spec = job_spec(e, TABLE_BYTES);
+    f->job.spec = job_spec(e, (uint64_t)lsm_limit.flush_table);
     f->job.total = memtable_entries(m);
     f->job.child.run = flush_child_run;
     f->job.child.urgent = true; /* memory waits for it, and soon writers do */
@@ -130,7 +129,7 @@ static flush_job *begin(lsm *e, memtable *m) {
     if (memtable_entries(m) == 0)
         f->job.step = JOB_SETTLING;
     else
-        job_take_names(&f->job, (uint32_t)(memtable_bytes(m) / TABLE_BYTES) + 2);
+        job_take_names(&f->job, (uint32_t)(memtable_bytes(m) / f->job.spec.limit) + 2);
     return f;
 }
 

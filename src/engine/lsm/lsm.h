@@ -19,9 +19,17 @@ typedef struct lsm_settings {
 } lsm_settings;
 
 extern lsm_settings lsm_conf;
-/* Tables that have their file open at a time, at most; 0: as the process's descriptors allow. Read
- * at an open; for tests. */
-extern unsigned lsm_open_tables;
+/* What is no setting, but is made small by tests. */
+typedef struct lsm_limits {
+    int64_t open_tables; /* that have their file open at a time; 0: as the process's descriptors
+                            allow. Read at an open */
+    int64_t job_bytes;   /* inputs of a compaction, if there is a choice: a cancelled one is that
+                            much work lost */
+    int64_t flush_table; /* bytes of a table of level 0 */
+    int64_t copy_bytes;  /* elements that the copy of a collection has in memory at a time */
+} lsm_limits;
+
+extern lsm_limits lsm_limit;
 extern const setting lsm_setting_table[]; /* lsm_class.settings */
 
 /* Frees an engine and touches no file: what its process's death would leave. Jobs that were given

@@ -5,8 +5,6 @@
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/ops.h"
 
-#define COPY_BYTES (256u << 10) /* elements that a copy has in memory at a time, about */
-
 /* ---- opening -----------------------------------------------------------------------------------
  */
 
@@ -160,7 +158,7 @@ static engine_result collect(lsm *e, const lpdb *d, uint64_t coll, buf *next, bu
     slice to = lkey_drop(&e->key2, d->number, coll + 1).bytes;
     walk *w = walk_new(e, buf_slice(next), to, WALK_SCAN);
     bool on = walk_first(w);
-    for (; on && out->len < COPY_BYTES; on = walk_next(w)) {
+    for (; on && out->len < (size_t)lsm_limit.copy_bytes; on = walk_next(w)) {
         slice key = walk_key(w), cell = walk_cell(w);
         char *p = buf_reserve(out, 8);
         put_u32(put_u32(p, (uint32_t)key.len), (uint32_t)cell.len);

@@ -166,7 +166,7 @@ static status open_store(opening *o, const engine_options *opt) {
 /* Tables may have a quarter of the descriptors that the process may. */
 static unsigned open_limit(void) {
     struct rlimit limit;
-    if (lsm_open_tables > 0) return lsm_open_tables;
+    if (lsm_limit.open_tables > 0) return (unsigned)lsm_limit.open_tables;
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0) return OPEN_LEAST;
     CHECK(limit.rlim_cur > 0);
     rlim_t part = limit.rlim_cur / 4;

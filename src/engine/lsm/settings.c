@@ -10,7 +10,7 @@
 #define MIB (1024 * KIB)
 
 lsm_settings lsm_conf;
-unsigned lsm_open_tables;
+lsm_limits lsm_limit = {.job_bytes = 512 * MIB, .flush_table = 1024 * MIB, .copy_bytes = 256 * KIB};
 
 /* Bytes, at least `least` and at most `most`. */
 #define MEMORY(name_, field, value, least, most)                                                   \

@@ -76,7 +76,7 @@ static void test_files(void **state) {
     entry ent;
     rng r;
     rng_seed(&r, 5);
-    lsm_open_tables = 8;
+    lsm_limit.open_tables = 8;
     kit_setting("table-size", "4kb");
     kit_setting("block-cache-size", "0");
     kit_open(k);
@@ -96,15 +96,16 @@ static void test_files(void **state) {
     kit_merge(k);
     kit_check(k);
     assert_true(kit_files(k, ".sst") > 100);
-    assert_true(simfs_open_handles(k->fs) <= before + lsm_open_tables + 4);
-    assert_true(most <= before + lsm_open_tables + 4); /* the log's next file, a flush's table */
+    assert_true(simfs_open_handles(k->fs) <= before + (size_t)lsm_limit.open_tables + 4);
+    assert_true(most <= before + (size_t)lsm_limit.open_tables +
+                            4); /* the log's next file, a flush's table */
     kit_close(k);
     kit_open(k);
     for (unsigned i = 0; i < 3000; i++)
         assert_int_equal(engine_get(k->e, 0, name_of(name, i), &ent), ENGINE_OK);
-    assert_true(simfs_open_handles(k->fs) <= before + lsm_open_tables);
+    assert_true(simfs_open_handles(k->fs) <= before + (size_t)lsm_limit.open_tables);
     kit_free(k);
-    lsm_open_tables = 0;
+    lsm_limit.open_tables = 0;
 }
 
 int main(void) {
