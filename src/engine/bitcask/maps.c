@@ -258,8 +258,8 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
                 .map = (uint8_t)map,
                 .key = sub};
     status s = chain_append(&e->log, &r, &at);
-    CHECK(log_pos_file(at) == seg_active(e)->log.number);
     if (!status_ok(s)) return bc_error(e, s);
+    CHECK(log_pos_file(at) == seg_active(e)->log.number);
     slice key = coll_key(e, map, sub);
     element_changes(e, c, key, &r, at, false);
     bool was = btree_del(c->tree, key);
