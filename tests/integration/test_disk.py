@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
@@ -135,12 +136,25 @@ def take_all(path):
         os.close(fd)
 
 
+WORK = ("merge_in_progress", "hint_in_progress", "flush_in_progress", "compactions_in_progress")
+
+
+def rest(c):
+    """Nothing is under way on the disk, and nothing begins: a kill leaves nothing that a start could
+    clear away."""
+    quiet = 0
+    while quiet < 20:
+        quiet = 0 if any(info(c, work) for work in WORK) else quiet + 1
+        time.sleep(0.1)
+
+
 def start_on_a_full_disk():
-    """A start needs room for a segment: without it, it says so and changes nothing; with it, all is
-    there."""
+    """A start needs a little room for the log: without it, it says so and changes nothing; with it,
+    all is there."""
     with small_disk() as (s, disk):
         c = s.connect()
         n, _ = fill(c)
+        rest(c)
         s.kill()
         ballast = os.path.join(disk, "ballast")
         take_all(ballast)

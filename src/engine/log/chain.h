@@ -67,6 +67,9 @@ typedef struct chain_calls {
     /* An edit of the manifest has become durable. May be called within a batch, that blocks for
      * want of room. (0) */
     void (*advanced)(void *ctx);
+    /* Bytes of the disk that a new file of the log must leave to the engine, beside room for one
+     * more of its size. (0) */
+    uint64_t (*keeps)(void *ctx);
 } chain_calls;
 
 typedef struct chain chain;
@@ -110,7 +113,6 @@ struct chain {
     const chain_calls *calls;
     void *ctx;
     unsigned kind;  /* FILE_SEGMENT or FILE_LOG */
-    uint64_t keep;  /* bytes of the disk that are left to the engine beside what files need */
     bool forgets;   /* the engine keeps what it wrote elsewhere: the tail forgets written bytes */
     logwrite *tail; /* NULL: still opening */
     bool open;      /* a batch is */

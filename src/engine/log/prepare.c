@@ -91,7 +91,7 @@ static bool has_space(chain *c, unsigned spare) {
     uint64_t bytes;
     vfs *v = c->meta->fs;
     status s = v->ops->free_space(v, c->meta->dir, &bytes);
-    uint64_t keep = spare ? c->keep : 0;
+    uint64_t keep = spare && c->calls->keeps ? c->calls->keeps(c->ctx) : 0;
     return !status_ok(s) || bytes > (uint64_t)log_conf.segment_size * (1 + spare) + keep;
 }
 

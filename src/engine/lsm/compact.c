@@ -4,24 +4,28 @@
  *                                     └─ move: no child, only the edit ────┘    version, inputs go
  *
  * Up to compaction-jobs run at a time, over disjoint tables and ranges (P3). One that fails costs a
- * retry later; a FLUSHALL that makes all its inputs dead ends it. When the disk has no room for
- * what a compaction may write, none is started. */
+ * retry later; a FLUSHALL that makes all its inputs dead ends it. Each is small enough for the room
+ * that there is on the disk (space.h, S2). */
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/ops.h"
+#include "engine/lsm/space.h"
 
-#define QUIET_US   1500000        /* without a put: quiet */
-#define FAILED_US  10000000       /* after a failure: not before */
-#define QUIET_PART 20             /* of the tables' bytes: such a memtable is flushed when quiet */
-#define SMALL_PART 16             /* of a full memtable: a smaller one is left alone */
+#define QUIET_US   1500000      /* without a put: quiet */
+#define FAILED_US  10000000     /* after a failure: not before */
+#define JOB_PARTS  16           /* of the disk: a small one has smaller jobs, */
+#define BASE_PARTS 16           /* and a smaller base level */
+#define LEAST      (256u << 10) /* but not less than this */
+#define QUIET_PART 20           /* of the tables' bytes: such a memtable is flushed when quiet */
+#define SMALL_PART 16           /* of a full memtable: a smaller one is left alone */
 
 /* What picks depend on, as the settings are now. */
 pick_conf compact_conf(const lsm *e) {
-    pick_conf c = {.table_size = (uint64_t)lsm_conf.table_size,
+    pick_conf c = {.table_size = lsm_table_size(e),
                    .level0_files = (uint32_t)lsm_conf.level0_files,
                    .ratio = (uint32_t)lsm_conf.level_size_ratio,
-                   .job_bytes = (uint64_t)lsm_limit.job_bytes};
-    c.base_bytes = lsm_memtable_size(e) * c.level0_files;
+                   .job_bytes = space_part(e, (uint64_t)lsm_limit.job_bytes, JOB_PARTS, LEAST)};
+    c.base_bytes = space_part(e, lsm_memtable_size(e) * c.level0_files, BASE_PARTS, LEAST);
     CHECK(c.base_bytes > 0);
     return c;
 }
@@ -67,6 +71,7 @@ static void failed(compaction *c, status s) {
         log_warning("Compacting %u tables of level %u: %s", c->pick.n, c->pick.from, s.msg);
         e->stats.compaction_failures++;
         e->jobs->compact_after_us = lsm_now_us(e) + FAILED_US;
+        e->jobs->careful = s.code == ST_NO_SPACE;
     }
     job_give_up(&c->job);
     forget(c);
@@ -121,6 +126,7 @@ static void installed(compaction *c) {
         bytes += c->pick.in[i]->plain;
     if (c->pick.from == 0) pace_drained(&e->jobs->pace, bytes, us);
     e->stats.compactions++;
+    e->jobs->careful = false;
     e->stats.compaction_read += c->job.read;
     e->stats.compaction_written += c->job.written;
     for (uint32_t i = 0; i < c->pick.n; i++)
@@ -189,35 +195,14 @@ static void begin(lsm *e, const pick *p) {
         commit(c);
         return;
     }
-    c->job.spec = job_spec(e, (uint64_t)lsm_conf.table_size);
+    c->job.spec = job_spec(e, lsm_table_size(e));
     c->job.spec.level = p->to;
     c->job.total = p->bytes;
     c->job.child.run = compact_child_run;
     c->job.child.done = child_done;
     c->job.child.progress = child_told;
     c->job.child.ctx = c;
-    job_take_names(&c->job, names_for(e, p, (uint64_t)lsm_conf.table_size));
-}
-
-/* What it may write: all that it reads. On a full disk it counts on each tombstone meeting what it
- * hides: what writes nothing needs no room, and one that fails costs nothing but time. */
-static uint64_t writes(const lsm *e, const pick *p) {
-    uint64_t entries = 0, hiding = 0;
-    CHECK(p->n > 0);
-    for (uint32_t i = 0; i < p->n; i++) {
-        entries += p->in[i]->entries;
-        hiding += p->in[i]->tombstones + p->in[i]->drops;
-    }
-    if (!e->log.no_space || entries == 0) return p->bytes;
-    return hiding * 2 >= entries ? 0 : p->bytes / entries * (entries - 2 * hiding);
-}
-
-/* May the disk have room for it? */
-static bool has_room(const lsm *e, const pick *p) {
-    uint64_t bytes;
-    if (p->move) return true;
-    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
-    return !status_ok(s) || writes(e, p) < bytes - bytes / 4;
+    job_take_names(&c->job, names_for(e, p, lsm_table_size(e)));
 }
 
 /* One step of what engine_compact asked for, once the memtable of then is a table. */
@@ -245,17 +230,19 @@ static void start_some(lsm *e) {
     pick p, *now[COMPACTIONS_MAX];
     CHECK(!e->batch.open);
     if (lsm_now_us(e) < js->compact_after_us) return;
-    bool quiet = quiet_is(e);
+    c.tight = space_is_tight(e);
+    c.hopeful = c.tight && !js->careful;
+    bool quiet = quiet_is(e) || c.tight;
     while (js->ncompact < (uint32_t)lsm_conf.compaction_jobs) {
         uint32_t n = running(e, now);
-        if (!pick_asked_for(e, &c, &p) && !pick_next(e->current, &c, now, n, quiet, &p)) return;
-        if (!has_room(e, &p)) {
-            pick_free(&p);
-            js->compact_after_us = lsm_now_us(e) + FAILED_US / 10;
-            return;
-        }
+        if (js->room_us && n > 0) return; /* a flush comes first */
+        c.room = space_of_job(e);
+        if (!pick_asked_for(e, &c, &p) && !pick_next(e->current, &c, now, n, quiet, &p)) break;
         begin(e, &p);
     }
+    /* what seemed to have too little room is tried again, later */
+    if (js->ncompact == 0 && js->careful) js->compact_after_us = lsm_now_us(e) + FAILED_US;
+    if (js->ncompact == 0) js->careful = false;
 }
 
 /* A step further; true if c is over. */

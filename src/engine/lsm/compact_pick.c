@@ -18,7 +18,9 @@
  *  P1. Of level 0 the oldest go: no older table stays behind.
  *  P2. All tables of level `to` that meet the range of all inputs are inputs.
  *  P3. No table is an input of two jobs, and outputs of two jobs in one level can't meet.
- *  P4. Between the levels `from` and `to` there is no table. */
+ *  P4. Between the levels `from` and `to` there is no table.
+ *  P5. A job that writes has no more inputs than there is room for. If level 0 needs more, then the
+ *      level that it goes to is made empty first, a little at a time. */
 #include "engine/lsm/compact_pick.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -167,6 +169,19 @@ static bool can_move(const pick *p, const version *v) {
     return tombstones == 0 || version_below_overlaps(v, p->to, p->smallest, p->limit);
 }
 
+/* P5: what is written is what is read, at most. */
+static bool has_room(const pick *p, const pick_conf *c) {
+    uint64_t entries = 0, hiding = 0;
+    CHECK(p->n > 0);
+    if (c->room == 0 || p->move || p->bytes <= c->room) return true;
+    for (uint32_t i = 0; i < p->n; i++) {
+        entries += p->in[i]->entries;
+        hiding += p->in[i]->tombstones + p->in[i]->drops;
+    }
+    if (!c->hopeful || entries == 0) return false;
+    return hiding * 2 >= entries || p->bytes / entries * (entries - 2 * hiding) <= c->room;
+}
+
 /* A small table beside what comes is taken along, or a store that is written now and then would be
  * one of very many very small tables. */
 static bool take_neighbour(pick *p, const version *v, const pick_conf *c) {
@@ -192,14 +207,23 @@ static bool complete(pick *p, const version *v, const pick_conf *c, pick *const 
         if (n == 0 && !take_neighbour(p, v, c)) return false;
     }
     p->move = can_move(p, v);
-    return !meets_outputs(p, running, nrunning);
+    return has_room(p, c) && !meets_outputs(p, running, nrunning);
 }
 
-/* A pick that is not to be had leaves nothing behind. */
-static bool done(pick *p, bool good) {
-    CHECK(p->in || !good);
-    if (!good) pick_free(p);
-    return good;
+/* Of k tables, which are `tables` of level `from`, the last ones for level 0, else the first, as
+ * many as can be had: all, half of them, .. one. Nothing is left behind if it is none. */
+static bool take_some(pick *p, const version *v, const pick_conf *c, pick *const *running,
+                      uint32_t nrunning, table_ref *const *tables, uint32_t k) {
+    pick levels = {.from = p->from, .to = p->to};
+    CHECK(p->n == 0);
+    for (uint32_t n = k; n > 0; n /= 2) {
+        if (take(p, p->from == 0 ? tables + (k - n) : tables, n) &&
+            complete(p, v, c, running, nrunning))
+            return true;
+        pick_free(p);
+        *p = levels;
+    }
+    return false;
 }
 
 /* The level that tables of `level` go to: the next one with tables or, from level 0, the base if
@@ -225,8 +249,7 @@ static bool pick_level0(const version *v, const pick_conf *c, const level_plan *
     out->from = 0;
     out->to = (uint8_t)below(v, plan, 0);
     if (k == 0) return false;
-    return done(out, take(out, v->level[0].tables + (n - k), k) &&
-                         complete(out, v, c, running, nrunning));
+    return take_some(out, v, c, running, nrunning, v->level[0].tables + (n - k), k);
 }
 
 /* Bytes of level l + 1 that table i of level l meets; false if one of them is busy. */
@@ -262,27 +285,19 @@ static bool pick_run(const version *v, const pick_conf *c, pick *const *running,
     out->from = (uint8_t)l;
     out->to = (uint8_t)(l + 1 < LSM_LEVELS ? l + 1 : l);
     /* fewer, if together they meet something that each by itself does not */
-    for (; k > 0; k /= 2) {
-        if (take(out, v->level[l].tables + i, k) && complete(out, v, c, running, nrunning))
-            return true;
-        unsigned to = out->to;
-        pick_free(out);
-        out->from = (uint8_t)l;
-        out->to = (uint8_t)to;
-    }
-    return false;
+    return take_some(out, v, c, running, nrunning, v->level[l].tables + i, k);
 }
 
-/* The run of level l that costs least for what it frees; of about so many bytes. */
-static bool pick_level(const version *v, const pick_conf *c, pick *const *running,
-                       uint32_t nrunning, unsigned l, uint64_t too_many, pick *out) {
+/* The table of level l that costs least for what it frees, and surely not more than `room`;
+ * UINT32_MAX: none is free. */
+static uint32_t best_of(const version *v, unsigned l, uint64_t room) {
     uint32_t best = UINT32_MAX;
     double least = 0;
     CHECK(l > 0 && l < LSM_LEVELS - 1);
     for (uint32_t i = 0; i < v->level[l].n; i++) {
         const table_ref *t = v->level[l].tables[i];
         uint64_t met;
-        if (t->busy || !met_below(v, l, i, &met)) continue;
+        if (t->busy || !met_below(v, l, i, &met) || t->length + met > room) continue;
         double gain = (double)t->length;
         if (t->entries) gain += 2 * gain * (double)(t->tombstones + t->drops) / (double)t->entries;
         double cost = (double)met / gain;
@@ -290,7 +305,16 @@ static bool pick_level(const version *v, const pick_conf *c, pick *const *runnin
         best = i;
         least = cost;
     }
+    return best;
+}
+
+/* The run of level l that begins there; of about so many bytes. */
+static bool pick_level(const version *v, const pick_conf *c, pick *const *running,
+                       uint32_t nrunning, unsigned l, uint64_t too_many, pick *out) {
+    uint32_t best = best_of(v, l, c->room ? c->room : UINT64_MAX);
+    if (best == UINT32_MAX && c->hopeful) best = best_of(v, l, UINT64_MAX);
     if (best == UINT32_MAX) return false;
+    CHECK(out->n == 0);
     return pick_run(v, c, running, nrunning, l, best, too_many, out);
 }
 
@@ -304,6 +328,19 @@ static bool runs_level0(pick *const *running, uint32_t n) {
         if (running[i]->from == 0) return true;
     }
     return false;
+}
+
+/* Does level 0 wait because there is no room even for its oldest table and what that meets? */
+static bool is_blocked(const version *v, const pick_conf *c, unsigned to) {
+    uint32_t first, n = v->level[0].n;
+    if (c->room == 0 || n == 0) return false;
+    const table_ref *t = v->level[0].tables[n - 1];
+    uint64_t bytes = t->length;
+    CHECK(to > 0 && to < LSM_LEVELS);
+    n = version_overlap(v, to, t->smallest, t->limit, &first);
+    for (uint32_t i = 0; i < n; i++)
+        bytes += v->level[to].tables[first + i]->length;
+    return bytes > c->room;
 }
 
 /* Levels that are too large, the worst first. If level 0 has to wait for tables of the level that
@@ -325,7 +362,12 @@ static bool pick_by_size(const version *v, const pick_conf *c, const level_plan 
         if (worst == 0 ? pick_level0(v, c, plan, running, nrunning, out)
                        : pick_level(v, c, running, nrunning, worst, over, out))
             return true;
-        if (worst == 0 && !runs_level0(running, nrunning)) tried[below(v, plan, 0)] = true;
+        if (worst != 0 || runs_level0(running, nrunning)) continue;
+        unsigned to = below(v, plan, 0);
+        if (is_blocked(v, c, to) && to + 1 < LSM_LEVELS &&
+            pick_level(v, c, running, nrunning, to, UINT64_MAX, out))
+            return true;
+        tried[to] = true;
     }
     return false;
 }
@@ -345,7 +387,7 @@ static bool is_mostly_tombstones(const table_ref *t, bool quiet) {
 static bool pick_by_tombstones(const version *v, const pick_conf *c, const level_plan *plan,
                                pick *const *running, uint32_t nrunning, bool quiet, pick *out) {
     for (unsigned l = 0; l < LSM_LEVELS; l++) {
-        bool full = quiet && v->level[l].tombstones * 4 >= v->level[l].entries;
+        bool full = quiet && (c->tight || v->level[l].tombstones * 4 >= v->level[l].entries);
         for (uint32_t i = 0; i < v->level[l].n; i++) {
             const table_ref *t = v->level[l].tables[i];
             bool some = !t->busy && t->tombstones + t->drops > 0;

@@ -12,6 +12,9 @@ typedef struct pick_conf {
     uint64_t table_size;
     uint32_t level0_files;
     uint32_t ratio; /* of a level's target to that of the one above */
+    uint64_t room;  /* on the disk: no job writes more; 0: no limit */
+    bool tight;     /* there is little: whatever is deleted should go */
+    bool hopeful;   /* each tombstone meets what it hides, so that neither is written */
 } pick_conf;
 
 typedef enum pick_why {

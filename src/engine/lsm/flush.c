@@ -12,9 +12,11 @@
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/keep.h"
+#include "engine/lsm/space.h"
 
 #define TELL_RECORDS 4096
-#define FAILED_US    2000000 /* after a failure: not before */
+#define FAILED_US    2000000  /* after a failure: not before */
+#define ROOM_US      10000000 /* so long it waits for room that it may not need */
 
 /* ---- the child --------------------------------------------------------------------------------
  */
@@ -187,13 +189,26 @@ void flush_advance(lsm *e) {
     if (f->job.step == JOB_INSTALLING && meta_is_durable(&e->meta, f->job.gen)) installed(e, f);
 }
 
+/* Waits the oldest memtable for room on the disk? Its table may be small, so after a while it is
+ * tried all the same. */
+static bool waits_for_room(lsm *e) {
+    struct lsm_jobs *js = e->jobs;
+    uint64_t now = lsm_now_us(e);
+    CHECK(e->nfrozen > 0);
+    bool has = space_has_flush(e, oldest(e));
+    if (!has && js->room_us == 0) js->room_us = now;
+    if (!has && now < js->room_us + ROOM_US) return true;
+    js->room_us = 0;
+    return false;
+}
+
 /* Starts the next one. */
 void flush_cron(lsm *e) {
     struct lsm_jobs *js = e->jobs;
     CHECK(!e->batch.open);
     flush_advance(e);
     if (js->flush || js->closing || !e->nfrozen || chain_is_dead(&e->log)) return;
-    if (lsm_now_us(e) < js->flush_after_us) return;
+    if (lsm_now_us(e) < js->flush_after_us || waits_for_room(e)) return;
     begin(e, oldest(e));
     flush_advance(e);
 }

@@ -4,9 +4,10 @@
  * compactions. */
 #include "engine/lsm/jobs.h"
 #include "base/mem.h"
+#include "engine/lsm/space.h"
 
-#define FULL_PART   8 /* of a log's file: worth a flush when the disk is full */
-#define TIGHT_FILES 3 /* of the log: the disk is nearly full */
+#define FULL_PART 8       /* of a log's file: worth a flush when the disk is full */
+#define HURRY_US  1000000 /* a few tombstones are flushed no more often, then */
 
 /* Nothing runs. */
 void lsm_jobs_new(lsm *e) {
@@ -15,9 +16,21 @@ void lsm_jobs_new(lsm *e) {
     pace_init(&e->jobs->pace);
 }
 
+/* A full disk wants the log's files back soon, and deletes in tables, where they give back what
+ * they delete: news is bytes of the log that are not in tables. */
+static bool is_hurry(lsm *e, uint64_t news) {
+    struct lsm_jobs *js = e->jobs;
+    uint64_t now = lsm_now_us(e);
+    CHECK(!e->nfrozen);
+    if (memtable_entries(e->active) == 0 || !space_is_tight(e)) return false;
+    if (news >= (uint64_t)log_conf.segment_size / FULL_PART) return true;
+    if (e->active->tombstones == 0 || now < js->hurry_us + HURRY_US) return false;
+    js->hurry_us = now;
+    return true;
+}
+
 /* What is written over and over fills the log and no memtable: then the log's length is a reason to
- * flush, too. A full disk wants the log's files back sooner, and deletes in tables, where they give
- * back what they delete. */
+ * flush, too. */
 static void bound_log(lsm *e) {
     uint64_t bytes = 0, size = (uint64_t)log_conf.segment_size;
     log_pos end = chain_log_end(&e->log);
@@ -26,14 +39,8 @@ static void bound_log(lsm *e) {
     for (uint32_t i = 0; i < e->nlogs; i++)
         if (e->logs[i]->state == LOGFILE_SEALED) bytes += e->logs[i]->end;
     bool same = log_pos_file(e->flushed) == log_pos_file(end);
-    /* while there is room for its table: a memtable may be larger than what the log leaves */
-    uint64_t room, held = memtable_bytes(e->active);
-    e->log.keep = held;
-    status s = e->fs->ops->free_space(e->fs, e->dir, &room);
-    bool tight = status_ok(s) && room < held + TIGHT_FILES * size;
     uint64_t news = bytes + log_pos_offset(end) - (same ? log_pos_offset(e->flushed) : 0);
-    bool full = (tight || e->log.no_space || e->log.on_reserve) && news >= size / FULL_PART;
-    if (full || bytes > 2 * lsm_memtable_size(e) + size) lsm_switch(e);
+    if (bytes > 2 * lsm_memtable_size(e) + size || is_hurry(e, news)) lsm_switch(e);
 }
 
 /* Ten times a second. */

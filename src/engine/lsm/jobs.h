@@ -55,9 +55,12 @@ struct lsm_jobs {
     compaction *compact[COMPACTIONS_MAX]; /* the first `ncompact` */
     uint32_t ncompact;
     uint64_t flush_after_us, compact_after_us; /* none is started before: after a failure */
-    buf spare;                                 /* u32 each: names that nobody uses, PENDING once */
-    uint64_t spare_gen;                        /* this edit is durable */
-    lsm_job drop;                              /* of dead tables; e is NULL: none */
+    uint64_t room_us;   /* a flush has waited for room since then; 0: none does */
+    uint64_t hurry_us;  /* when a memtable was last frozen for its tombstones' sake */
+    bool careful;       /* a compaction has found less room than was counted on */
+    buf spare;          /* u32 each: names that nobody uses, PENDING once */
+    uint64_t spare_gen; /* this edit is durable */
+    lsm_job drop;       /* of dead tables; e is NULL: none */
     pick_asked asked;
     bool asked_flush; /* engine_compact: the memtable that was active has yet to be flushed */
     uint64_t asked_memtable;

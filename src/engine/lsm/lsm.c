@@ -4,6 +4,7 @@
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/open.h"
 #include "engine/lsm/ops.h"
+#include "engine/lsm/space.h"
 
 #include <stdio.h>
 
@@ -37,11 +38,12 @@ void lsm_turn_end(engine *base) {
     lsm_iters_rest(e);
 }
 
-/* engine_cron: the log first, as flushes wait for it, and as the mapping goes to the manifest only
- * as of what is durable. */
+/* engine_cron: the disk is looked at, then the log, as flushes wait for it, and as the mapping goes
+ * to the manifest only as of what is durable. */
 void lsm_cron(engine *base) {
     lsm *e = lsm_of(base);
     CHECK(!e->batch.open);
+    space_look(e);
     chain_cron(&e->log);
     lsm_dbs_checkpoint(e);
     lsm_jobs_cron(e);

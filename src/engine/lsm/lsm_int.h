@@ -68,7 +68,9 @@ struct lsm {
     log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
     batch batch;
-    uint64_t budget;  /* bytes that the process may use; 0: no limit */
+    uint64_t budget; /* bytes that the process may use; 0: no limit */
+    uint64_t disk_free,
+        disk_all;     /* space.c: bytes for this store, and with what it has; 0: not known */
     uint64_t recency; /* the next flush's */
 
     /* jobs (flush.c, compact.c) */
@@ -115,9 +117,11 @@ void lsm_switch_if_full(lsm *e);
 void lsm_unfreeze(lsm *e, memtable *m);
 /* A slice of freeing; true if there is more. */
 bool lsm_free_some(lsm *e);
-/* Bytes of a memtable and of the block cache, by settings and budget (sizes.c). */
+/* Bytes of a memtable and of the block cache, by settings, budget and disk (sizes.c). */
 uint64_t lsm_memtable_size(const lsm *e);
 uint64_t lsm_cache_size(const lsm *e);
+/* At which a compaction begins another table. */
+uint64_t lsm_table_size(const lsm *e);
 
 /* ---- databases (dbs.c) -------------------------------------------------------------------------
  */

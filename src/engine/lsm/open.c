@@ -19,6 +19,7 @@
 #include "engine/log/store.h"
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/ops.h"
+#include "engine/lsm/space.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -55,6 +56,7 @@ static const chain_calls log_calls = {
     .rotated = rotated,
     .sealed = advanced,
     .advanced = advanced,
+    .keeps = space_keep,
 };
 
 /* A file of the log, or a table. */
@@ -158,6 +160,7 @@ static status open_store(opening *o, const engine_options *opt) {
     e->flushed = m->flushed;
     TRY(open_tables(e));
     TRY(lsm_dbs_load(e));
+    space_look(e);
     TRY(replay_log(o));
     TRY(lsm_dbs_complete(e, (uint32_t)opt->databases));
     return recover_begin(&o->log, &calls, e);

@@ -1,6 +1,7 @@
 /* sizes: what memory goes to what.
  *
- * Without a budget (maxmemory) memtables and the block cache have the sizes that are set. With one:
+ * Memtables and tables have the sizes that are set, if the disk is not small for that: then they
+ * are parts of what it could hold. The block cache has its own. With a budget (maxmemory):
  *
  *   an eighth   a memtable, at most; room is kept for three of them, and writes stop before there
  *               are more (pace.c)
@@ -15,19 +16,30 @@
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/ops.h"
+#include "engine/lsm/space.h"
 
 #define MIB            ((uint64_t)1 << 20)
 #define MEMTABLE_LEAST (64u << 10)
-#define MEMTABLE_PART  8 /* of the budget */
+#define MEMTABLE_PART  8  /* of the budget */
+#define MEMTABLE_PARTS 64 /* of the disk */
+#define TABLE_PARTS    256
+#define TABLE_LEAST    (16u << 10)
 #define KEPT_PART      8
 #define KEPT_ALWAYS    (8 * MIB)
 #define CACHE_LEAST    (1 * MIB) /* with a budget */
 #define STEPS          8         /* in which the cache gives way */
 #define QUIET_US       (60 * 1000000ull)
 
-/* As set, or as the budget allows. */
+/* As set, or as the disk allows. */
+uint64_t lsm_table_size(const lsm *e) {
+    CHECK(lsm_conf.table_size > 0);
+    return space_part(e, (uint64_t)lsm_conf.table_size, TABLE_PARTS, TABLE_LEAST);
+}
+
+/* As set, or as the budget and the disk allow. */
 uint64_t lsm_memtable_size(const lsm *e) {
     uint64_t size = (uint64_t)lsm_conf.memtable_size, most = e->budget / MEMTABLE_PART;
+    size = space_part(e, size, MEMTABLE_PARTS, MEMTABLE_LEAST);
     CHECK(size > 0);
     if (e->budget == 0 || size <= most) return size;
     return most > MEMTABLE_LEAST ? most : MEMTABLE_LEAST;
