@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import Stave, expect, expect_error, info, wait_until  # noqa: E402
+from tests.integration.harness import Stave, by_engine, expect, expect_error, info, wait_until  # noqa: E402
 
 MB = 1 << 20
 DISK = 24 * MB
@@ -25,7 +25,9 @@ def small_disk(**settings):
     harness.private_mounts()
     with harness.tmpfs(DISK) as disk:
         # Segments are small, so the engine has to look after the next one more often than usual.
-        args = {"dir": disk + "/data", "segment-size": "1mb", "value-cache-size": "1mb", "hz": 500}
+        args = {"dir": disk + "/data", "segment-size": "1mb", "hz": 500}
+        args.update(by_engine(bitcask={"value-cache-size": "1mb"},
+                              lsm={"memtable-size": "1mb", "table-size": "1mb"}))
         args.update(settings)
         with Stave(args) as s:
             yield s, disk

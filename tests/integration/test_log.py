@@ -10,7 +10,7 @@ from tests.integration.harness import SMALL, Stave, expect, info, only, wait_unt
 
 MB = 1 << 20
 LARGE = 16 * MB
-SMALL = 8 << 10  # bytes of log that one bit may cost: a few KiB
+LITTLE = 8 << 10  # bytes of log that one bit may cost: a few KiB
 
 
 def logged(c, *command):
@@ -37,7 +37,7 @@ def test_a_bit_in_a_large_value():
                         ["PERSIST", "b"], ["RENAME", "b", "c"]):
             costs.append(logged(c, *command)[0])
         print("MEASURED: bytes of log for a change of a 16 MiB value: %r" % costs)
-        assert max(costs) < SMALL, costs
+        assert max(costs) < LITTLE, costs
         wanted = bytearray(noise + b"tail")
         for at in (0, 1, LARGE * 4, LARGE * 4 + 1, LARGE * 8 - 1):
             wanted[at // 8] |= 128 >> at % 8
@@ -53,7 +53,7 @@ def test_a_far_bit_of_nothing():
     with Stave().start() as s:
         c = s.connect()
         cost, _ = logged(c, "SETBIT", "far", (512 * MB) * 8 - 1, 1)
-        assert cost < SMALL, cost
+        assert cost < LITTLE, cost
         expect(c.call("STRLEN", "far"), 512 * MB)
         expect(c.call("GETRANGE", "far", 512 * MB - 2, -1), b"\0\1")
         expect(c.call("GETBIT", "far", 12345678), 0)

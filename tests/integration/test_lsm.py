@@ -142,7 +142,7 @@ def test_flushed_databases_stay_empty():
             c = s.connect()
             send(c, [["SET", "key:%d" % i, "%d" % round * 100] for i in range(KEYS)])
             expect(c.call("SWAPDB", 0, 5), "OK")
-            expect(c.call("DBSIZE"), 0 if round == 0 else KEYS)
+            expect(c.call("DBSIZE"), 0 if round == 0 else 1)
             expect(c.call("FLUSHDB"), "OK")
             expect(c.call("SWAPDB", 5, 0), "OK")
             expect((c.call("DBSIZE"), c.call("GET", "key:7")), (KEYS, b"%d" % round * 100))

@@ -64,7 +64,7 @@ def test_defaults():
     given = {}
     for name, words in conf_lines():
         given.setdefault(name, []).append(plain(words))
-    for name in ("bind", "port", "dir"):  # the test's own
+    for name in ("bind", "port", "dir", "engine"):  # the test's own
         given.pop(name)
     for name, values in given.items():
         expect(have[name], " ".join(values), name)
