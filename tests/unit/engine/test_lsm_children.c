@@ -115,7 +115,7 @@ static void forget_prefix(store *s, slice prefix) {
 /* One change of any kind. */
 static void random_change(store *s) {
     buf key = {0}, cell = {0};
-    char name[600];
+    char name[600] = {0};
     uint32_t pdb = rng_below(&s->r, 3) ? 1 : s->pdb;
     uint64_t n = rng_below(&s->r, 300), what = rng_below(&s->r, 100);
     int len = snprintf(name, sizeof name, "key:%llu", (unsigned long long)n);
