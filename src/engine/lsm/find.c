@@ -20,7 +20,7 @@ static bool look_into(lsm *e, const table_ref *t, lkey key, found *out, engine_r
     table_hit hit;
     CHECK(t->t != NULL);
     status s = table_get(t->t, e->blocks, key.bytes, key.filter, &hit);
-    e->stats.table_reads++;
+    e->stats.table_reads += !hit.filtered;
     e->stats.filter_negative += hit.filtered;
     e->stats.filter_false += hit.false_positive;
     if (!status_ok(s)) {
