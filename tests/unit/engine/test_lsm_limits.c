@@ -108,8 +108,117 @@ static void test_files(void **state) {
     lsm_limit.open_tables = 0;
 }
 
+#define BIG 8
+
+/* Keys of a MiB that differ in their last bytes, by number; 0: the empty key. */
+static slice big_key(char *out, unsigned i) {
+    memset(out, 'k', ENGINE_KEY_MAX);
+    snprintf(out + ENGINE_KEY_MAX - 8, 8, "%07u", i);
+    return slice_of(out, i == 0 ? 0 : i % 3 ? ENGINE_KEY_MAX : ENGINE_KEY_MAX - i);
+}
+
+static slice big_value(char *out, unsigned i) {
+    static const size_t lens[] = {ENGINE_VALUE_MAX, 0, 1, 128, 129, 70000};
+    size_t len = lens[i % 6];
+    for (size_t n = 0; n < len; n++)
+        out[n] = (char)((n * n + i * 7919) >> 3);
+    return slice_of(out, len);
+}
+
+static slice big_sub(char *out, unsigned i) {
+    memset(out, 's', ENGINE_SUBKEY_MAX);
+    snprintf(out + ENGINE_SUBKEY_MAX - 8, 8, "%07u", i);
+    return slice_of(out, i == 0 ? 0 : i % 3 ? ENGINE_SUBKEY_MAX : ENGINE_SUBKEY_MAX - i);
+}
+
+/* All that was put is there, and nothing else. */
+static void see_big(kit *k, char *key, char *value) {
+    entry ent;
+    engine_coll c;
+    map_iter it;
+    engine_db_stats st;
+    for (unsigned i = 0; i < BIG; i++) {
+        slice name = big_key(key, i);
+        assert_int_equal(engine_get(k->e, 1, name, &ent), i % 4 == 3 ? ENGINE_ABSENT : ENGINE_OK);
+        if (i % 4 != 3) assert_true(slice_eq(ent.value, big_value(value, i)));
+    }
+    engine_db_stats_of(k->e, 1, &st);
+    assert_int_equal(st.keys, BIG - BIG / 4 + 1);
+    assert_int_equal(engine_get(k->e, 1, SLICE("c"), &ent), ENGINE_OK);
+    assert_int_equal(engine_coll_open(k->e, 1, SLICE("c"), &ent, &c), ENGINE_OK);
+    assert_int_equal(engine_map_count(k->e, &c, 7), BIG - BIG / 4);
+    for (unsigned i = 0; i < BIG; i++) {
+        engine_result r = engine_map_get(k->e, &c, 7, big_sub(key, i), &it);
+        assert_int_equal(r, i % 4 == 3 ? ENGINE_ABSENT : ENGINE_OK);
+        if (r == ENGINE_OK) assert_true(slice_eq(it.value, big_value(value, i)));
+    }
+    unsigned n = 0;
+    engine_result r = engine_map_seek(k->e, &c, 7, SLICE_EMPTY, true, &it);
+    for (; r == ENGINE_OK; n++)
+        r = engine_map_step(k->e, &it, true);
+    assert_int_equal(n, BIG - BIG / 4);
+    kit_check(k);
+}
+
+/* The greatest and the smallest that there may be, in tables smaller than one entry. */
+static void test_big(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char *key = mem_alloc(ENGINE_KEY_MAX), *value = mem_alloc(ENGINE_VALUE_MAX);
+    entry ent = {.type = 1};
+    engine_coll c;
+    kit_setting("table-size", "4kb");
+    kit_setting("block-cache-size", "64kb");
+    kit_open(k);
+    engine_begin(k->e);
+    assert_int_equal(engine_coll_new(k->e, 0, SLICE("c"), &c), ENGINE_OK);
+    ent.coll = c.id;
+    assert_int_equal(engine_put(k->e, 0, SLICE("c"), &ent), ENGINE_OK);
+    engine_commit(k->e);
+    for (unsigned round = 0; round < 2; round++)
+        for (unsigned i = 0; i < BIG; i++) {
+            engine_begin(k->e);
+            entry big = {.type = 1, .expire = 1000 + i, .value = big_value(value, i)};
+            assert_int_equal(engine_put(k->e, 0, big_key(key, i), &big), ENGINE_OK);
+            assert_int_equal(engine_map_put(k->e, &c, 7, big_sub(key, i), big.value, 0), ENGINE_OK);
+            engine_commit(k->e);
+            kit_end_turn(k);
+        }
+    kit_merge(k);
+    for (unsigned i = 3; i < BIG; i += 4) {
+        engine_begin(k->e);
+        assert_int_equal(engine_del(k->e, 0, big_key(key, i)), ENGINE_OK);
+        assert_int_equal(engine_map_del(k->e, &c, 7, big_sub(key, i)), ENGINE_OK);
+        engine_commit(k->e);
+    }
+    for (unsigned i = 0; i < BIG; i++) { /* every byte goes through a read and a write */
+        engine_begin(k->e);
+        slice name = big_key(key, i);
+        assert_int_equal(engine_move(k->e, 0, name, 1, name),
+                         i % 4 == 3 ? ENGINE_ABSENT : ENGINE_OK);
+        engine_commit(k->e);
+        kit_end_turn(k);
+    }
+    engine_begin(k->e);
+    assert_int_equal(engine_move(k->e, 0, SLICE("c"), 1, SLICE("c")), ENGINE_OK);
+    engine_commit(k->e);
+    see_big(k, key, value);
+    assert_true(status_ok(engine_sync(k->e)));
+    kit_power_cut(k);
+    see_big(k, key, value);
+    kit_merge(k);
+    see_big(k, key, value);
+    kit_close(k);
+    kit_open(k);
+    see_big(k, key, value);
+    kit_free(k);
+    mem_free(key);
+    mem_free(value);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_big),
         cmocka_unit_test(test_files),
         cmocka_unit_test(test_due),
     };
