@@ -281,6 +281,12 @@ static engine_result run_batch(sim *s, bool deletes, unsigned bound) {
     return r;
 }
 
+/* Do children die, or not even begin, by chance? */
+static bool children_fail(sim *s) {
+    const simchild_knobs *k = simchild_knobs_of(s->children);
+    return k->kill_permille > 0 || k->start_permille > 0;
+}
+
 /* Is it right that the engine has no room? Only if the disk is full, or something failed. With the
  * disk as it should be, room comes when workers and cron get their turns. */
 static bool room_comes(sim *s, size_t bytes) {
@@ -290,6 +296,7 @@ static bool room_comes(sim *s, size_t bytes) {
         if (status_ok(st)) return true;
         if (!bytes && st.code == ST_NO_SPACE) sim_total.deletes_refused++;
         if (sim_errors_allowed(s)) return false;
+        if (st.code == ST_IO && children_fail(s)) return false; /* nothing can be flushed */
         simaio_step(s->workers);
         simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
         if (i % 10 == 9) {

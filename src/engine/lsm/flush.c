@@ -12,7 +12,9 @@
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/keep.h"
+
 #include "engine/lsm/space.h"
+#include <stdio.h>
 
 #define TELL_RECORDS 4096
 #define FAILED_US    2000000  /* after a failure: not before */
@@ -84,6 +86,8 @@ static void failed(lsm *e, status s) {
         log_warning("Flushing a memtable: %s", s.msg);
         e->stats.flush_failures++;
         e->jobs->flush_after_us = lsm_now_us(e) + FAILED_US;
+        e->jobs->flush_failed = s.code;
+        snprintf(e->jobs->flush_error, sizeof e->jobs->flush_error, "%s", s.msg);
     }
     job_give_up(&f->job);
     forget(e);
@@ -164,12 +168,24 @@ static void installed(lsm *e, flush_job *f) {
     job_install(&f->job, NULL, 0);
     e->flushed = m->end;
     e->recency++;
+    e->jobs->flush_failed = ST_OK;
     e->stats.flushes++;
     e->stats.flush_bytes += f->job.written;
     e->stats.last_flush_ms = us / 1000;
     forget(e);
     lsm_unfreeze(e, m);
     lsm_logs_retire(e);
+}
+
+/* Writers wait for a flush that is slow; for one that fails again and again they would wait for
+ * ever, or memory would grow without bound: they are refused. Deletes go on. */
+status flush_room(const lsm *e) {
+    const struct lsm_jobs *js = e->jobs;
+    CHECK(js != NULL);
+    if (e->nfrozen < LSM_FROZEN_MAX || js->flush_failed == ST_OK) return STATUS_OK;
+    if (memtable_bytes(e->active) < lsm_memtable_size(e)) return STATUS_OK;
+    status_code code = js->flush_failed == ST_NO_SPACE ? ST_NO_SPACE : ST_IO;
+    return status_make(code, "What is in memory can't be flushed: %s", js->flush_error);
 }
 
 /* As many steps as can be made now. */

@@ -55,6 +55,8 @@ struct lsm_jobs {
     compaction *compact[COMPACTIONS_MAX]; /* the first `ncompact` */
     uint32_t ncompact;
     uint64_t flush_after_us, compact_after_us; /* none is started before: after a failure */
+    status_code flush_failed;                  /* why the last flush did; ST_OK: it did not */
+    char flush_error[STATUS_MSG_MAX];
     uint64_t room_us;   /* a flush has waited for room since then; 0: none does */
     uint64_t hurry_us;  /* when a memtable was last frozen for its tombstones' sake */
     bool careful;       /* a compaction has found less room than was counted on */
@@ -105,6 +107,7 @@ output_spec job_spec(lsm *e, uint64_t limit);
 
 void flush_cron(lsm *e);
 void flush_advance(lsm *e);
+status flush_room(const lsm *e); /* may memtables grow? Else why not */
 void flush_end(lsm *e);
 void flush_free(lsm *e); /* memory alone */
 /* Has the active memtable flushed, if nobody writes and it hides much of what is in tables. */

@@ -1,7 +1,7 @@
 /* lsm: the table of functions of the engine, and those that are about time: turns, cron, slices in
  * the background. What the log alone decides is engine/log's; opening and closing are in open.c and
  * close.c. */
-#include "engine/lsm/lsm_int.h"
+#include "engine/lsm/jobs.h"
 #include "engine/lsm/open.h"
 #include "engine/lsm/ops.h"
 #include "engine/lsm/space.h"
@@ -67,8 +67,10 @@ bool lsm_background(engine *base, uint64_t budget_us) {
 /* ---- the log ------------------------------------------------------------------------------------
  */
 
-/* engine_room: there is as much room as in the log; of what is in it, tables need less. */
+/* engine_room: there is as much room as in the log; of what is in it, tables need less. And in
+ * memory, as long as that comes free again. */
 status lsm_room(engine *base, size_t bytes) {
+    if (bytes > 0) TRY(flush_room(lsm_of(base)));
     return chain_room(&lsm_of(base)->log, bytes);
 }
 

@@ -216,10 +216,44 @@ static void test_big(void **state) {
     mem_free(value);
 }
 
+/* Flushes fail again and again: writes are refused before memory is full of memtables, reads and
+ * deletes go on; once flushes work again, so do writes. */
+static void test_no_flush(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char name[32];
+    entry ent;
+    unsigned n = 0;
+    kit_open(k);
+    simchild_knobs_of(k->children)->start_permille = 1000;
+    for (; status_ok(engine_room(k->e, 1000)) && n < 3000; n++) {
+        kit_put_len(k, 0, (name_of(name, n), name), 1000, 'v');
+        kit_end_turn(k);
+        if (n % 10 == 9) engine_cron(k->e);
+    }
+    assert_in_range(n, 300, 700); /* of a KB each, in eight memtables of 64 and an active one */
+    assert_non_null(strstr(engine_room(k->e, 1).msg, "can't be flushed"));
+    assert_true(status_ok(engine_room(k->e, 0)));
+    kit_del(k, "key:0");
+    for (unsigned i = 0; i < n; i++)
+        assert_int_equal(engine_get(k->e, 0, name_of(name, i), &ent),
+                         i ? ENGINE_OK : ENGINE_ABSENT);
+    simchild_knobs_of(k->children)->start_permille = 0;
+    kit_settle(k);
+    for (int i = 0; i < 300 && !status_ok(engine_room(k->e, 1000)); i++) {
+        kit_end_turn(k);
+        engine_cron(k->e);
+    }
+    assert_true(status_ok(engine_room(k->e, 1000)));
+    kit_check(k);
+    kit_free(k);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_big),
         cmocka_unit_test(test_files),
+        cmocka_unit_test(test_no_flush),
         cmocka_unit_test(test_due),
     };
     return kit_use("lsm") + cmocka_run_group_tests(tests, NULL, NULL);
