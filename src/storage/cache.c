@@ -13,10 +13,11 @@
  * hand. Here the order is the order in memory. The hand reads through a segment item by item: one
  * that is marked loses the mark and is copied to the segment `kept`, which stands just before the
  * victim, so survivors keep their place in the order; the others are dropped. A segment that was
- * read through is free. An item that is known to be worth more than its neighbours comes with up to
- * three lives: so often the hand lets it be without a read since. So memory never fragments, and a
- * value costs 12 bytes, half of 8 for rounding and 13 to 26 in the table, without malloc. A copy is
- * paid for by the read that marked.
+ * read through is free; but one that is nearly full of large survivors stays where it is. An item
+ * that is known to be worth more than its neighbours comes with up to three lives: so often the
+ * hand lets it be without a read since. So memory never fragments, and a value costs 12 bytes, half
+ * of 8 for rounding and 13 to 26 in the table, without malloc. A copy is paid for by the read that
+ * marked.
  *
  * Pace: while memory is nearly used up, each value that comes in moves the hand on until about as
  * many bytes were dropped, within a budget. Should that not suffice (most of the cache is marked),
@@ -45,6 +46,7 @@
 #define ITEM_READ    (1u << 31)
 #define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
 #define LOOK_AHEAD   1024u       /* bytes of items */
+#define STAY_ITEMS   512u        /* a segment that stays where it is has no more */
 #define PACE_ITEMS   64u         /* items looked at for one that comes in */
 #define PACE_BYTES   (64u << 10) /* and bytes copied, beside four times its own */
 
@@ -323,6 +325,44 @@ static void look_ahead(cache *c, const segment *s) {
     }
 }
 
+/* Would nearly all of the segment survive? Then copying it would gain next to nothing. Only asked
+ * where there are few items, as all of them are looked at at once. */
+static bool may_stay(const cache *c, const segment *s) {
+    CHECK(s->used <= c->seg_size);
+    uint32_t left = 0, bytes;
+    if (s->items > STAY_ITEMS || s->used < c->seg_size - c->seg_size / 4) return false;
+    for (uint32_t at = 0; at < s->used; at += bytes) {
+        uint32_t state = item_state(s->mem + at);
+        bytes = item_bytes(state & ITEM_LEN);
+        if (!(state & ITEM_DEAD) && item_judged(state) != ITEM_DEAD) left += bytes;
+    }
+    return left >= s->used - s->used / 8;
+}
+
+/* Judges all of the segment under the hand at once; what survives stays where it is. */
+static void stay(cache *c, segment *s) {
+    CHECK(c->hand > 0 && c->at == 0);
+    for (uint32_t at = 0; at < s->used;) {
+        char *p = s->mem + at;
+        uint32_t state = item_state(p), judged = item_judged(state);
+        if (!(state & ITEM_DEAD) && judged == ITEM_DEAD) {
+            cache_table_remove(&c->table, cache_hash(item_pos(p)), ref_of(c, c->hand, at));
+            bury(c, c->hand, p);
+            c->evictions++;
+        } else if (!(state & ITEM_DEAD)) {
+            item_set(p, item_pos(p), judged);
+        }
+        at += item_bytes(state & ITEM_LEN);
+    }
+}
+
+/* The hand goes to the segment behind the one that it is done with. */
+static void go_on(cache *c, uint32_t next) {
+    CHECK(next > 0);
+    c->hand = next == c->fill ? 0 : next;
+    c->at = c->ahead = 0;
+}
+
 /* Moves the hand over one item, or off a segment that is read through. False: there is only the
  * segment that is being filled. */
 static bool step(cache *c, bool spare, uint32_t *copied) {
@@ -335,6 +375,11 @@ static bool step(cache *c, bool spare, uint32_t *copied) {
         c->hand = c->oldest;
     }
     segment *s = &c->segs[c->hand];
+    if (c->at == 0 && spare && may_stay(c, s)) {
+        stay(c, s);
+        go_on(c, s->next);
+        return true;
+    }
     if (c->at < s->used) {
         look_ahead(c, s);
         *copied = judge(c, spare);
@@ -342,8 +387,7 @@ static bool step(cache *c, bool spare, uint32_t *copied) {
     }
     uint32_t next = s->next;
     retire(c, c->hand);
-    c->hand = next == c->fill ? 0 : next;
-    c->at = c->ahead = 0;
+    go_on(c, next);
     return true;
 }
 

@@ -176,6 +176,14 @@ static uint32_t names_for(const lsm *e, const pick *p, uint64_t table_size) {
     return names < 4096 ? (uint32_t)names : 4096;
 }
 
+/* Do writers wait for compactions, or will they soon? */
+static bool in_a_hurry(const lsm *e, const pick *p) {
+    const pace *now = &e->jobs->pace;
+    CHECK(p->n > 0);
+    bool many = e->current->level[0].n >= 2 * (uint64_t)lsm_conf.level0_files;
+    return (p->from == 0 && many) || now->reason == PACE_LEVEL0 || now->reason == PACE_PENDING;
+}
+
 /* The tables are the job's from now on. */
 static void begin(lsm *e, const pick *p) {
     struct lsm_jobs *js = e->jobs;
@@ -199,6 +207,7 @@ static void begin(lsm *e, const pick *p) {
     c->job.spec.level = p->to;
     c->job.total = p->bytes;
     c->job.child.run = compact_child_run;
+    c->job.child.urgent = in_a_hurry(e, p);
     c->job.child.done = child_done;
     c->job.child.progress = child_told;
     c->job.child.ctx = c;

@@ -69,6 +69,7 @@ struct lsm_jobs {
     uint64_t dead_seen_us; /* when dead tables were last looked for */
     bool closing;
     pace pace;
+    uint64_t memtables_room;      /* bytes that the cache leaves to memtables (sizes.c) */
     uint64_t relief, relieved_us; /* bytes of the cache given up for want of memory (sizes.c) */
 };
 

@@ -3,16 +3,16 @@
  * Memtables and tables have the sizes that are set, if the disk is not small for that: then they
  * are parts of what it could hold. The block cache has its own. With a budget (maxmemory):
  *
- *   an eighth   a memtable, at most; room is kept for three of them, and writes stop before there
- *               are more (pace.c)
+ *   an eighth   a memtable, at most; there may be three of them, and writes stop before there are
+ *               more (pace.c). Room is kept for those there are and the next; for two at least
  *   an eighth   and 8 MiB are kept off: the process itself, clients, the log's tail, what the
  *               allocator and fragments take; together not more than a half
  *   the rest    the block cache, less what open tables hold in memory
  *
- * The cache takes what memtables do not use now as little as what they do: their memory comes and
- * goes faster than a cache could follow. If the process is too large all the same, the cache gives
- * way (engine_relieve) in steps of a part of it, and gets it back when a while has passed. No key
- * is ever evicted for memory's sake. */
+ * So the cache gives way where somebody writes, a memtable ahead, and gets the room back when
+ * nobody has for a while; what the allocator still holds of memtables goes back to the system before
+ * that. If the process is too large all the same, the cache gives way (engine_relieve) in steps of a
+ * part of it, and gets it back when a while has passed. No key is ever evicted for memory's sake. */
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/ops.h"
@@ -62,13 +62,36 @@ static uint64_t less(uint64_t a, uint64_t b) {
     return rest;
 }
 
+/* Room for memtables: those there are, and another, within the bounds. */
+static uint64_t memtables_room(const lsm *e) {
+    uint64_t size = lsm_memtable_size(e), room = size;
+    for (const memtable *m = e->active; m; m = m->older)
+        room += memtable_bytes(m);
+    for (const memtable *m = e->dying; m; m = m->older)
+        room += memtable_bytes(m);
+    CHECK(room >= size);
+    if (room < 2 * size) return 2 * size;
+    return room < BUDGET_MEMTABLES * size ? room : BUDGET_MEMTABLES * size;
+}
+
+/* By cron: more room at once, less when it is quiet. */
+static void follow_memtables(lsm *e) {
+    uint64_t room = memtables_room(e), *kept = &e->jobs->memtables_room;
+    CHECK(room > 0);
+    if (room == *kept || (room < *kept && !quiet_is(e))) return;
+    if (e->budget && room < *kept) mem_purge();
+    *kept = room;
+}
+
 /* Before anything was given back. */
 static uint64_t whole_cache(const lsm *e) {
     CHECK(e->current != NULL);
     if (e->budget == 0) return (uint64_t)lsm_conf.block_cache_size;
     uint64_t kept = e->budget / KEPT_PART + KEPT_ALWAYS, size = e->budget;
     size = less(size, kept < e->budget / 2 ? kept : e->budget / 2);
-    size = less(size, BUDGET_MEMTABLES * lsm_memtable_size(e));
+    uint64_t room = memtables_room(e);
+    if (e->jobs && e->jobs->memtables_room > room) room = e->jobs->memtables_room;
+    size = less(size, room);
     size = less(size, lsm_tables_ram(e));
     return size > CACHE_LEAST ? size : CACHE_LEAST;
 }
@@ -88,6 +111,7 @@ void sizes_cron(lsm *e) {
         js->relief = less(js->relief, whole_cache(e) / STEPS + 1);
         js->relieved_us = now;
     }
+    follow_memtables(e);
     cache_stats c;
     cache_stats_of(e->blocks, &c);
     uint64_t size = lsm_cache_size(e), apart = size > c.limit ? size - c.limit : c.limit - size;
@@ -101,6 +125,7 @@ void lsm_budget(engine *base, uint64_t bytes) {
     CHECK(e->jobs && e->blocks);
     e->budget = bytes;
     e->jobs->relief = 0;
+    e->jobs->memtables_room = memtables_room(e);
     cache_set_limit(e->blocks, lsm_cache_size(e));
 }
 
