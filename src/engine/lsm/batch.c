@@ -21,6 +21,7 @@ undo *lsm_undo_next(lsm *e) {
         b->cap = b->cap ? b->cap * 2 : 64;
         b->undo = mem_realloc(b->undo, b->cap * sizeof *b->undo);
     }
+    CHECK(b->n < b->cap);
     return &b->undo[b->n++];
 }
 
@@ -51,6 +52,7 @@ void lsm_begin(engine *base) {
     CHECK(!e->batch.open && e->batch.n == 0);
     e->batch.open = true;
     e->batch.number++;
+    CHECK(!e->batch.orders && e->batch.bytes.len == 0);
     chain_begin(&e->log);
 }
 
@@ -76,6 +78,7 @@ static slice undo_key(const lsm *e, const undo *u) {
     return slice_of(e->batch.bytes.data + u->cell.at, u->cell.key_len);
 }
 static slice undo_value(const lsm *e, const undo *u) {
+    CHECK(u->cell.at + u->cell.key_len + u->cell.old_len <= e->batch.bytes.len);
     return slice_of(e->batch.bytes.data + u->cell.at + u->cell.key_len, u->cell.old_len);
 }
 
@@ -108,6 +111,7 @@ static void remember(lsm *e, const btree_spot *spot, slice key) {
     undo *u = lsm_undo_next(e);
     buf *bytes = &e->batch.bytes;
     size_t old = spot->found ? spot->value.len : 0;
+    CHECK(key.len > 0 && e->active->end == 0); /* what is frozen never changes */
     u->kind = UNDO_CELL;
     u->cell.at = bytes->len;
     u->cell.key_len = (uint32_t)key.len;
@@ -128,7 +132,7 @@ buf *lsm_cell_value(buf *b) {
 
 /* The one way in which cells come to the memtable. */
 void lsm_cell_put_at(lsm *e, btree_spot *spot, slice key, log_pos pos, buf *value, bool exists) {
-    CHECK(e->batch.open);
+    CHECK(e->batch.open && value->len > MEM_HEAD);
     remember(e, spot, key);
     memtable_put(e->active, spot, key, pos, buf_slice(value), exists);
 }
@@ -167,6 +171,7 @@ void lsm_totals_save(lsm *e, lpdb *d) {
 
 /* A pair that was changed twice is come by twice: what is in another file stays. */
 void lsm_batch_moved(lsm *e, log_pos from, log_pos to) {
+    CHECK(e->batch.open && to > from);
     for (uint32_t i = 0; i < e->batch.n; i++) {
         const undo *u = &e->batch.undo[i];
         if (u->kind != UNDO_CELL) continue;

@@ -24,6 +24,7 @@ void bound_smallest(buf *out, slice key) {
     CHECK(key.len > 0);
     buf_clear(out);
     buf_append_slice(out, key.len > BOUND_WHOLE_MAX ? head_of(key) : key);
+    CHECK(slice_cmp(buf_slice(out), key) <= 0);
 }
 
 /* Trailing ff bytes go, then the last byte is one more. */
@@ -47,6 +48,7 @@ void bound_limit(buf *out, slice key, bool drop) {
     buf_clear(out);
     buf_append_slice(out, key);
     buf_append_char(out, 0);
+    CHECK(slice_cmp(buf_slice(out), key) > 0);
 }
 
 /* What is no key of this engine, as tests may have it, can be cut anywhere. */

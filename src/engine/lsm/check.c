@@ -63,6 +63,7 @@ static void check_memtable(checking *c, const memtable *m) {
     for (bool more = btree_first(m->tree, &it); more; more = btree_next(&it)) {
         lkey_parts parts;
         slice cell = memtable_cell(btree_iter_value(&it), NULL);
+        CHECK(cell.len > 0);
         if (cell.data[0] != CELL_PRESENT) tombstones++;
         if (!lkey_parse(btree_iter_key(&it), &parts))
             wrong(c, "memtable %" PRIu64 ": a malformed key", m->number);
@@ -78,6 +79,7 @@ static void check_table(checking *c, const table_ref *t) {
     table_iter *i = table_iter_new(t->t, NULL, 0);
     for (table_iter_seek_first(i); table_iter_valid(i); table_iter_next(i), entries++) {
         slice key = table_iter_key(i);
+        CHECK(table_iter_cell(i).len > 0);
         char tag = table_iter_cell(i).data[0];
         tombstones += tag == CELL_TOMBSTONE;
         drops += tag == CELL_DROP;
@@ -181,6 +183,7 @@ static void check_one(checking *c, slice key, slice cell) {
         if (!s) break;
         if (!cell_get_sub(cell, &when, &value))
             wrong(c, "collection %" PRIu64 ": a malformed element", k.coll);
+        CHECK(!k.drop && k.map < ENGINE_MAPS);
         s->counts[k.map]++;
         break;
     case LKEY_COLL:
@@ -219,7 +222,7 @@ static void check_colls(checking *c) {
 static void check_pdb(checking *c, const lpdb *d) {
     lsm *e = c->e;
     buf from = {0}, to = {0};
-    CHECK(d->mapped);
+    CHECK(d->mapped && lsm_pdb_find(e, d->number) == d);
     c->d = d;
     c->keys = c->expires = c->apart = c->vals = c->dues = 0;
     c->due_first = 0;

@@ -51,6 +51,7 @@ static status end_log(lsm *e) {
     lsm_dbs_edit_map(e, chain_log_end(&e->log));
     bool flushed = is_flushed(e);
     logfile *last = chain_end(&e->log);
+    CHECK(last->state == LOGFILE_SEALED && last->end > FILE_HEADER);
     if (!flushed) chain_seal(&e->log, last);
     while (flushed && e->nlogs)
         retire_log(e, e->logs[0]);

@@ -192,8 +192,10 @@ static void begin(lsm *e, const pick *p) {
     job_init(&c->job, e, "compact");
     c->pick = *p;
     c->v = version_keep(e->current);
-    for (uint32_t i = 0; i < p->n; i++)
+    for (uint32_t i = 0; i < p->n; i++) {
+        CHECK(!p->in[i]->busy); /* P3 */
         p->in[i]->busy = true;
+    }
     js->compact[js->ncompact++] = c;
     log_debug("Compacting %u tables, %llu bytes, of level %u into level %u: %s%s", p->n,
               (unsigned long long)p->bytes, p->from, p->to, pick_why_name(p->why),

@@ -74,6 +74,7 @@ static status source_seek(worker *w, source *s, slice to) {
     CHECK(s->at <= s->n);
     for (;;) {
         uint32_t skip = tables_find(s->tables + s->at, s->n - s->at, to);
+        CHECK(skip <= s->n - s->at);
         if (skip > 0) source_close(s);
         for (; skip > 0; skip--)
             w->read += s->tables[s->at++]->length;
@@ -138,6 +139,7 @@ static void heap_build(worker *w) {
     CHECK(w->heap || w->nsources == 0);
     for (uint32_t i = 0; i < w->nsources; i++)
         if (w->sources[i].at < w->sources[i].n) w->heap[w->nheap++] = &w->sources[i];
+    CHECK(w->nheap <= w->nsources);
     for (uint32_t i = w->nheap / 2; i-- > 0;)
         sift_down(w, i);
 }
@@ -174,9 +176,10 @@ static void tell(worker *w) {
 
 /* The least key, its newest cell; then all sources go behind it. */
 static status step(worker *w) {
+    CHECK(w->nheap > 0);
     source *s = w->heap[0];
     slice cell = table_iter_cell(s->it);
-    CHECK(w->nheap > 0 && cell.len > 0);
+    CHECK(cell.len > 0);
     buf_clear(&w->key);
     buf_append_slice(&w->key, table_iter_key(s->it));
     keep_answer a = keeper_ask(&w->keep, buf_slice(&w->key), cell);
@@ -208,6 +211,7 @@ static status open_sources(worker *w) {
     if (p->from > 0) w->sources[w->nsources++] = (source){.tables = p->in, .n = p->nfrom};
     if (p->n > p->nfrom)
         w->sources[w->nsources++] = (source){.tables = p->in + p->nfrom, .n = p->n - p->nfrom};
+    CHECK(w->nsources <= p->nfrom + 2);
     for (uint32_t i = 0; i < w->nsources; i++) {
         w->sources[i].age = i;
         TRY(source_seek(w, &w->sources[i], SLICE_EMPTY));

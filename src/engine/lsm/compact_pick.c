@@ -77,6 +77,7 @@ void pick_plan(const version *v, const pick_conf *c, level_plan *out) {
         out->target[base - 1] = out->target[base] / c->ratio;
         base--;
     }
+    CHECK(base >= 1 && base < LSM_LEVELS);
     out->base = base;
     double files = (double)v->level[0].n / c->level0_files;
     double bytes = weight(v, 0) / (double)c->base_bytes;
@@ -126,6 +127,7 @@ static bool take(pick *p, table_ref *const *tables, uint32_t n) {
     for (uint32_t i = 0; i < n; i++) {
         table_ref *t = tables[i];
         if (t->busy) return false;
+        CHECK(slice_cmp(t->smallest, t->limit) < 0);
         if (p->n == 0 || slice_cmp(t->smallest, p->smallest) < 0) p->smallest = t->smallest;
         if (p->n == 0 || slice_cmp(t->limit, p->limit) > 0) p->limit = t->limit;
         p->bytes += t->length;
@@ -206,6 +208,7 @@ static bool complete(pick *p, const version *v, const pick_conf *c, pick *const 
         if (!take(p, v->level[p->to].tables + first, n)) return false;
         if (n == 0 && !take_neighbour(p, v, c)) return false;
     }
+    CHECK(p->nfrom <= p->n && p->from <= p->to && p->to < LSM_LEVELS);
     p->move = can_move(p, v);
     return has_room(p, c) && !meets_outputs(p, running, nrunning);
 }
@@ -442,7 +445,7 @@ bool pick_next(const version *v, const pick_conf *c, pick *const *running, uint3
         out->why = PICK_QUIET;
     else
         found = false;
-    CHECK(!found || out->n > 0);
+    CHECK(!found || (out->n > 0 && out->nfrom > 0 && out->from <= out->to));
     return found;
 }
 

@@ -26,6 +26,7 @@ static uint32_t place_of(const lsm *e, uint32_t number) {
         else
             high = mid;
     }
+    CHECK(low <= e->npdbs);
     return low;
 }
 
@@ -43,6 +44,7 @@ static lpdb *pdb_add(lsm *e, uint32_t number) {
         e->pdbs_cap = e->pdbs_cap ? 2 * e->pdbs_cap : 16;
         e->pdbs = mem_realloc(e->pdbs, e->pdbs_cap * sizeof(lpdb *));
     }
+    CHECK(e->npdbs < e->pdbs_cap && (at == 0 || e->pdbs[at - 1]->number < number));
     memmove(e->pdbs + at + 1, e->pdbs + at, (e->npdbs - at) * sizeof(lpdb *));
     e->npdbs++;
     lpdb *d = mem_zalloc(sizeof *d);
@@ -100,6 +102,7 @@ void lsm_dbs_free(lsm *e) {
 /* engine_db_stats_of: exact (L3). */
 void lsm_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
     const lpdb *d = lsm_db(lsm_of(base), db);
+    CHECK(d->totals.expires <= d->totals.keys); /* L3 */
     *out = (engine_db_stats){.keys = d->totals.keys, .expires = d->totals.expires};
 }
 
@@ -186,6 +189,7 @@ static engine_result log_order(lsm *e, uint8_t kind, size_t n, const uint32_t *d
     status s = chain_append(&e->log, &r, &at);
     buf_free(&body);
     if (!status_ok(s)) return lsm_error(e, s);
+    CHECK(log_pos_file(at) == e->log.active->number);
     e->batch.orders = true;
     return ENGINE_OK;
 }
@@ -201,6 +205,7 @@ static engine_result remap(lsm *e, uint8_t kind, size_t n, const uint32_t *dbs,
         u->db = lsm_db(e, dbs[i]);
         u->map.logical = dbs[i];
         u->map.now = now ? now : pdb_add(e, pdbs[i]);
+        CHECK(u->map.now != u->db);
         e->map[dbs[i]] = u->map.now;
     }
     return r;
@@ -219,6 +224,7 @@ static status new_numbers(lsm *e, uint32_t from, uint32_t to, uint32_t *dbs, uin
         dbs[*n] = i;
         pdbs[(*n)++] = (uint32_t)id;
     }
+    CHECK(*n <= to - from);
     return STATUS_OK;
 }
 
@@ -296,7 +302,7 @@ void lsm_dbs_edit_map(lsm *e, log_pos at) {
 
 /* For switch.c. A mapping that no edit has is wanted with the memtable's records. */
 void lsm_dbs_freeze(const lsm *e, memtable *m) {
-    CHECK(!m->counts && !m->map);
+    CHECK(m == e->active && m->end > 0 && !m->counts && !m->map);
     m->counts = mem_alloc((e->npdbs + 1) * sizeof *m->counts);
     for (uint32_t i = 0; i < e->npdbs; i++) {
         const lpdb *d = e->pdbs[i];
@@ -311,7 +317,7 @@ void lsm_dbs_freeze(const lsm *e, memtable *m) {
 
 /* The mapping is left out if an edit has a later one. */
 void lsm_dbs_flushed(lsm *e, const memtable *m) {
-    CHECK(m->counts && m->end > 0);
+    CHECK(m->counts && m->end > 0 && m->end <= chain_durable(&e->log)); /* L7 */
     edit_flushed(&e->meta.edit, m->end, m->counts, m->ncounts);
     if (!m->map || m->end <= e->map_flying) return;
     edit_map(&e->meta.edit, m->end, m->map, m->nmap);

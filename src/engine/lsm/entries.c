@@ -131,6 +131,7 @@ void lsm_pack(lsm *e, slice plain, record *r) {
         r->value = packed;
         r->flags |= RECORD_LZ4;
     }
+    CHECK(r->value.len <= plain.len);
     e->stats.compressed_out += r->value.len;
 }
 
@@ -157,6 +158,7 @@ void lsm_entry_change(lsm *e, const main_change *c, log_pos pos) {
             lsm_cell_del(e, val.bytes, pos);
     }
     if (was != now) lsm_due_change(e, c->d, c->h, was, now, pos);
+    CHECK(c->d->totals.expires <= c->d->totals.keys); /* L3 */
 }
 
 /* What a change of an entry finds there, in terms of what it will become. */
@@ -185,6 +187,7 @@ static engine_result log_change(lsm *e, const main_change *c, uint64_t drops, re
     status s = chain_append(&e->log, r, pos);
     if (!status_ok(s)) return lsm_error(e, s);
     *pos += r->size;
+    CHECK(*pos <= chain_log_end(&e->log));
     return ENGINE_OK;
 }
 
@@ -209,6 +212,7 @@ engine_result lsm_entry_put(lsm *e, lpdb *d, slice key, const entry *ent) {
     cell_put_main(lsm_cell_value(&e->cell), &now);
     if (now.apart) cell_put_val(lsm_cell_value(&e->value), ent->value);
     const buf *copy = now.apart ? &e->value : &e->cell; /* the value is its last bytes */
+    CHECK(copy->len >= ent->value.len);
     slice value = slice_skip(buf_slice(copy), copy->len - ent->value.len);
     c.key = slice_skip(k.bytes, LKEY_MAIN_HEAD);
     engine_result result = look_main(e, k, &c, &coll);

@@ -57,6 +57,7 @@ void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_p
         if (due_cmp(&p, &t->low) < 0) t->low = p;
         if (t->due_known && due_cmp(&p, &t->next) < 0) t->next = p;
     }
+    CHECK(!t->due_known || due_cmp(&t->low, &t->next) <= 0); /* L6 */
 }
 
 /* Finds the first pair of d, which has one, or gets as near to it as one call may. */
@@ -125,6 +126,7 @@ engine_result lsm_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int6
         *db = i;
     }
     if (!first) return ENGINE_ABSENT;
+    CHECK(first->when > 0 && *db < e->ndbs);
     *when = first->when;
     if (*when > now_ms || !e->map[*db]->totals.due_known) return ENGINE_ABSENT;
     return find_key(e, e->map[*db], first, key);

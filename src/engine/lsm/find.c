@@ -27,6 +27,7 @@ static bool look_into(lsm *e, const table_ref *t, lkey key, found *out, engine_r
         *r = lsm_error(e, s);
         return true;
     }
+    CHECK(!hit.found || !hit.filtered);
     if (hit.found) *r = judge(hit.cell, 0, out);
     return hit.found;
 }

@@ -118,7 +118,7 @@ static void child_told(child_job *job, uint64_t done, uint64_t total) {
 /* Takes names for the tables; nearly always one that is there already. */
 static flush_job *begin(lsm *e, memtable *m) {
     flush_job *f = mem_zalloc(sizeof *f);
-    CHECK(!e->jobs->flush && !m->flushing);
+    CHECK(!e->jobs->flush && !m->flushing && m != e->active && m->end > 0);
     job_init(&f->job, e, "flush");
     f->m = m;
     m->flushing = true;
@@ -164,7 +164,7 @@ static void settle(lsm *e, flush_job *f) {
 static void installed(lsm *e, flush_job *f) {
     memtable *m = f->m;
     uint64_t us = lsm_now_us(e) - f->job.began_us;
-    CHECK(m->end >= e->flushed);
+    CHECK(m == oldest(e) && m->end >= e->flushed && m->end <= chain_durable(&e->log));
     job_install(&f->job, NULL, 0);
     e->flushed = m->end;
     e->recency++;

@@ -56,6 +56,7 @@ static void ask_names(lsm *e, uint32_t n) {
         meta_name_file(&e->meta, number);
         buf_append(&js->spare, &number, sizeof number);
     }
+    CHECK(js->spare.len >= n * sizeof(uint32_t));
     js->spare_gen = meta_commit(&e->meta);
 }
 
@@ -95,6 +96,7 @@ static bool is_alive(const lsm *e, const lsm_job *j) {
 status job_start(lsm_job *j) {
     lsm *e = j->e;
     CHECK(j->step == JOB_NAMING && meta_is_durable(&e->meta, j->gen) && !e->batch.open);
+    CHECK(j->nnames > 0 && j->nouts == 0);
     child_host *h = e->env->children;
     j->spec.numbers = j->names;
     j->spec.n = j->nnames;
@@ -234,6 +236,7 @@ void job_edit(lsm_job *j) {
     CHECK(j->step == JOB_SETTLING);
     for (uint32_t i = 0; i < j->nouts; i++) {
         const table_ref *t = j->outs[i];
+        CHECK(t->length > 0 && t->entries > 0);
         edit_table_add(&j->e->meta.edit, &(manifest_table){.number = t->number,
                                                            .length = (uint32_t)t->length,
                                                            .level = t->level,
@@ -311,6 +314,7 @@ void job_drop_dead(lsm *e) {
         }
     }
     if (!j->e) return;
+    CHECK(n > 0 && n <= version_tables(e->current));
     j->nwhole = n;
     job_edit(j);
     j->step = JOB_INSTALLING;

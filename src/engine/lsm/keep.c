@@ -131,6 +131,7 @@ keep_answer keeper_ask(keeper *k, slice key, slice cell) {
         a.put = older_overlaps(k, key, buf_slice(&k->skip_to));
         a.skip = true;
     }
+    CHECK(!a.skip || slice_cmp(buf_slice(&k->skip_to), key) > 0); /* jobs only go forward */
     return a;
 }
 

@@ -201,6 +201,7 @@ void cell_put_tag(buf *out, enum cell_tag tag) {
 void cell_put_main(buf *out, const main_cell *c) {
     CHECK(c->type < ENGINE_TYPES && c->hint < 16 && c->expire >= 0);
     CHECK(c->value_len <= ENGINE_VALUE_MAX && (c->apart || c->value.len == c->value_len));
+    CHECK(c->access < 1u << 24);
     char *start = buf_reserve(out, 6 + 8 + 2 * VARINT_MAX + c->value.len), *p = start;
     *p++ = CELL_PRESENT;
     *p++ = (char)(c->type | c->hint << 4);

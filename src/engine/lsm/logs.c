@@ -61,6 +61,7 @@ void lsm_logs_retire(lsm *e) {
     uint64_t gen = meta_commit(&e->meta);
     for (uint32_t i = 0; i < n; i++) {
         logfile *f = e->logs[i];
+        CHECK(f != e->log.active && logfile_pos(f, f->end) <= e->flushed);
         retire_push(&e->retire, &(retire_item){.number = f->number,
                                                .kinds = RETIRE_KIND(FILE_LOG),
                                                .gen = gen,

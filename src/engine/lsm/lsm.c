@@ -34,6 +34,8 @@ void lsm_turn_end(engine *base) {
     lsm *e = lsm_of(base);
     CHECK(!e->batch.open);
     chain_turn_end(&e->log);
+    CHECK(chain_durable(&e->log) <= chain_log_end(&e->log));
+    CHECK(chain_released(&e->log) <= chain_log_end(&e->log));
     lsm_jobs_turn(e);
     lsm_iters_rest(e);
 }
@@ -45,6 +47,7 @@ void lsm_cron(engine *base) {
     CHECK(!e->batch.open);
     space_look(e);
     chain_cron(&e->log);
+    CHECK(e->flushed <= chain_durable(&e->log)); /* a table shows nothing that a crash could take */
     lsm_dbs_checkpoint(e);
     lsm_jobs_cron(e);
     chain_tell(&e->log);

@@ -57,6 +57,7 @@ typedef struct where {
 
 /* Puts it together. */
 static void put_where(map_iter *it, const where *x) {
+    CHECK(x->place < LSM_WALKS && x->coll != 0 && x->map < ENGINE_MAPS);
     it->priv[0] = x->place | (uint64_t)x->number << 32;
     it->priv[1] = x->coll;
     it->priv[2] = x->pdb | (uint64_t)x->map << 32 | (uint64_t)x->len << 40;
@@ -86,6 +87,7 @@ static struct map_iters *iters_of(lsm *e) {
 
 /* The place is free; whoever had it finds another generation. */
 static void vacate(lsm *e, place *p) {
+    CHECK(p->w != NULL);
     walk_free(e, p->w);
     p->w = NULL;
     p->number++;
@@ -102,6 +104,7 @@ static place *occupy(lsm *e, uint32_t pdb, uint64_t coll, unsigned map) {
     if (best->w) vacate(e, best);
     slice from = lkey_sub(e, &e->key, pdb, coll, map, SLICE_EMPTY).bytes;
     slice to = lkey_sub(e, &e->key2, pdb, coll, map + 1, SLICE_EMPTY).bytes;
+    CHECK(!best->w);
     best->w = walk_new(e, from, to, 0);
     best->used = ++m->now;
     return best;
@@ -155,12 +158,14 @@ static note *note_new(struct map_iters *m, where *x) {
         buf_shrink(&m->notes[i].key, KEEP_NOTE);
     }
     m->notes[i].number++;
+    CHECK(i < m->nnotes && i < LONG_KEYS);
     put_u32(put_u32(x->key, i), m->notes[i].number);
     return &m->notes[i];
 }
 
 /* The iterator at x stands at subkey from now on. */
 static void remember(struct map_iters *m, where *x, slice subkey) {
+    CHECK(subkey.len <= ENGINE_SUBKEY_MAX);
     if (subkey.len <= IN_PRIV) {
         x->len = (uint8_t)subkey.len;
         if (subkey.len) memcpy(x->key, subkey.data, subkey.len);

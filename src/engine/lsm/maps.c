@@ -110,6 +110,7 @@ static engine_result put_element(lsm *e, const lpdb *d, uint64_t coll, unsigned 
     log_pos pos;
     CHECK(value.len <= ENGINE_VALUE_MAX && expire >= 0);
     cell_put_sub(lsm_cell_value(&e->cell), expire, value);
+    CHECK(e->cell.len >= value.len);
     slice copy = slice_skip(buf_slice(&e->cell), e->cell.len - value.len);
     engine_result result = look(e, &x, sub);
     if (result != ENGINE_OK) return result;
@@ -160,6 +161,7 @@ static engine_result collect(lsm *e, const lpdb *d, uint64_t coll, buf *next, bu
     bool on = walk_first(w);
     for (; on && out->len < (size_t)lsm_limit.copy_bytes; on = walk_next(w)) {
         slice key = walk_key(w), cell = walk_cell(w);
+        CHECK(key.len > LKEY_DROP_LEN);
         char *p = buf_reserve(out, 8);
         put_u32(put_u32(p, (uint32_t)key.len), (uint32_t)cell.len);
         out->len += 8;
@@ -202,6 +204,7 @@ engine_result lsm_coll_copy(lsm *e, const lpdb *from, uint64_t coll, lpdb *to, u
     CHECK(e->batch.open && coll > 0);
     status s = meta_take_id(&e->meta, MANIFEST_IDS_COLL, id);
     if (!status_ok(s)) return lsm_error(e, s);
+    CHECK(*id > 0 && *id != coll); /* ids are never used again */
     lsm_counts_new(e, *id);
     lkey_drop(&next, from->number, coll);
     engine_result r = ENGINE_OK;

@@ -59,7 +59,7 @@ bool memtable_get(const memtable *m, slice key, slice *cell, log_pos *pos) {
 
 /* The head is filled in here; the key keeps what it knows of below. */
 void memtable_put(memtable *m, btree_spot *spot, slice key, log_pos pos, slice value, bool below) {
-    CHECK(value.len > MEM_HEAD && pos > 0);
+    CHECK(m->end == 0 && value.len > MEM_HEAD && pos > 0);
     char *head = (char *)(uintptr_t)value.data; /* the caller's scratch */
     bool hiding = spot->found ? hides(spot->value) : below;
     put_u64(head, pos);
@@ -67,12 +67,13 @@ void memtable_put(memtable *m, btree_spot *spot, slice key, log_pos pos, slice v
     if (spot->found) m->tombstones -= is_tombstone(spot->value);
     m->tombstones += is_tombstone(value);
     btree_put_at(m->tree, spot, key, value);
+    CHECK(m->tombstones <= btree_count(m->tree));
 }
 
 /* Out, or hidden. */
 void memtable_del(memtable *m, btree_spot *spot, slice key, log_pos pos) {
     char value[MEM_HEAD + 1];
-    CHECK(!spot->found || !is_tombstone(spot->value));
+    CHECK(m->end == 0 && (!spot->found || !is_tombstone(spot->value)));
     if (spot->found && !hides(spot->value)) {
         btree_del_at(m->tree, spot);
         return;
@@ -84,6 +85,7 @@ void memtable_del(memtable *m, btree_spot *spot, slice key, log_pos pos) {
 /* The value has its head already. */
 void memtable_restore(memtable *m, slice key, slice value) {
     btree_spot spot;
+    CHECK(m->end == 0);
     btree_find(m->tree, key, &spot);
     if (spot.found) m->tombstones -= is_tombstone(spot.value);
     if (value.len > 0) {
@@ -93,6 +95,7 @@ void memtable_restore(memtable *m, slice key, slice value) {
     } else if (spot.found) {
         btree_del_at(m->tree, &spot);
     }
+    CHECK(m->tombstones <= btree_count(m->tree));
 }
 
 /* The first word of a pair's value. */

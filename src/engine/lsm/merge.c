@@ -78,6 +78,7 @@ static source *add(merger *m) {
         m->sources = mem_realloc(m->sources, m->cap * sizeof *m->sources);
         m->heap = mem_realloc(m->heap, m->cap * sizeof(source *));
     }
+    CHECK(m->nsources < m->cap);
     source *s = &m->sources[m->nsources];
     *s = (source){.index = m->nsources++};
     return s;
@@ -121,6 +122,7 @@ void merger_bounds(merger *m, slice from, slice to) {
     buf_append_slice(&m->from, from);
     buf_append_slice(&m->to, to);
     m->skip = shared_by_all(from, to);
+    CHECK(m->skip <= from.len);
     m->from_head = head_of(from, m->skip);
     bool inside = to.len && (m->skip == 0 || memcmp(from.data, to.data, m->skip) == 0);
     m->to_head = inside ? head_of(to, m->skip) : UINT64_MAX;
@@ -202,6 +204,7 @@ static bool run_seek_before(merger *m, source *s, slice key) {
 
 /* At the last entry of all. */
 static bool run_last(merger *m, source *s) {
+    CHECK(s->n > 0);
     open_table(m, s, s->n - 1);
     table_iter_seek_last(s->iter);
     return go_back(m, s);
@@ -324,6 +327,7 @@ static bool build(merger *m) {
         if (m->sources[i].live) m->heap[m->n++] = &m->sources[i];
     for (uint32_t i = m->n / 2; i > 0; i--)
         sink(m, i - 1);
+    CHECK(m->n <= m->nsources);
     return m->n > 0;
 }
 
@@ -395,6 +399,7 @@ static bool turn(merger *m) {
 /* Passes over the root's key: in the older sources that have it too, then in the root. */
 static bool pass(merger *m) {
     source *root = m->heap[0];
+    CHECK(root->live);
     for (uint32_t i = 1; i <= 2; i++)
         while (i < m->n && same_key(root, m->heap[i]))
             move(m, i);

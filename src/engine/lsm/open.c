@@ -87,6 +87,7 @@ static status open_tables(lsm *e) {
         table_shelve(refs[c.nadd++]->t, &e->shelf);
     }
     if (status_ok(s)) {
+        CHECK(c.nadd == tables->n);
         version *empty = e->current;
         e->current = version_after(empty, &c);
         version_release(empty);

@@ -14,7 +14,7 @@ void outputs_init(outputs *o, const output_spec *spec, vfs *v) {
 
 /* Creates the next table, whose first key that is. */
 static status begin(outputs *o, slice key) {
-    CHECK(!o->w && o->used < o->spec->n);
+    CHECK(!o->w && o->used < o->spec->n && key.len > 0);
     const lsm *e = o->spec->e;
     char path[FILE_PATH_MAX];
     uint32_t number = o->spec->numbers[o->used];
@@ -37,6 +37,7 @@ static status end(outputs *o) {
     o->w = NULL;
     status s = table_finish(w, &t);
     if (status_ok(s)) {
+        CHECK(t.entries > 0 && t.length > 0);
         bound_limit(&o->limit, buf_slice(&o->last), o->last_drop);
         manifest_table m = {.number = o->spec->numbers[o->used - 1],
                             .length = t.length,

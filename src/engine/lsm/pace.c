@@ -44,6 +44,7 @@ static void measure(double *rate, uint64_t bytes, uint64_t us) {
     if (bytes < 65536) return; /* the fork and the fsyncs are what was measured */
     double now = (double)bytes * 1e6 / (double)(us ? us : 1);
     *rate += (now - *rate) / 4;
+    CHECK(*rate > 0);
 }
 
 /* Of memtables. */
@@ -81,6 +82,7 @@ void pace_update(pace *p, const pace_load *now, const pace_limits *l) {
         p->rate = 0;
         return;
     }
+    CHECK(p->pressure > 0 && p->pressure <= 1);
     double work = p->reason == PACE_MEMTABLES ? p->flush_rate : p->drain_rate;
     double rate = work * (1 - p->pressure) / p->pressure;
     p->rate = rate < RATE_LEAST ? RATE_LEAST : rate > 1e12 ? (uint64_t)1e12 : (uint64_t)rate;

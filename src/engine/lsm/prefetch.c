@@ -47,6 +47,7 @@ static void add_place(lsm *e, ahead_key *k, const table_ref *t, slice key) {
     log_pos part = table_ahead_part(t->t, key);
     if (!part) return;
     cache_prefetch(e->blocks, part, 0);
+    CHECK(k->n < PLACES);
     k->parts[k->n++] = part;
 }
 

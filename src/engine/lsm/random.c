@@ -74,6 +74,7 @@ static size_t parts_of(pick *p, const table_ref *t, size_t *first) {
 /* Something with n keys in the range: is it to be the one? With n chances in all so far. */
 static bool draw(pick *p, uint64_t n) {
     p->total += n;
+    CHECK(p->total >= n);
     return n > 0 && rng_below(p->e->env->rng, p->total) < n;
 }
 
@@ -99,6 +100,7 @@ static void consider_memtable(pick *p, const memtable *m) {
 static void place_in_memtable(pick *p) {
     uint64_t first = btree_rank(p->mem->tree, buf_slice(&p->from));
     uint64_t n = btree_rank(p->mem->tree, buf_slice(&p->to)) - first;
+    CHECK(n > 0);
     btree_iter it;
     bool there = btree_select(p->mem->tree, first + rng_below(p->e->env->rng, n), &it);
     CHECK(there);
@@ -109,6 +111,7 @@ static void place_in_memtable(pick *p) {
 /* A partition, and a number between its first and the next one's, within the range. */
 static void place_in_table(pick *p) {
     const table *t = p->table->t;
+    CHECK(p->parts > 0 && p->first + p->parts <= table_partitions(t));
     size_t i = p->first + rng_below(p->e->env->rng, p->parts);
     uint64_t low = p->low, high = p->high;
     table_partition_key(t, i, &p->at);
@@ -215,12 +218,14 @@ static bool measure(pick *p, walk *w) {
     p->low = number_of(walk_key(w), 0);
     if (!walk_last(w)) return false;
     p->high = number_of(walk_key(w), UINT64_MAX);
+    CHECK(p->low <= p->high);
     return true;
 }
 
 /* Some tries of bounded work; then one that finds something if there is anything. */
 static engine_result pick_one(pick *p, uint64_t keys, buf *key, entry *meta) {
     lsm *e = p->e;
+    CHECK(keys > 0);
     walk *w = walk_new(e, buf_slice(&p->from), buf_slice(&p->to), WALK_SCAN | WALK_ALL);
     bool some = measure(p, w), there = false;
     for (unsigned i = 0; some && i <= TRIES && !there; i++) {

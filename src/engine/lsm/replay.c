@@ -63,6 +63,7 @@ static status replay_main(lsm *e, lpdb *d, const record *r, log_pos pos) {
                      .has = r->kind == RECORD_PUT,
                      .now = &now};
     lkey k = lkey_main(&e->key, d->number, c.h, r->key);
+    CHECK(r->kind == RECORD_PUT || r->kind == RECORD_DEL);
     TRY(look_back(e, r, pos, k, &c));
     if (!c.had && !c.has) return misfit(e, r, pos, "nothing is deleted");
     if (c.has) {
@@ -88,6 +89,7 @@ static status replay_element(lsm *e, lpdb *d, const record *r, log_pos pos) {
     slice value;
     uint64_t counts[ENGINE_MAPS];
     bool had = !(r->flags & RECORD_NEW), has = r->kind == RECORD_MAP_PUT;
+    CHECK(r->kind == RECORD_MAP_PUT || r->kind == RECORD_MAP_DEL);
     if (r->coll == 0 || r->map >= ENGINE_MAPS) return misfit(e, r, pos, "no such map");
     if (lsm_counts(e, d, r->coll, counts) != ENGINE_OK) return e->error;
     if (had && counts[r->map] == 0) return misfit(e, r, pos, "the map is empty");
@@ -110,6 +112,7 @@ static status replay_element(lsm *e, lpdb *d, const record *r, log_pos pos) {
 /* The end of a collection that had elements. */
 static status replay_drop(lsm *e, lpdb *d, const record *r, log_pos pos) {
     uint64_t counts[ENGINE_MAPS], n = 0;
+    CHECK(r->kind == RECORD_DROP);
     if (r->coll == 0) return misfit(e, r, pos, "no such collection");
     if (lsm_counts(e, d, r->coll, counts) != ENGINE_OK) return e->error;
     for (int i = 0; i < ENGINE_MAPS; i++)

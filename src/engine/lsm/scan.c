@@ -32,6 +32,7 @@ engine_result lsm_scan(engine *base, uint32_t db, uint64_t from, size_t want, ui
         if (parts.place >> 11 != token && token != UINT64_MAX &&
             (visited >= want || passed >= most)) {
             *next = parts.place >> 11;
+            CHECK(*next > from);
             break;
         }
         token = parts.place >> 11;

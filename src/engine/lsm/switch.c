@@ -15,6 +15,7 @@ void lsm_freeze(lsm *e, log_pos end) {
     log_pos last = m->older ? m->older->end : e->flushed;
     CHECK(!e->batch.open && end > 0 && m->end == 0);
     if (memtable_entries(m) == 0 && log_pos_file(end) == log_pos_file(last)) return;
+    CHECK(end >= last); /* positions only grow */
     m->end = end;
     lsm_dbs_freeze(e, m);
     e->active = memtable_new(m->number + 1);

@@ -106,6 +106,7 @@ uint32_t version_overlap(const version *v, unsigned level, slice from, slice to,
         else
             high = mid;
     }
+    CHECK(low >= *first && low <= n);
     return low - *first;
 }
 
@@ -177,7 +178,7 @@ void version_release(version *v) {
 
 /* Appends to a level that has room for it, and counts it (V3). */
 static void append(version *v, unsigned level, table_ref *t) {
-    CHECK(level < LSM_LEVELS);
+    CHECK(level < LSM_LEVELS && t->refs > 0);
     v->level[level].tables[v->level[level].n++] = t;
     v->level[level].bytes += t->length;
     v->level[level].entries += t->entries;
@@ -228,6 +229,7 @@ static size_t carry_level(version *out, const version *v, unsigned level, const 
             gone++;
             continue;
         }
+        CHECK(to < LSM_LEVELS);
         dirty[to] |= to != level;
         t->level = (uint8_t)to;
         append(out, to, table_ref_keep(t));

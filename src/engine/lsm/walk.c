@@ -55,6 +55,7 @@ static walk *make(lsm *e, unsigned flags) {
         merger_add_tables(w->m, &w->v->level[0].tables[i], 1);
     for (unsigned l = 1; l < LSM_LEVELS; l++)
         if (w->v->level[l].n) merger_add_tables(w->m, w->v->level[l].tables, w->v->level[l].n);
+    CHECK(n == w->nmems);
     return w;
 }
 
@@ -129,6 +130,7 @@ void lsm_walks_forget(lsm *e) {
 void lsm_walks_end(lsm *e) {
     lsm_walks_forget(e);
     lsm_iters_end(e);
+    CHECK(!e->walks || e->walks->n == 0);
     mem_free(e->walks);
     e->walks = NULL;
 }
