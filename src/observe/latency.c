@@ -12,22 +12,29 @@
 #include "observe/observe.h"
 #include "session/reply.h"
 
+/* 0 is off, as it is by default: the samples are for people who look for something. */
 static int64_t threshold_ms;
+/* Name -> latency_series. An event appears with its first slow moment, as in Redis, so LATENCY
+ * LATEST lists what happened and not what could. */
 static dict *events;
 
+/* CONFIG SET takes effect at once; samples that were taken under another threshold stay. */
 const setting latency_settings[] = {
     {"latency-monitor-threshold", NULL, SETTING_INT, 0, &threshold_ms, "0", 0, INT64_MAX},
     {0},
 };
 
+/* For the reports, which say so when nothing is watched. */
 int64_t latency_threshold_ms(void) {
     return threshold_ms;
 }
 
+/* NULL: the event has not been slow yet. */
 latency_series *latency_find(slice name) {
     return dict_get(events, name);
 }
 
+/* One event after the other, in no order; false: there are no more. */
 bool latency_next(size_t *pos, slice *name, latency_series **out) {
     void *v = NULL;
     bool more = dict_next(events, pos, name, &v);
@@ -35,11 +42,14 @@ bool latency_next(size_t *pos, slice *name, latency_series **out) {
     return more;
 }
 
+/* The i-th sample, the oldest being 0: the ring's own order is nobody else's business. */
 const latency_sample *latency_at(const latency_series *t, int i) {
     return &t->samples[(t->first + i) % LATENCY_SAMPLES];
 }
 
-/* Adds to the sample of this second, or makes it. */
+/* Adds to the sample of this second, or makes it. One sample a second is what Redis' tools plot: of
+ * several slow moments in a second the worst is kept, so a burst of slow commands does not push out
+ * what happened a minute ago. */
 static void add_sample(latency_series *t, int64_t second, uint32_t ms) {
     if (ms > t->max_ms) t->max_ms = ms;
     latency_sample *last =
@@ -56,6 +66,8 @@ static void add_sample(latency_series *t, int64_t second, uint32_t ms) {
     t->count++;
 }
 
+/* Called from the engine's and the server's hooks, too, which know nothing of sessions: hence no
+ * client here. Time below a millisecond is cut off, so a threshold of 1 means a whole one. */
 void latency_event(void *ctx, const char *name, uint64_t us) {
     (void)ctx;
     if (threshold_ms == 0 || us / 1000 < (uint64_t)threshold_ms) return;
@@ -68,12 +80,15 @@ void latency_event(void *ctx, const char *name, uint64_t us) {
     add_sample(t, clock_wall_us() / 1000000, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
 }
 
+/* CMD_AGAIN is not the end of a command, which waits for the disk then: it is reported once, when it
+ * is done. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)ctx;
     if (threshold_ms == 0 || r == CMD_AGAIN || (c->row->flags & CMD_SKIP_SLOWLOG)) return;
     latency_event(NULL, c->row->flags & CMD_FAST ? "fast-command" : "command", us);
 }
 
+/* The dict is made here and not when something is slow, so readers need not ask whether it is. */
 void latency_start(session *s) {
     events = dict_new(false);
     session_watch_add(s, &(command_watch){.after = after_command});
@@ -82,6 +97,8 @@ void latency_start(session *s) {
 /* ---- the plain subcommands
  * -----------------------------------------------------------------------*/
 
+/* Pairs of time and milliseconds, oldest first. An event that never was slow has an empty history:
+ * in Redis that is no error, as monitoring programs ask before anything has happened. */
 static command_result latency_history(client *c) {
     const latency_series *t = latency_find(c->argv[2]);
     reply_array(c, t ? t->count : 0);
@@ -93,6 +110,8 @@ static command_result latency_history(client *c) {
     return CMD_DONE;
 }
 
+/* For each event: name, time of the last sample, its milliseconds, the worst of all time. The last
+ * number survives even when its own sample has left the ring. */
 static command_result latency_latest(client *c) {
     reply_array(c, (int64_t)dict_count(events));
     size_t pos = 0;
@@ -108,6 +127,8 @@ static command_result latency_latest(client *c) {
     return CMD_DONE;
 }
 
+/* Answers how many events were forgotten. With names, one that is not there counts for nothing and
+ * is no error; without any, all go. */
 static command_result latency_reset(client *c) {
     int64_t dropped = 0;
     if (c->argc == 2) {
@@ -124,6 +145,7 @@ static command_result latency_reset(client *c) {
     return CMD_DONE;
 }
 
+/* In the words and the order of redis-server, for those who know them. */
 static command_result latency_help(client *c) {
     static const char *const lines[] = {
         "DOCTOR",
@@ -144,13 +166,19 @@ static command_result latency_help(client *c) {
     return reply_help(c, lines);
 }
 
+/* Looking for what is slow must work while the data is still being loaded, and is no business of a
+ * script. */
 #define FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
 
+/* Tips tell a cluster's proxy how to put the nodes' answers together: these differ from node to
+ * node, so each is shown. The number of events that were forgotten is the sum. */
 static const char *const all_nodes[] = {"nondeterministic_output", "request_policy:all_nodes",
                                         "response_policy:special", NULL};
 static const char *const reset_tips[] = {"request_policy:all_nodes", "response_policy:agg_sum",
                                          NULL};
 
+/* What COMMAND DOCS shows of them too; LATENCY alone is no call, so the container has no function.
+ */
 static const command subs[] = {
     {"doctor", latency_doctor, 2, FLAGS, 0, "server", "2.8.13", "O(1)",
      "Explains what has been slow, and what may help.", "", .tips = all_nodes},

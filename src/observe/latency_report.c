@@ -1,14 +1,21 @@
-/* LATENCY DOCTOR, GRAPH and HISTOGRAM: the samples as prose, as a drawing, as a distribution. */
+/* LATENCY DOCTOR, GRAPH and HISTOGRAM: the samples as prose, as a drawing, as a distribution.
+ *
+ * The first two answer with a verbatim string, so redis-cli shows their lines as they are and does
+ * not quote them; a RESP2 client gets the same text as a bulk string. HISTOGRAM has nothing to do
+ * with the samples: it reads the counters that the dispatcher keeps for every command from its
+ * first call on, whatever the threshold is. */
 #include "observe/latency.h"
 
 #include "base/clock.h"
 #include "base/histogram.h"
 #include "session/reply.h"
 
+/* As wide as a terminal, and as high as one cares to look at; the numbers are Redis'. */
 #define GRAPH_COLUMNS 80
 #define GRAPH_ROWS    4
 
-/* What to do about an event, by the beginning of its name. */
+/* What to do about an event, by the beginning of its name: what is behind it (fsync-wait,
+ * merge-apply) tells events of one cause apart. */
 static const struct {
     const char *event, *advice;
 } advices[] = {
@@ -33,6 +40,8 @@ static double mean_ms(const latency_series *t) {
     return t->count ? sum / t->count : 0;
 }
 
+/* Redis' doctor writes in the first person; so does this one when it has nothing to go by. What it
+ * says is for people: nothing of it is meant to be parsed. */
 command_result latency_doctor(client *c) {
     buf out = {0};
     size_t pos = 0;
@@ -63,6 +72,8 @@ command_result latency_doctor(client *c) {
     return CMD_DONE;
 }
 
+/* Rows stand for quarters of the range between the least and the worst sample: so a drawing shows
+ * differences, and the line above it the numbers. With all samples alike every column is full. */
 /* One row of the drawing: a sample reaches row r (0 at the top) by its share of the range. */
 static void draw_row(buf *out, const latency_series *t, int from, int row, uint32_t low,
                      uint32_t high) {
@@ -95,6 +106,8 @@ static void append_age(char out[4], int64_t seconds) {
     }
 }
 
+/* At most as many columns as there is room for, the newest samples. Unlike HISTORY an unknown event
+ * is an error here, as there is nothing to draw; so it is in Redis. */
 command_result latency_graph(client *c) {
     const latency_series *t = latency_find(c->argv[2]);
     if (!t) {
@@ -133,7 +146,9 @@ command_result latency_graph(client *c) {
 /* ---- HISTOGRAM
  * -----------------------------------------------------------------------------------*/
 
-/* Appends one command's distribution: its calls, and how many took up to each bound. */
+/* Appends one command's distribution: its calls, and how many took up to each bound. Bounds double
+ * and counts are cumulative, as in Redis 7: a client gets percentiles by looking for the first
+ * count that is large enough. */
 static void append_histogram(buf *out, int proto, const command_row *row) {
     const histogram *h = &row->latency;
     buf body = {0};
@@ -153,7 +168,9 @@ static void append_histogram(buf *out, int proto, const command_row *row) {
     buf_free(&body);
 }
 
-/* Appends a row and its subcommands, those that have run. */
+/* Appends a row and its subcommands, those that have run. Subcommands count for themselves
+ * ("config|get"), the container never runs. Answers how many entries were written, as a map's
+ * length comes before its contents. */
 static int64_t append_row(buf *out, int proto, const command_row *row) {
     int64_t n = 0;
     if (row->latency.count) {

@@ -11,10 +11,12 @@
 static int slot;        /* the client's state: non-NULL while it monitors */
 static size_t monitors; /* how many there are: none, and a command costs one test */
 
+/* For INFO's Stats section. */
 size_t monitor_count(void) {
     return monitors;
 }
 
+/* The client is going: its slot's state says whether it was one of them. */
 static void forget(client *c, void *state) {
     (void)c;
     if (state) monitors--;
@@ -52,6 +54,9 @@ static void format_line(const client *c, buf *out) {
     buf_append(out, "\r\n", 2);
 }
 
+/* After the command has run, so that the line is not shown for one that was refused by a gate, and
+ * once for one that had to wait for the disk. Every monitor gets a copy of its own in its output,
+ * in the order in which commands ran: a reader sees the order that the data went through. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)us;
     session *s = ctx;
@@ -66,6 +71,8 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     buf_free(&line);
 }
 
+/* A second MONITOR of a client changes nothing and answers OK. The way back is RESET, or a new
+ * connection. */
 static command_result cmd_monitor(client *c) {
     if (!c->slots[slot]) {
         c->slots[slot] = &monitors;
@@ -76,11 +83,13 @@ static command_result cmd_monitor(client *c) {
     return CMD_DONE;
 }
 
+/* One slot in every client instead of a list: a client that goes needs no search. */
 void monitor_start(session *s) {
     slot = client_slot_add(forget);
     session_watch_add(s, &(command_watch){.after = after_command, .ctx = s});
 }
 
+/* Not for scripts, and allowed while data is loaded, when it shows who asks in vain. */
 const command monitor_commands[] = {
     {"monitor", cmd_monitor, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE, 0, "server",
      "1.0.0", "O(1), and a copy of every command from then on",

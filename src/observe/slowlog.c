@@ -9,9 +9,11 @@
 
 #include <stdio.h>
 
+/* What Redis keeps too: tools that show entries rely on the bounds. */
 #define ARGS_MAX 32
 #define ARG_MAX  128
 
+/* One slow command. Strings are copies: the client's buffer is gone by the time somebody asks. */
 typedef struct slow_entry {
     uint64_t id, us;
     int64_t when_s;
@@ -22,6 +24,8 @@ typedef struct slow_entry {
     struct slow_entry *older;
 } slow_entry;
 
+/* A list from the newest to the oldest, as SLOWLOG GET wants it. Ids go on over a SLOWLOG RESET, so
+ * a tool that polls sees what is new. */
 static struct {
     int64_t slower_than, max_len;
     slow_entry *newest;
@@ -29,6 +33,7 @@ static struct {
     uint64_t next_id;
 } sl;
 
+/* All that the entry owns. */
 static void free_entry(slow_entry *e) {
     for (int i = 0; i < e->argc; i++)
         mem_free((void *)(uintptr_t)e->argv[i].data);
@@ -36,7 +41,8 @@ static void free_entry(slow_entry *e) {
     mem_free(e);
 }
 
-/* Drops the oldest entries until `keep` are left. */
+/* Drops the oldest entries until `keep` are left; 0 empties the log. The setting may have been
+ * lowered, so it can be many. */
 static void trim(size_t keep) {
     slow_entry **at = &sl.newest;
     for (size_t i = 0; i < keep && *at; i++)
@@ -51,12 +57,14 @@ static void trim(size_t keep) {
     }
 }
 
+/* CONFIG SET slowlog-max-len takes effect at once and not with the next slow command. */
 static status apply_max_len(const setting *s) {
     (void)s;
     trim((size_t)sl.max_len);
     return STATUS_OK;
 }
 
+/* Microseconds: 0 logs every command, and a negative number none. */
 const setting slowlog_settings[] = {
     {"slowlog-log-slower-than", NULL, SETTING_INT, 0, &sl.slower_than, "10000", -1, INT64_MAX},
     {"slowlog-max-len", NULL, SETTING_INT, 0, &sl.max_len, "128", 0, INT32_MAX,
@@ -64,7 +72,8 @@ const setting slowlog_settings[] = {
     {0},
 };
 
-/* A copy of one argument, cut with a note of what was left out. */
+/* A copy of one argument, cut with a note of what was left out. "... (N more bytes)" is Redis'
+ * note, and tools look for it. */
 static slice copy_arg(slice arg) {
     buf b = {0};
     if (arg.len > ARG_MAX) {
@@ -76,7 +85,8 @@ static slice copy_arg(slice arg) {
     return buf_slice(&b);
 }
 
-/* Copies the arguments, the last one standing for all that are left out. */
+/* Copies the arguments, the last one standing for all that are left out: MSET of a thousand keys
+ * stays an entry of a few KiB. */
 static void copy_args(slow_entry *e, const client *c) {
     e->argc = c->argc > ARGS_MAX ? ARGS_MAX : c->argc;
     for (int i = 0; i < e->argc; i++) {
@@ -90,6 +100,9 @@ static void copy_args(slow_entry *e, const client *c) {
     }
 }
 
+/* After the command and not before, as only then its time is known. What was sent again for want of
+ * a block from the disk is timed once, when it is done. Commands marked CMD_SKIP_SLOWLOG are
+ * left out. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)ctx;
     if (r == CMD_AGAIN || sl.slower_than < 0 || us < (uint64_t)sl.slower_than) return;
@@ -107,10 +120,13 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     trim((size_t)sl.max_len);
 }
 
+/* Called once, at boot; from then on every command passes by after_command. */
 void slowlog_start(session *s) {
     session_watch_add(s, &(command_watch){.after = after_command});
 }
 
+/* Entries have six fields since Redis 4: id, time, microseconds, arguments, address, name. Ten are
+ * shown unless a number is given, -1 standing for all; a smaller one is an error since 7. */
 static command_result slowlog_get(client *c) {
     int64_t want = 10;
     if (c->argc > 3) return reply_sub_syntax(c);
@@ -134,17 +150,20 @@ static command_result slowlog_get(client *c) {
     return CMD_DONE;
 }
 
+/* Of what is kept, not of all that ever were slow: the last id tells that. */
 static command_result slowlog_len(client *c) {
     reply_int(c, (int64_t)sl.len);
     return CMD_DONE;
 }
 
+/* The entries go, the ids do not begin again. */
 static command_result slowlog_reset(client *c) {
     trim(0);
     reply_ok(c);
     return CMD_DONE;
 }
 
+/* In the words and the order of redis-server. */
 static command_result slowlog_help(client *c) {
     static const char *const lines[] = {
         "GET [<count>]",
@@ -161,6 +180,8 @@ static command_result slowlog_help(client *c) {
     return reply_help(c, lines);
 }
 
+/* How a cluster's proxy puts nodes' answers together: entries side by side, lengths added up, and
+ * a reset only if all of them did it. */
 static const char *const get_tips[] = {"request_policy:all_nodes", "nondeterministic_output", NULL};
 static const char *const len_tips[] = {"request_policy:all_nodes", "response_policy:agg_sum",
                                        "nondeterministic_output", NULL};
@@ -169,6 +190,8 @@ static const char *const reset_tips[] = {"request_policy:all_nodes",
 
 #define ADMIN_FLAGS (CMD_ADMIN | CMD_LOADING | CMD_STALE)
 
+/* All of them work while data is being loaded: a start that takes long is to be looked into, too.
+ */
 static const command subs[] = {
     {"get", slowlog_get, -2, ADMIN_FLAGS, 0, "server", "2.2.12", "O(N) in the entries returned",
      "Shows the slowest commands of late.", "[count]", .tips = get_tips,

@@ -57,11 +57,13 @@ static void on_loading(void *ctx, uint64_t done, uint64_t total) {
     if (s->serve_loading) reactor_turn(s->reactor);
 }
 
-/* Held replies may go, parked commands may run: in this turn. */
+/* The engine's calls, of which the first is made in the middle of a turn: so both only wake the
+ * reactor, which looks at clients in its own order. Held replies may go: in this turn. */
 static void on_released(void *ctx) {
     server *s = ctx;
     reactor_wake(s->reactor);
 }
+/* A block that somebody waits for is there: parked commands run again. */
 static void on_ready(void *ctx) {
     server *s = ctx;
     session_resume(s->session);
@@ -76,6 +78,7 @@ gate_result server_pass_loading(client *c, void *ctx) {
     return GATE_REFUSE;
 }
 
+/* The flag is INFO's; the gate is armed only then, so it costs nothing later. */
 static void set_loading(server *s, bool on) {
     s->loading = on;
     session_gate_arm(s->session, s->loading_gate, on);

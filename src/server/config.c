@@ -30,6 +30,7 @@ static void add_name(const char *name, registered *r) {
     CHECK(old == NULL);
 }
 
+/* Freed with mem_free: a buf's memory is what mem_alloc gives. */
 /* The value as shown, as a C string of the caller's. */
 static char *shown(const setting *s) {
     buf b = {0};
@@ -38,6 +39,7 @@ static char *shown(const setting *s) {
     return b.data;
 }
 
+/* Defaults are set here, once, so a setting has its value from boot on, file or not. */
 void config_register(const setting *table) {
     if (!by_name) by_name = dict_new(true);
     setting_defaults(table);
@@ -50,19 +52,23 @@ void config_register(const setting *table) {
     }
 }
 
+/* Names are compared without regard to case, as redis.conf is. */
 static registered *find(slice name) {
     return by_name ? dict_get(by_name, name) : NULL;
 }
 
+/* NULL for a name that no module has. */
 const setting *config_find(slice name) {
     registered *r = find(name);
     return r ? r->s : NULL;
 }
 
+/* In order of registration, which is that of the sections of redis-compat.conf. */
 const setting *config_next(size_t *pos) {
     return *pos < count ? all[(*pos)++].s : NULL;
 }
 
+/* By what it shows, as a setting's parsed value has no one type. */
 bool config_is_default(const setting *s) {
     registered *r = find(slice_cstr(s->name));
     char *now = shown(s);
@@ -80,6 +86,8 @@ static status include_file(slice name) {
     return st;
 }
 
+/* From a file or the command line, where `include` is a word like any other. Each line of a setting
+ * that may have many (save, client-output-buffer-limit) adds to the ones before. */
 status config_assign(slice name, int argc, const slice *argv) {
     registered *r = find(name);
     if (!r) {
@@ -93,6 +101,7 @@ status config_assign(slice name, int argc, const slice *argv) {
     return setting_parse(r->s, argc, argv);
 }
 
+/* Words are split as Redis does it, quotes and escapes included. */
 status config_line(slice line) {
     while (line.len && (line.data[0] == ' ' || line.data[0] == '\t'))
         line = slice_skip(line, 1);
@@ -203,6 +212,7 @@ static status set_all(int npairs, change *changes) {
     return STATUS_OK;
 }
 
+/* A bound on pairs, as their old values are held all at once. */
 status config_set_live(int npairs, const slice *argv) {
     if (npairs > MAX_PAIRS) return status_make(ST_LIMIT, "ERR too many settings in one CONFIG SET");
     change *changes = mem_zalloc(sizeof *changes * (size_t)npairs);

@@ -1,4 +1,7 @@
-/* CONFIG: GET, SET, REWRITE, RESETSTAT over the registry of settings. */
+/* CONFIG: GET, SET, REWRITE, RESETSTAT over the registry of settings.
+ *
+ * The registry (config.c) knows no client, and this file knows no setting: it takes arguments
+ * apart, and puts replies together. */
 #include "server/admin.h"
 
 #include "base/glob.h"
@@ -16,6 +19,9 @@ static bool matches(const client *c, const char *name, bool hidden) {
     return false;
 }
 
+/* A map of names and values; of a setting with two names each that a pattern fits is shown, as
+ * Redis shows slaveof beside replicaof. How many there are is known only at the end, so the pairs
+ * are collected first. Since 7.0 several patterns may be given, and none is shown twice. */
 static command_result config_get(client *c) {
     buf body = {0}, value = {0};
     int64_t n = 0;
@@ -38,6 +44,7 @@ static command_result config_get(client *c) {
     return CMD_DONE;
 }
 
+/* Pairs, all of them set or none (config.c); half a pair is a syntax error, as in 7.0. */
 static command_result config_set(client *c) {
     if (c->argc % 2 != 0) return reply_syntax_error(c);
     status st = config_set_live((c->argc - 2) / 2, c->argv + 2);
@@ -46,6 +53,7 @@ static command_result config_set(client *c) {
     return CMD_DONE;
 }
 
+/* Redis writes the reason into its log as well, as the client may be a script that nobody reads. */
 static command_result config_rewrite_cmd(client *c) {
     status st = config_rewrite();
     if (!status_ok(st)) {
@@ -57,12 +65,14 @@ static command_result config_rewrite_cmd(client *c) {
     return CMD_DONE;
 }
 
+/* Counters of all modules, by the sections that INFO is made of; gauges stay. */
 static command_result config_resetstat(client *c) {
     info_reset();
     reply_ok(c);
     return CMD_DONE;
 }
 
+/* In the words of redis-server. */
 static command_result config_help(client *c) {
     static const char *const lines[] = {
         "GET <pattern>",
@@ -78,8 +88,11 @@ static command_result config_help(client *c) {
     return reply_help(c, lines);
 }
 
+/* CONFIG can be used while data is being loaded: a start that takes long may want another log
+ * level. */
 #define FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
 
+/* A cluster's proxy sends these to all nodes, and all must have done it. */
 static const char *const set_tips[] = {"request_policy:all_nodes", "response_policy:all_succeeded",
                                        NULL};
 
@@ -101,6 +114,7 @@ static const command subs[] = {
     {0},
 };
 
+/* CONFIG alone is no call: the container has no function of its own. */
 const command config_commands[] = {
     {"config", NULL, -2, 0, 0, "server", "2.0.0", "Depends on the subcommand.",
      "Settings of the running server.", "", .subcommands = subs},

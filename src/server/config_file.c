@@ -22,6 +22,7 @@
 
 static char *path_of_file; /* absolute; NULL if no file was read */
 
+/* INFO's config_file, and what CONFIG REWRITE writes to. */
 const char *config_path(void) {
     return path_of_file ? path_of_file : "";
 }
@@ -35,6 +36,7 @@ static status read_stream(FILE *f, const char *path, buf *out) {
     return ferror(f) ? status_errno(errno, "Can't read %s", path) : STATUS_OK;
 }
 
+/* "-" is standard input, as for redis-server: a start script may make the settings. */
 static status read_path(const char *path, buf *out) {
     if (strcmp(path, "-") == 0) return read_stream(stdin, "standard input", out);
     FILE *f = fopen(path, "re");
@@ -70,6 +72,9 @@ static status read_lines(const char *path, slice text) {
     return STATUS_OK;
 }
 
+/* Included files count against a depth, so that one that includes itself is an error and not a
+ * crash. Only the first file is remembered: REWRITE writes that one, and keeps its include lines.
+ */
 status config_read_file(const char *path) {
     static int depth;
     if (depth >= INCLUDE_DEPTH_MAX) return status_make(ST_INVALID, "include: nested too deeply");
@@ -191,6 +196,7 @@ static status replace_file(const char *path, slice text) {
     return st;
 }
 
+/* A file that somebody removed meanwhile is made anew, with what differs from the defaults. */
 status config_rewrite(void) {
     if (!path_of_file)
         return status_make(ST_INVALID, "ERR The server is running without a config file");

@@ -15,8 +15,10 @@
 #include <stdlib.h>
 #include <time.h>
 
+/* For RELOAD, which opens the engine anew, and a few switches. */
 static server *srv;
 
+/* The whole server sleeps, other clients too: that is what it is for. */
 static command_result debug_sleep(client *c) {
     double seconds;
     if (!arg_double(c, 2, &seconds)) return CMD_REFUSED;
@@ -33,12 +35,14 @@ static bool flag_arg(client *c) {
     return num_parse_i64(c->argv[2], &v) && v != 0;
 }
 
+/* Tests that look at a key that is due want it to stay until they ask. */
 static command_result debug_active_expire(client *c) {
     ks_set_active_expire(c->ks, flag_arg(c));
     reply_ok(c);
     return CMD_DONE;
 }
 
+/* Ten seconds at most: a test that forgets to end it hangs no longer. */
 static command_result debug_pace(client *c) {
     int64_t us;
     if (!arg_i64_range(c, 2, 0, 10000000, &us, NULL)) return CMD_REFUSED;
@@ -47,6 +51,8 @@ static command_result debug_pace(client *c) {
     return CMD_DONE;
 }
 
+/* Without cron nothing expires, merges or is fsynced by itself: so a test has the only hand in it.
+ */
 static command_result debug_pause_cron(client *c) {
     srv->cron_paused = flag_arg(c);
     reply_ok(c);
@@ -68,6 +74,8 @@ static command_result debug_reload(client *c) {
     return CMD_DONE;
 }
 
+/* The words of Redis, which client tests look for; numbers that have no meaning here are made up of
+ * what is nearest: the value's place in the log for its address. */
 static command_result debug_object(client *c) {
     entry ent;
     engine_result r = ks_get(c->ks, c->db, c->argv[2], KS_NO_TOUCH | KS_NO_STATS, &ent);
@@ -86,6 +94,7 @@ static command_result debug_object(client *c) {
     return CMD_DONE;
 }
 
+/* Equal for equal contents, whatever the order in which these came to be (digest.h). */
 static command_result debug_digest(client *c) {
     digest d;
     char hex[2 * DIGEST_BYTES + 1];
@@ -97,6 +106,7 @@ static command_result debug_digest(client *c) {
     return CMD_DONE;
 }
 
+/* One digest a key; a key that is not there has that of nothing. */
 static command_result debug_digest_value(client *c) {
     reply_array(c, c->argc - 2);
     for (int i = 2; i < c->argc; i++) {
@@ -167,6 +177,7 @@ static command_result debug_protocol(client *c) {
     return CMD_DONE;
 }
 
+/* A mark in the log, between a test's own lines; cut, so that a client can't fill it. */
 static command_result debug_log(client *c) {
     log_warning("DEBUG LOG: %.*s", (int)(c->argv[2].len > 1024 ? 1024 : c->argv[2].len),
                 c->argv[2].data);
@@ -174,6 +185,8 @@ static command_result debug_log(client *c) {
     return CMD_DONE;
 }
 
+/* Patterns with many stars over a long text take exponential time in a naive matcher: this is how
+ * that is tested. */
 static command_result debug_stringmatch(client *c) {
     int64_t len;
     if (!arg_i64_range(c, 2, 0, INT32_MAX, &len, "ERR value is out of range, must be positive")) {
@@ -187,6 +200,7 @@ static command_result debug_stringmatch(client *c) {
     return CMD_DONE;
 }
 
+/* A new id, as after a failover: partial resyncs are off then. */
 static command_result debug_change_replid(client *c) {
     log_notice("Changing replication IDs after receiving change-repl-id");
     rand_hex(srv->replication_id, RUN_ID_LEN);
@@ -194,6 +208,7 @@ static command_result debug_change_replid(client *c) {
     return CMD_DONE;
 }
 
+/* Whatever text: a client's handling of error codes can be tried with it. */
 static command_result debug_error(client *c) {
     resp_error(&c->out, c->argv[2]);
     return CMD_DONE;
@@ -205,6 +220,7 @@ static command_result debug_accept(client *c) {
     return CMD_DONE;
 }
 
+/* In the form of redis-server's own. */
 static command_result debug_help(client *c) {
     static const char *const lines[] = {
         "CHANGE-REPL-ID",
@@ -248,6 +264,7 @@ static command_result debug_help(client *c) {
     return reply_help(c, lines);
 }
 
+/* The rows that are ours alone are pace and pause-cron. */
 static const struct {
     const char *name;
     int argc; /* with the two names; negative: at least */
@@ -274,6 +291,7 @@ static const struct {
     {"help", 2, debug_help},
 };
 
+/* A wrong number of arguments is answered as an unknown name is: Redis makes no difference. */
 static command_result cmd_debug(client *c) {
     for (size_t i = 0; i < sizeof subs / sizeof *subs; i++) {
         if (!arg_is(c, 1, subs[i].name)) continue;
@@ -303,6 +321,7 @@ static gate_result pass_protected(client *c, void *ctx) {
     return GATE_REFUSE;
 }
 
+/* The gate stands behind authentication: who may not log in learns nothing of settings. */
 status debug_start(server *s) {
     srv = s;
     session_gate_add(s->session,
@@ -310,6 +329,7 @@ status debug_start(server *s) {
     return STATUS_OK;
 }
 
+/* One row: DEBUG's subcommands are no commands of their own, in Redis' COMMAND DOCS neither. */
 const command debug_commands[] = {
     {"debug", cmd_debug, -2, CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED, 0,
      "server", "1.0.0", "Depends on the subcommand.", "What tests of servers and clients need.",

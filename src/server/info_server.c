@@ -1,5 +1,10 @@
 /* The INFO fields that are the server's own: Server, Memory, Persistence, Stats, CPU, and those of
- * features that a stand-alone server answers with their state of rest (Replication, Cluster). */
+ * features that a stand-alone server answers with their state of rest (Replication, Cluster).
+ *
+ * Monitoring programs read these fields by name, so names, units and order are Redis'; fields that
+ * only have a meaning there (jemalloc's arenas, the AOF's buffers) are left out where no program is
+ * known to need them, and mapped to the nearest thing where one is. What is ours alone has names
+ * that Redis does not use. */
 #include "server/admin.h"
 
 #include "base/mem.h"
@@ -23,6 +28,9 @@ static const char *value_of(const char *name) {
     return b.data;
 }
 
+/* redis_version is the version whose commands and replies we follow; programs choose by it what
+ * they send. stave_version is our own. lru_clock counts seconds, as there is no clock of coarser
+ * steps behind it. */
 static void emit_server(buf *out, void *ctx) {
     const server *s = ctx;
     struct utsname u;
@@ -104,7 +112,9 @@ static void emit_memory(buf *out, void *ctx) {
     metric_u64(out, "lazyfree_pending_objects", 0);
 }
 
-/* How far loading is; only while it lasts. */
+/* How far loading is. The fields appear with loading:1 and go with it, as in Redis; the time that
+ * is left is that which was needed so far, in proportion. Before anything is read nobody can tell:
+ * -1. */
 static void emit_loading(buf *out, const server *s) {
     double share = s->loading_total ? (double)s->loading_done / (double)s->loading_total : 0;
     int64_t elapsed = s->clock.wall_ms - s->loading_started_ms;
@@ -116,7 +126,10 @@ static void emit_loading(buf *out, const server *s) {
                share > 0 ? (int64_t)((double)elapsed * (1 - share) / share / 1000) : -1);
 }
 
-/* The log is what Redis calls its append-only file, and a merge what it calls a rewrite. */
+/* The log is what Redis calls its append-only file, and a merge what it calls a rewrite. There are
+ * no snapshots, so the last save is when all of the log was last known to be durable, and "ok".
+ * aof_last_write_status turns to "err" for good when the log fails: programs raise an alarm by it.
+ */
 static void emit_persistence(buf *out, void *ctx) {
     const server *s = ctx;
     bool failed = !status_ok(engine_failed(s->engine));
@@ -143,6 +156,7 @@ static void emit_persistence(buf *out, void *ctx) {
     if (s->loading) emit_loading(out, s);
 }
 
+/* Of Stats, what the server alone knows; the session has most of this section. */
 static void emit_stats(buf *out, void *ctx) {
     const server *s = ctx;
     metric_u64(out, "total_forks", child_fork_count(s->env.children));
@@ -153,6 +167,8 @@ static void emit_stats(buf *out, void *ctx) {
     metric_u64(out, "monitor_clients", monitor_count());
 }
 
+/* What a master without replicas says. The replication id is made at the start, so a program that
+ * compares ids sees that the server was started again. */
 static void emit_replication(buf *out, void *ctx) {
     const server *s = ctx;
     metric_str(out, "role", "master");
@@ -168,6 +184,7 @@ static void emit_replication(buf *out, void *ctx) {
     metric_i64(out, "repl_backlog_histlen", 0);
 }
 
+/* Seconds with six decimals: Redis' format, which programs subtract. */
 static void emit_cpu_of(buf *out, int who, const char *sys, const char *user) {
     struct rusage u;
     if (getrusage(who, &u) != 0) return;
@@ -175,6 +192,7 @@ static void emit_cpu_of(buf *out, int who, const char *sys, const char *user) {
     buf_printf(out, "%s:%ld.%06ld\r\n", user, (long)u.ru_utime.tv_sec, (long)u.ru_utime.tv_usec);
 }
 
+/* The children are merges, compactions and hints that have ended. */
 static void emit_cpu(buf *out, void *ctx) {
     (void)ctx;
     emit_cpu_of(out, RUSAGE_SELF, "used_cpu_sys", "used_cpu_user");
@@ -182,16 +200,19 @@ static void emit_cpu(buf *out, void *ctx) {
     emit_cpu_of(out, RUSAGE_THREAD, "used_cpu_sys_main_thread", "used_cpu_user_main_thread");
 }
 
+/* cluster_enabled:0 tells clients not to ask for slots. */
 static void emit_cluster(buf *out, void *ctx) {
     (void)ctx;
     metric_i64(out, "cluster_enabled", 0);
 }
 
+/* For sections of which Redis shows the heading with nothing in it. */
 static void emit_nothing(buf *out, void *ctx) {
     (void)out;
     (void)ctx;
 }
 
+/* Sections of one name are put together by INFO, so "Stats" here adds to the session's. */
 const metric_section *info_sections(server *s) {
     static metric_section t[9];
     static const metric_section made[] = {

@@ -15,6 +15,7 @@
 
 #define LISTEN_MAX 16
 
+/* One a process, as the settings are. */
 static struct {
     server *server;
     int fds[LISTEN_MAX]; /* TCP */
@@ -23,10 +24,12 @@ static struct {
     int port;
 } ls;
 
+/* 0 without TCP. */
 int listen_port(void) {
     return ls.port;
 }
 
+/* Of descriptors; the session has stopped looking at them, or is in another process. */
 static void close_all(int *fds, int n) {
     for (int i = 0; i < n; i++)
         close(fds[i]);
@@ -91,6 +94,7 @@ static status replace_tcp(void) {
     return STATUS_OK;
 }
 
+/* Called when commands can be refused with -LOADING: clients may come before the data is there. */
 status listen_start(server *s) {
     ls.server = s;
     /* As in Redis, port 0 at start means: no TCP at all. */
@@ -107,6 +111,7 @@ status listen_start(server *s) {
     return STATUS_OK;
 }
 
+/* After CONFIG SET bind or port; while the file is read there is no server yet. */
 status listen_apply(const setting *st) {
     (void)st;
     if (!ls.server) return STATUS_OK; /* before the start */
@@ -118,6 +123,7 @@ status listen_apply(const setting *st) {
     return replace_tcp();
 }
 
+/* Nobody can come any more; those who are here are the session's to let go. */
 void listen_stop(server *s) {
     close_tcp();
     if (ls.unix_fd > 0) {
@@ -128,6 +134,7 @@ void listen_stop(server *s) {
     }
 }
 
+/* A merge may outlive this server, and the next one wants the port. */
 void listen_close_in_child(void) {
     close_all(ls.fds, ls.count);
     if (ls.unix_fd > 0) close(ls.unix_fd);

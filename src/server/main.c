@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* In static memory, as there is one server a process, and a crash report finds it there. */
 static server the_server;
 
 /* Says why there will be no server, on standard error (and in the log, if that is a file), and
@@ -31,11 +32,13 @@ static int fail(server *s, status st) {
     return 1;
 }
 
+/* io_env.random_bytes: in tests it is the seed's, here the kernel's. */
 static void kernel_random(void *p, size_t n, void *ctx) {
     (void)ctx;
     rand_bytes(p, n);
 }
 
+/* Workers have ended something: what follows from it is done on this thread. */
 static void poll_aio(void *ctx, int fd, unsigned events) {
     (void)fd;
     (void)events;
@@ -43,6 +46,7 @@ static void poll_aio(void *ctx, int fd, unsigned events) {
     a->ops->poll(a);
 }
 
+/* A child has told how far it is, or has ended. */
 static void poll_children(void *ctx, int fd, unsigned events) {
     (void)fd;
     (void)events;
@@ -170,6 +174,9 @@ static status start(server *s) {
     return STATUS_OK;
 }
 
+/* Reading the options registers every setting first, so that a name that is unknown is an error
+ * before anything was touched. A shutdown that is refused, as data is only in memory, goes on
+ * serving: hence the loop. */
 int main(int argc, char **argv) {
     server *s = &the_server;
     s->config_argc = argc;

@@ -66,8 +66,10 @@ static const char *pidfile_path(void) {
     return settings.daemonize ? "/var/run/stave.pid" : "";
 }
 
-static bool pidfile_written; /* another server's is not ours to remove */
+/* Whether the file is ours: another server's is not ours to remove. */
+static bool pidfile_written;
 
+/* Written when the port is ours, so that a second server does not overwrite the first one's. */
 status process_write_pidfile(void) {
     const char *path = pidfile_path();
     if (!path[0]) return STATUS_OK;
@@ -78,6 +80,7 @@ status process_write_pidfile(void) {
     return fclose(f) == 0 ? STATUS_OK : status_errno(errno, "Can't write the pid file '%s'", path);
 }
 
+/* At an orderly end, and when the start failed. */
 void process_remove_pidfile(void) {
     const char *path = pidfile_path();
     if (pidfile_written) unlink(path);

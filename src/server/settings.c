@@ -1,16 +1,25 @@
-/* The server's own settings: where it listens, where its data and its log are, how it runs. */
+/* The server's own settings: where it listens, where its data and its log are, how it runs.
+ *
+ * Names, choices and defaults are those of redis.conf wherever there is such a setting, so that a
+ * file written for Redis does what its author meant. `engine` is the one that is ours. Settings
+ * marked SETTING_FIXED are read once, at the start: CONFIG SET refuses them, and CONFIG REWRITE
+ * keeps them. What every module has of its own is in that module's table (config.c puts all of them
+ * together). */
 #include "server/server.h"
 
 #include "base/log.h"
 
 #include <syslog.h>
 
+/* Read by this folder alone: what lies below is given what it needs as arguments. */
 server_settings settings;
 
+/* "nothing" is later than Redis 7.0 and harmless to know. */
 static const setting_choice loglevels[] = {
     {"debug", LOG_LEVEL_DEBUG},     {"verbose", LOG_LEVEL_VERBOSE}, {"notice", LOG_LEVEL_NOTICE},
     {"warning", LOG_LEVEL_WARNING}, {"nothing", LOG_LEVEL_NOTHING}, {NULL, 0},
 };
+/* The facilities that syslog.h has for everybody's use; Redis knows the same. */
 static const setting_choice facilities[] = {
     {"user", LOG_USER},     {"local0", LOG_LOCAL0},
     {"local1", LOG_LOCAL1}, {"local2", LOG_LOCAL2},
@@ -18,6 +27,8 @@ static const setting_choice facilities[] = {
     {"local5", LOG_LOCAL5}, {"local6", LOG_LOCAL6},
     {"local7", LOG_LOCAL7}, {NULL, 0},
 };
+/* As openlog wants it said in the log's first line: by name. The table ends with NULL, but the
+ * value came out of it. */
 const char *settings_facility_name(void) {
     const setting_choice *c = facilities;
     while (c->value != settings.syslog_facility)
@@ -25,9 +36,12 @@ const char *settings_facility_name(void) {
     return c->name;
 }
 
+/* auto and systemd tell systemd when the server is ready; upstart is taken and has no effect, as it
+ * wants a process that stops itself. */
 static const setting_choice supervised_modes[] = {
     {"no", 0}, {"auto", 1}, {"systemd", 2}, {"upstart", 3}, {NULL, 0},
 };
+/* A server lets nobody use DEBUG unless it is told to, as Redis does since 7.0. */
 static const setting_choice debug_choices[] = {
     {"no", DEBUG_COMMAND_NO},
     {"yes", DEBUG_COMMAND_YES},
@@ -35,12 +49,15 @@ static const setting_choice debug_choices[] = {
     {NULL, 0},
 };
 
+/* The level may be changed while the server runs, to look at something that happens just now. */
 static status apply_loglevel(const setting *s) {
     (void)s;
     log_set_level((log_level)settings.loglevel);
     return STATUS_OK;
 }
 
+/* In the order of redis.conf. Of `bind` and `port` CONFIG SET opens the new sockets before it says
+ * OK; `hz` is taken up by cron at its next turn. */
 const setting server_setting_table[] = {
     {"bind", NULL, SETTING_STRING, SETTING_MULTI_ARG, &settings.bind, "* -::*",
      .apply = listen_apply},
