@@ -1,4 +1,9 @@
-/* The bitmap commands: strings as arrays of bits. BITFIELD is in bitmap_field.c. */
+/* The bitmap commands: strings as arrays of bits. BITFIELD is in bitmap_field.c.
+ *
+ * Bit 0 is the highest bit of the first byte, as in Redis, so bits and bytes come in one order. A
+ * string counts as followed by zeros without end: reading behind its end is no error, and writing
+ * there makes it longer. Of a value in chunks only those that are needed are read or written, so
+ * one bit of a bitmap of 16 MiB costs one chunk. */
 #include "commands/bitmap_family.h"
 
 #include "base/num.h"
@@ -10,6 +15,8 @@
 /* ---- one bit ------------------------------------------------------------------------------------
  */
 
+/* "#N" is the N-th integer of BITFIELD's width. The largest offset is that of a string of
+ * proto-max-bulk-len bytes: 4294967295 by default. */
 bool bitmap_arg_offset(client *c, slice arg, unsigned unit, int64_t *out) {
     bool hash = unit && arg.len > 0 && arg.data[0] == '#';
     if (hash) arg = slice_skip(arg, 1);
@@ -21,6 +28,8 @@ bool bitmap_arg_offset(client *c, slice arg, unsigned unit, int64_t *out) {
     return false;
 }
 
+/* The string becomes as long as it must even if the bit is 0. An event is told only if something
+ * changed, as redis-server 7.2 does. */
 static command_result cmd_setbit(client *c) {
     int64_t off;
     string s;
@@ -48,6 +57,7 @@ static command_result cmd_setbit(client *c) {
     return CMD_DONE;
 }
 
+/* Of an absent key all bits are 0; the key is not made. */
 static command_result cmd_getbit(client *c) {
     int64_t off;
     string s;
@@ -102,6 +112,9 @@ static void range_apply(const bit_range *r, uint64_t len, uint64_t *from, uint64
     *to = (uint64_t)((end + 1) * unit);
 }
 
+/* With a start there must be an end: BITCOUNT key 0 is a syntax error in Redis, for whatever
+ * reason.
+ */
 static command_result cmd_bitcount(client *c) {
     bit_range range;
     string s;
@@ -120,6 +133,9 @@ static command_result cmd_bitcount(client *c) {
     return CMD_DONE;
 }
 
+/* -1 if there is none. Of an absent key all bits are clear, so the first one is at 0. Looking for a
+ * clear bit in a string of ones finds the one behind its end, unless an end was given: the range is
+ * then what was asked about, and nothing in it is clear. */
 static command_result cmd_bitpos(client *c) {
     int64_t bit, found = -1;
     bit_range range;
@@ -146,6 +162,7 @@ static command_result cmd_bitpos(client *c) {
 /* ---- BITOP --------------------------------------------------------------------------------------
  */
 
+/* False: there is no such operation. */
 static bool parse_operation(const client *c, bitmap_operation *out) {
     static const char *const names[] = {"and", "or", "xor", "not"};
     for (unsigned i = 0; i < 4; i++) {
@@ -155,6 +172,9 @@ static bool parse_operation(const client *c, bitmap_operation *out) {
     return false;
 }
 
+/* All sources are of the longest one's length, missing bytes and missing keys being zeros; NOT
+ * alone takes one. An empty result deletes the destination, and the reply is 0. Sources are checked
+ * before any is read, and the destination may be of any type. */
 static command_result cmd_bitop(client *c) {
     bitmap_operation op;
     uint64_t len;
@@ -182,6 +202,8 @@ static command_result cmd_bitop(client *c) {
 /* ---- table --------------------------------------------------------------------------------------
  */
 
+/* What all rows share. READ_KEY and UPDATED_KEY are what ACLs and clients learn of the first
+ * argument. */
 #define BITMAPS     .categories = CAT_BITMAP, .group = "bitmap"
 #define READ_KEY    KEY_AT(1, KEY_RO | KEY_ACCESS)
 #define UPDATED_KEY KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_UPDATE)

@@ -7,8 +7,10 @@
     "ERR Invalid bitfield type. Use something like i16 u8. Note that u64 is not supported but "    \
     "i64 is."
 
+/* OVERFLOW is no verb: it changes how the writes behind it behave. */
 typedef enum field_verb { FIELD_GET, FIELD_SET, FIELD_INCRBY } field_verb;
 
+/* One operation, with the overflow that was in force when it was parsed. */
 typedef struct field_op {
     field_verb verb;
     bit_type type;
@@ -16,6 +18,7 @@ typedef struct field_op {
     int64_t off, value;
 } field_op;
 
+/* A whole command line, parsed; reach is how long its writes make the string. */
 typedef struct field_ops {
     field_op *ops; /* owned */
     int n;
@@ -167,10 +170,12 @@ static command_result run(client *c, bool read_only) {
     return r;
 }
 
+/* Flagged as a write whatever it does: that it only reads is known after parsing. */
 command_result cmd_bitfield(client *c) {
     return run(c, false);
 }
 
+/* For replicas, which must not write: a line with SET or INCRBY in it is refused whole. */
 command_result cmd_bitfield_ro(client *c) {
     return run(c, true);
 }

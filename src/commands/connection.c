@@ -1,7 +1,11 @@
 /* connection: PING, ECHO, QUIT, RESET, AUTH, HELLO, SELECT; CLIENT is in client_*.c.
  *
  * There is one user, "default", whose password is the setting requirepass; without one, everybody
- * is that user. */
+ * is that user. What only changes the connection is no change of data: none of these commands is a
+ * write. QUIT, RESET, AUTH and HELLO may come before the password.
+ *
+ * HELLO is how a client chooses RESP3. It is a command like any other, so a pipeline may go on in
+ * the new protocol right behind it. */
 #include "commands/commands.h"
 
 #include "base/num.h"
@@ -26,7 +30,7 @@ static command_result ping_command(client *c) {
     return CMD_DONE;
 }
 
-/* The message, as it came. */
+/* The message, as it came, any bytes. */
 static command_result echo_command(client *c) {
     reply_bulk(c, c->argv[1]);
     return CMD_DONE;
@@ -52,7 +56,8 @@ static command_result reset_command(client *c) {
     return CMD_DONE;
 }
 
-/* Only of this connection. */
+/* Only of this connection. The index is checked against the setting `databases`, although the
+ * engine may hold data of more: these are reached again when the setting is raised. */
 static command_result select_command(client *c) {
     int64_t db;
     if (!arg_i64(c, 1, &db)) return CMD_REFUSED;
@@ -101,7 +106,8 @@ static command_result auth_command(client *c) {
     return CMD_DONE;
 }
 
-/* What HELLO answers: the server, and this connection. */
+/* What HELLO answers: the server, and this connection. "redis" and the version are what libraries
+ * look for; a map in RESP3, and pairs in a flat array in RESP2. */
 static void reply_hello(client *c) {
     reply_map(c, 7);
     reply_cstr(c, "server");
@@ -168,6 +174,7 @@ static command_result hello_command(client *c) {
 /* ---- table -------------------------------------------------------------------------------------
  */
 
+/* What may come before the password, while data is loaded, and while a script holds the server. */
 #define EARLY (CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_FAST | CMD_NO_AUTH | CMD_ALLOW_BUSY)
 
 static const char *const all_shards[] = {"request_policy:all_shards",

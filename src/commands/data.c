@@ -1,5 +1,8 @@
 /* What the files of the data commands share: lookups that know the client, arguments, replies from
- * strings. */
+ * strings.
+ *
+ * Contracts are in data.h. What is particular to a client is that CLIENT NO-TOUCH makes all its
+ * lookups leave access times alone, and that its replies depend on a place in the log. */
 #include "commands/data.h"
 
 #include "base/num.h"
@@ -12,11 +15,13 @@ command_result data_lookup(client *c, slice key, unsigned flags, entry *out, boo
     return r == ENGINE_OK || r == ENGINE_ABSENT ? CMD_DONE : reply_engine(c, r);
 }
 
+/* A key that is too long is nowhere, so reads need not be refused: they find nothing. */
 command_result data_check_key(client *c, slice key) {
     if (key.len <= ENGINE_KEY_MAX) return CMD_DONE;
     return reply_error(c, "ERR key is longer than %u bytes", ENGINE_KEY_MAX);
 }
 
+/* Redis' own words and its setting; STRING_MAX is where chunks would end. */
 command_result data_check_length(client *c, uint64_t off, uint64_t n) {
     uint64_t max = (uint64_t)session_config.max_bulk;
     if (max > STRING_MAX) max = STRING_MAX;
@@ -51,6 +56,9 @@ static void begin_bulk(client *c, uint64_t len) {
     buf_append(&c->out, "\r\n", 2);
 }
 
+/* The length goes first, so the bytes can follow as they are read; room for all of them is made at
+ * once. Chunks that are missing are zeros. A read that is pending leaves half a reply behind, which
+ * the session cuts off before it runs the command again. */
 command_result data_reply_range(client *c, string *s, uint64_t from, uint64_t to) {
     if (to > s->len) to = s->len;
     if (from >= to) {
@@ -88,6 +96,7 @@ command_result data_reply_value(client *c, string *s) {
     return CMD_DONE;
 }
 
+/* For lengths that are known last: moving the reply once is cheaper than building it apart. */
 void data_insert(client *c, size_t at, slice head) {
     buf_reserve(&c->out, head.len);
     char *p = c->out.data + at;
@@ -99,6 +108,7 @@ void data_insert(client *c, size_t at, slice head) {
 /* ---- arguments ---------------------------------------------------------------------------------
  */
 
+/* Redis parses some arguments as int and says so in these words ("must between" is its grammar). */
 bool data_arg_int(client *c, int i, int64_t *out) {
     if (!arg_i64(c, i, out)) return false;
     if (*out >= INT32_MIN && *out <= INT32_MAX) return true;
@@ -107,6 +117,7 @@ bool data_arg_int(client *c, int i, int64_t *out) {
     return false;
 }
 
+/* For MOVE and COPY, which take any int before they look at the range. */
 bool data_arg_db(client *c, int i, uint32_t *out) {
     int64_t db;
     if (!data_arg_int(c, i, &db)) return false;
@@ -116,10 +127,13 @@ bool data_arg_db(client *c, int i, uint32_t *out) {
     return false;
 }
 
+/* The message names the command as the client knows it ("setex", "expire"). */
 command_result data_bad_expire(client *c) {
     return reply_error(c, "ERR invalid expire time in '%s' command", c->row->full_name);
 }
 
+/* In the order of checks that decides which error is told: a number, above 0, and in range when it
+ * has become milliseconds since the epoch. */
 bool data_arg_expire(client *c, int i, bool seconds, bool relative, int64_t *out) {
     if (!arg_i64(c, i, out)) return false;
     bool fits = *out > 0 && !(seconds && __builtin_mul_overflow(*out, 1000, out)) &&

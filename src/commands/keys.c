@@ -1,7 +1,15 @@
-/* The table of the generic commands. Their functions are in keys_*.c. */
+/* The table of the generic commands. Their functions are in keys_*.c.
+ *
+ * Rows say what the dispatcher, COMMAND INFO and COMMAND DOCS need to know: arity (negative: at
+ * least), flags, where keys are and what becomes of them, and a line for people. Flags, key
+ * specifications and tips are redis-server's, as proxies and client libraries route by them; texts
+ * are our own. Complexities are those of this server where they differ: what a key holds never
+ * matters to who deletes it. */
 #include "commands/commands.h"
 #include "commands/keys_family.h"
 
+/* Tips tell the proxy of a cluster how to spread a command over nodes and how to put answers
+ * together: DEL of keys on several shards is split, and the counts are added up. */
 static const char *const tips_sum[] = {"request_policy:multi_shard", "response_policy:agg_sum",
                                        NULL};
 static const char *const tips_keys[] = {"request_policy:all_shards",

@@ -1,7 +1,14 @@
-/* Commands on keys whatever their type: deleting, testing, renaming, copying. */
+/* Commands on keys whatever their type: deleting, testing, renaming, copying.
+ *
+ * They look at entries and never at values, so none of them waits for a large value to be read, and
+ * a collection of a million elements is renamed by one record (COPY alone has to read it all). What
+ * they answer is a count or a flag: it depends on what is not there as much as on what is, hence
+ * on the end of the log (rule 3 in README.md). */
 #include "commands/keys_family.h"
 
-/* DEL and UNLINK: dropping a value costs the same whatever its size. */
+/* DEL and UNLINK: dropping a value costs the same whatever its size, so the second, which Redis
+ * made for not having to wait, has nothing of its own. A key that is named twice counts once, as it
+ * is gone when its second turn comes. */
 command_result cmd_del(client *c) {
     int64_t gone = 0;
     for (int i = 1; i < c->argc; i++) {
@@ -33,6 +40,8 @@ static command_result count_keys(client *c, unsigned flags) {
     return worst;
 }
 
+/* A key that is named twice counts twice, as in Redis. Looking is no use of the key: neither its
+ * age nor its frequency changes. */
 command_result cmd_exists(client *c) {
     return count_keys(c, KS_META | KS_NO_TOUCH);
 }
@@ -42,6 +51,7 @@ command_result cmd_touch(client *c) {
     return count_keys(c, KS_META);
 }
 
+/* The type of what is absent is "none", which is no error: clients ask this to find out. */
 command_result cmd_type(client *c) {
     entry ent;
     bool found;
@@ -58,7 +68,8 @@ command_result cmd_type(client *c) {
 /* ---- other names -------------------------------------------------------------------------------
  */
 
-/* Is there such a key in another database, or under another name? */
+/* Is there such a key in another database, or under another name? As a write looks at it: one that
+ * is due is deleted first, and misses are not counted as those of reads. */
 static command_result is_there(client *c, uint32_t db, slice key, bool *found) {
     entry ent;
     engine_result r = ks_get(c->ks, db, key, KS_META | KS_WRITE, &ent);
@@ -73,6 +84,9 @@ static command_result reply_zero(client *c) {
     return CMD_DONE;
 }
 
+/* RENAME of a key to itself is OK if it is there; RENAMENX answers 0 then, as its name is taken.
+ * The expire time goes along, and what the new name held before is dropped. Two events are told,
+ * and one change is counted. */
 static command_result rename_key(client *c, bool only_new) {
     slice from = c->argv[1], to = c->argv[2];
     bool found, taken;
@@ -95,16 +109,20 @@ static command_result rename_key(client *c, bool only_new) {
     return CMD_DONE;
 }
 
+/* That there is no such key is an error for RENAME and RENAMENX, and for nothing else here. */
 command_result cmd_rename(client *c) {
     return rename_key(c, false);
 }
 
+/* 0 if the new name is taken. */
 command_result cmd_renamenx(client *c) {
     return rename_key(c, true);
 }
 
 #define SAME_OBJECTS "ERR source and destination objects are the same"
 
+/* To the same name in another database; 0 if either there is no such key or its name is taken
+ * there. Naming the own database is an error and not a 0, as in Redis. */
 command_result cmd_move(client *c) {
     slice key = c->argv[1];
     uint32_t to;
@@ -123,7 +141,7 @@ command_result cmd_move(client *c) {
     return CMD_DONE;
 }
 
-/* DB n, REPLACE; false after having replied. */
+/* DB n, REPLACE, in any order; the last DB counts. False after having replied. */
 static bool parse_copy(client *c, uint32_t *db, bool *replace) {
     *db = c->db;
     *replace = false;
@@ -140,6 +158,8 @@ static bool parse_copy(client *c, uint32_t *db, bool *replace) {
     return true;
 }
 
+/* The copy has the expire time of its source. Without REPLACE a name that is taken is enough for 0.
+ */
 command_result cmd_copy(client *c) {
     slice from = c->argv[1], to = c->argv[2];
     uint32_t db;

@@ -1,4 +1,8 @@
-/* Commands on whole databases. Flushing and swapping cost one record, whatever they hold. */
+/* Commands on whole databases. Flushing and swapping cost one record, whatever they hold.
+ *
+ * A logical database is only a name for a physical one (engine.h), so FLUSHALL maps all of them to
+ * new, empty ones, and the old data is given back in the background. The number of keys is kept and
+ * never counted: DBSIZE is exact, keys that are due and not yet deleted included, as in Redis. */
 #include "commands/keys_family.h"
 
 /* Keys in a database, or in all of them (-1). */
@@ -13,12 +17,16 @@ static uint64_t count_keys(client *c, int32_t db) {
     return sum;
 }
 
+/* A count depends on the log's end: any change may have been part of it. */
 command_result cmd_dbsize(client *c) {
     client_depends_on_end(c);
     reply_int(c, (int64_t)count_keys(c, (int32_t)c->db));
     return CMD_DONE;
 }
 
+/* Both indexes are parsed before either is looked at, and each has an error of its own when it is
+ * no number; out of range they share one. Clients stay with their logical database and see the
+ * other's keys from then on. */
 command_result cmd_swapdb(client *c) {
     int64_t a, b;
     if (!arg_i64_range(c, 1, INT32_MIN, INT32_MAX, &a, "ERR invalid first DB index") ||
@@ -33,7 +41,9 @@ command_result cmd_swapdb(client *c) {
     return CMD_DONE;
 }
 
-/* ASYNC and SYNC mean the same here: dropping is always in the background. */
+/* ASYNC and SYNC mean the same here: dropping is always in the background. The changes counted are
+ * the keys that were there, and for FLUSHALL one more, as redis-server counts the flush itself,
+ * which must reach replicas even when nothing was there. */
 static command_result flush(client *c, int32_t db) {
     if (c->argc > 2 || (c->argc == 2 && !arg_is(c, 1, "async") && !arg_is(c, 1, "sync")))
         return reply_syntax_error(c);
@@ -44,10 +54,12 @@ static command_result flush(client *c, int32_t db) {
     return CMD_DONE;
 }
 
+/* The connection's own database. */
 command_result cmd_flushdb(client *c) {
     return flush(c, (int32_t)c->db);
 }
 
+/* Those that are not configured any more as well. */
 command_result cmd_flushall(client *c) {
     return flush(c, -1);
 }

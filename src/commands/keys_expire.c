@@ -1,12 +1,19 @@
-/* How long keys live. Times are kept in milliseconds since the epoch. */
+/* How long keys live. Times are kept in milliseconds since the epoch.
+ *
+ * A time to live is turned into a point in time when it is given: what was sent by one clock is not
+ * stretched by another, and a copy of the command would mean the same an hour later. Deleting what
+ * is due is the keyspace's affair (keyspace/expire.c): here a key whose time has come is absent. */
 #include "commands/keys_family.h"
 
+/* As bits, since some of them may be given together. */
 enum expire_condition { EXPIRE_NX = 1, EXPIRE_XX = 2, EXPIRE_GT = 4, EXPIRE_LT = 8 };
 
 /* ---- setting -----------------------------------------------------------------------------------
  */
 
-/* NX, XX, GT, LT from argument 3 on; false after having replied. */
+/* NX, XX, GT, LT from argument 3 on; false after having replied. NX goes with nothing else, XX with
+ * GT or LT; the words of the errors, and that of an unknown option up to its first zero byte, are
+ * redis-server's. */
 static bool parse_conditions(client *c, unsigned *out) {
     static const char *const names[] = {"nx", "xx", "gt", "lt"};
     *out = 0;
@@ -42,13 +49,16 @@ static bool condition_holds(unsigned conditions, int64_t present, int64_t when) 
     return true;
 }
 
+/* No such key, or a condition that did not hold: Redis makes no difference. */
 static command_result reply_unchanged(client *c) {
     client_depends_on_end(c);
     reply_int(c, 0);
     return CMD_DONE;
 }
 
-/* A time of 0 or before is in the past, and deletes. */
+/* A time of 0 or before is in the past, and deletes: the event is "del" then, and the answer
+ * still 1. A time that overflows 64 bits is refused by a message that names the command. The
+ * conditions are parsed first, so an unknown option is told before a bad number. */
 static command_result expire(client *c, bool seconds, bool relative) {
     unsigned conditions;
     int64_t when;
@@ -72,6 +82,7 @@ static command_result expire(client *c, bool seconds, bool relative) {
     return CMD_DONE;
 }
 
+/* EXPIRE and its three sisters differ in the unit and in what the time counts from. */
 command_result cmd_expire(client *c) {
     return expire(c, true, true);
 }
@@ -85,6 +96,7 @@ command_result cmd_pexpireat(client *c) {
     return expire(c, false, false);
 }
 
+/* 0 also for a key that lives for ever already. */
 command_result cmd_persist(client *c) {
     entry ent;
     bool found;
@@ -100,7 +112,8 @@ command_result cmd_persist(client *c) {
  */
 
 /* -2: no such key, -1: it lives for ever; else its time, absolute or from now, in ms or rounded to
- * seconds. */
+ * seconds, half a second up: TTL of a key with 1.5 s left is 2, as in Redis. Asking is no use of
+ * the key. */
 static command_result tell_time(client *c, bool seconds, bool relative) {
     entry ent;
     bool found;
@@ -117,6 +130,7 @@ static command_result tell_time(client *c, bool seconds, bool relative) {
     return CMD_DONE;
 }
 
+/* What is left, or (EXPIRETIME, since 7.0) when it ends. */
 command_result cmd_ttl(client *c) {
     return tell_time(c, true, true);
 }

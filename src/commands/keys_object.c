@@ -1,4 +1,8 @@
-/* OBJECT and MEMORY: what is known of a key besides its value. */
+/* OBJECT and MEMORY: what is known of a key besides its value.
+ *
+ * Programs read these to understand a server, so the answers are those which Redis would give for
+ * the same value where it has one (encodings, idle time), and honest estimates where the data is
+ * kept in another way (MEMORY USAGE). Both have a table of subcommands at the end. */
 #include "commands/keys_family.h"
 
 #define SAMPLES_DEFAULT 5
@@ -21,6 +25,7 @@ static command_result look(client *c, unsigned flags, entry *ent, bool *found) {
     return CMD_DONE;
 }
 
+/* The encoding that Redis would use: programs choose by it what they do. */
 static command_result object_encoding(client *c) {
     entry ent;
     bool found;
@@ -45,6 +50,8 @@ static command_result object_refcount(client *c) {
     "Please note that when switching between policies at runtime LRU and LFU data will take some " \
     "time to adjust."
 
+/* Seconds since the last use, by the 24 bits that the entry has for it; with an LFU policy these
+ * bits mean something else, and saying so is Redis' answer. */
 static command_result object_idletime(client *c) {
     entry ent;
     bool found;

@@ -7,7 +7,8 @@
 
 #define KEYS_STEP 4096
 
-/* Which keys are wanted; how many were found. */
+/* Which keys are wanted; how many were found. SCAN's COUNT is about keys visited and not about keys
+ * returned: with a pattern a call may answer with none and still not be at the end. */
 typedef struct key_filter {
     client *c;
     slice pattern;
@@ -16,6 +17,7 @@ typedef struct key_filter {
     int64_t found;
 } key_filter;
 
+/* For ks_scan, in token order. The type is compared first: it is at hand. */
 static void filter_each(void *ctx, slice key, const entry *meta) {
     key_filter *f = ctx;
     if (f->type >= 0 && meta->type != f->type) return;
@@ -24,6 +26,7 @@ static void filter_each(void *ctx, slice key, const entry *meta) {
     reply_bulk(f->c, key);
 }
 
+/* "*" is what most ask for, and need not be matched. */
 static void filter_pattern(key_filter *f, slice pattern) {
     f->pattern = pattern;
     f->match_all = slice_eq(pattern, SLICE("*"));
@@ -74,14 +77,16 @@ static bool parse_cursor(client *c, slice arg, uint64_t *out) {
     return false;
 }
 
-/* A type's number by its name; ENGINE_TYPES, which no key has, for an unknown one. */
+/* A type's number by its name; ENGINE_TYPES, which no key has, for an unknown one: redis-server 7.2
+ * answers with no keys then, and not with an error. */
 static int type_by_name(slice name) {
     for (int type = 0; type <= KEY_STREAM; type++)
         if (slice_ieq(name, key_type_name((unsigned)type))) return type;
     return ENGINE_TYPES;
 }
 
-/* MATCH, COUNT, TYPE; false after having replied. */
+/* MATCH, COUNT, TYPE, the last of each counting; false after having replied. COUNT below 1 is a
+ * syntax error, as it is in Redis. */
 static bool parse_scan(client *c, key_filter *f, int64_t *count) {
     for (int i = 2; i < c->argc; i += 2) {
         bool pair = i + 1 < c->argc;

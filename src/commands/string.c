@@ -1,7 +1,13 @@
-/* The table of the string commands. Their functions are in string_*.c. */
+/* The table of the string commands. Their functions are in string_*.c.
+ *
+ * As in keys.c, what programs read is redis-server's: flags, key specifications, tips, history;
+ * what people read is ours. DENYOOM marks what makes memory grow: such commands are refused at
+ * maxmemory when nothing can be evicted. FAST is a promise of O(1) or O(log N), which is what
+ * LATENCY tells fast-command from command by. */
 #include "commands/commands.h"
 #include "commands/string_family.h"
 
+/* A cluster's proxy splits MGET and MSET by shard; GETs come back in the order of the keys. */
 static const char *const tips_mget[] = {"request_policy:multi_shard", NULL};
 static const char *const tips_mset[] = {"request_policy:multi_shard",
                                         "response_policy:all_succeeded", NULL};
@@ -16,11 +22,13 @@ static int set_keys(const slice *argv, int argc, int *out, unsigned *flags) {
     return 1;
 }
 
+/* Sets of flags that several rows share. */
 #define READ_FAST  (CMD_READONLY | CMD_FAST)
 #define WRITE_GROW (CMD_WRITE | CMD_DENYOOM)
 #define GROW_FAST  (CMD_WRITE | CMD_DENYOOM | CMD_FAST)
 #define STRINGS    .categories = CAT_STRING, .group = "string"
 
+/* The first argument is the key: read, or read and written. */
 #define READ_KEY    KEY_AT(1, KEY_RO | KEY_ACCESS)
 #define UPDATED_KEY KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_UPDATE)
 

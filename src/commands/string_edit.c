@@ -1,4 +1,8 @@
-/* Commands that change a value in place, and counters. */
+/* Commands that change a value in place, and counters.
+ *
+ * In place: of a value in chunks only those that change are written again (types/string_edit.c).
+ * None of these commands touches the expire time: that is the difference between INCR and a SET of
+ * the sum. */
 #include "commands/string_family.h"
 
 #include "base/num.h"
@@ -17,6 +21,8 @@ static command_result write_at(client *c, string *s, uint64_t off, slice bytes, 
     return CMD_DONE;
 }
 
+/* Without the key it is a SET, but for the answer, which is the length. The bound on lengths is
+ * checked before any byte of the value is read. */
 command_result cmd_append(client *c) {
     string s;
     slice key = c->argv[1], bytes = c->argv[2];
@@ -29,6 +35,8 @@ command_result cmd_append(client *c) {
     return CMD_DONE;
 }
 
+/* A gap behind the present end is filled with zeros. Nothing to write changes nothing, and does not
+ * make the key: so Redis has it, and the reply is the length of what there is. */
 command_result cmd_setrange(client *c) {
     int64_t off;
     string s;
@@ -48,6 +56,8 @@ command_result cmd_setrange(client *c) {
 /* ---- counters ----------------------------------------------------------------------------------
  */
 
+/* INCR and its kin; an absent key counts as 0. The sum is kept as decimal text, and the event is
+ * "incrby" for all four, as in Redis. */
 static command_result add(client *c, int64_t by) {
     string s;
     int64_t sum;
@@ -63,19 +73,23 @@ static command_result add(client *c, int64_t by) {
     return CMD_DONE;
 }
 
+/* By one. */
 command_result cmd_incr(client *c) {
     return add(c, 1);
 }
 
+/* DECR is an increment of -1; the events are the same. */
 command_result cmd_decr(client *c) {
     return add(c, -1);
 }
 
+/* A bad number is told before the key is looked at. */
 command_result cmd_incrby(client *c) {
     int64_t by;
     return arg_i64(c, 2, &by) ? add(c, by) : CMD_REFUSED;
 }
 
+/* The least 64-bit number has no opposite, so it is refused by a message of its own. */
 command_result cmd_decrby(client *c) {
     int64_t by;
     if (!arg_i64(c, 2, &by)) return CMD_REFUSED;
@@ -83,6 +97,9 @@ command_result cmd_decrby(client *c) {
     return add(c, -by);
 }
 
+/* Computed with the long double of the platform and written with 17 digits behind the point,
+ * without trailing zeros: so replies are the same to the byte as redis-server's on x86-64. The
+ * value is read first: of a wrong type and a wrong number, the type is told. */
 command_result cmd_incrbyfloat(client *c) {
     string s;
     long double by;

@@ -1,4 +1,8 @@
-/* Commands that answer with a value or a part of it. */
+/* Commands that answer with a value or a part of it.
+ *
+ * A value may be one entry or chunks (types/string.h); data_reply_value and data_reply_range know
+ * both. GETDEL and GETEX reply first and change afterwards: the reply is a copy in the client's
+ * output, and the value would be gone. */
 #include "commands/string_family.h"
 
 /* The hot path: one call on the engine, and the value's bytes go straight to the reply. */
@@ -21,6 +25,7 @@ command_result cmd_get(client *c) {
     return s.wrong_type ? reply_wrong_type(c) : data_reply_value(c, &s);
 }
 
+/* An event only if there was a key. Of another type it is an error, and the key stays. */
 command_result cmd_getdel(client *c) {
     string s;
     STEP_TRY(data_open(c, c->argv[1], 0, &s));
@@ -43,6 +48,9 @@ static command_result set_life(client *c, int64_t when, const char *event) {
     return CMD_DONE;
 }
 
+/* Without options it is a GET. A time in the past deletes the key with the event "del" and replies
+ * with the value that was; options are checked before the key is looked at, but the time's range
+ * only if there is a key, in Redis' order. */
 command_result cmd_getex(client *c) {
     set_options o;
     int64_t when = ENGINE_NO_EXPIRE;
@@ -85,6 +93,7 @@ command_result cmd_mget(client *c) {
     return worst;
 }
 
+/* 0 for an absent key. The length is known without reading the value. */
 command_result cmd_strlen(client *c) {
     string s;
     STEP_TRY(data_open(c, c->argv[1], 0, &s));
@@ -93,6 +102,8 @@ command_result cmd_strlen(client *c) {
     return CMD_DONE;
 }
 
+/* Both ends are included, negative ones count from the end, and what is outside is cut off: so any
+ * range of an absent key is the empty string, never nil. Only the chunks in the range are read. */
 command_result cmd_getrange(client *c) {
     int64_t start, end;
     string s;

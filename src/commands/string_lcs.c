@@ -1,9 +1,14 @@
-/* LCS. Both values are taken whole into memory: the table is far larger than they are. */
+/* LCS: the longest common subsequence of two values.
+ *
+ * Both values are taken whole into memory: the table is far larger than they are, and it is bounded
+ * by proto-max-bulk-len, as in Redis, which knows no other limit for memory that a command needs
+ * for a moment. */
 #include "commands/string_family.h"
 
 #include "session/config.h"
 #include "types/lcs.h"
 
+/* What was asked for: the bytes (no option), their number, or the stretches. */
 typedef struct lcs_request {
     bool len, idx, with_match_len;
     int64_t min_match_len;
@@ -70,6 +75,7 @@ static void reply_indexes(client *c, const lcs_request *q, slice a, slice b) {
     reply_int(c, len);
 }
 
+/* No option: the subsequence itself, which is no longer than the shorter value. */
 static void reply_bytes(client *c, slice a, slice b) {
     buf text = {0};
     char *out = buf_reserve(&text, a.len < b.len ? a.len : b.len);
@@ -78,6 +84,7 @@ static void reply_bytes(client *c, slice a, slice b) {
     buf_free(&text);
 }
 
+/* The bounds come first, as the table would be the product of the lengths. */
 static command_result reply_lcs(client *c, const lcs_request *q, slice a, slice b) {
     if (a.len >= UINT32_MAX - 1 || b.len >= UINT32_MAX - 1)
         return reply_error(c, "ERR String too long for LCS");
@@ -105,6 +112,8 @@ static command_result load(client *c, slice key, buf *out, bool *wrong_type) {
     return CMD_DONE;
 }
 
+/* Redis looks at the values before it looks at the options, so a wrong type is told first, in words
+ * that only this command uses. Both values are asked for even if one is of a wrong type. */
 command_result cmd_lcs(client *c) {
     buf a = {0}, b = {0};
     bool wrong_type = false;

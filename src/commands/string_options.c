@@ -1,4 +1,8 @@
-/* The options that SET and GETEX share. */
+/* The options that SET and GETEX share.
+ *
+ * A table of words and of what excludes what, so both commands refuse the same combinations in the
+ * same way: a syntax error, whichever of the two words came first. A word may
+ * be given twice; of two times in the same unit the last one counts. */
 #include "commands/string_family.h"
 
 /* A word, its bit, and the bits that must not be there when it comes. */
@@ -7,6 +11,7 @@ typedef struct option {
     unsigned bit, excludes;
 } option;
 
+/* KEEPTTL and PERSIST say something about time themselves, so they exclude what sets one. */
 static const option options[] = {
     {"nx", SET_NX, SET_XX},
     {"xx", SET_XX, SET_NX},
@@ -29,6 +34,8 @@ static const option *find_option(const client *c, int i, unsigned allowed, unsig
     return NULL;
 }
 
+/* The number behind EX and its kin is only noted: what is wrong with it is told after syntax errors
+ * of later words. */
 bool set_options_parse(client *c, int from, unsigned allowed, set_options *out) {
     *out = (set_options){0};
     for (int i = from; i < c->argc; i++) {
@@ -44,6 +51,7 @@ bool set_options_parse(client *c, int from, unsigned allowed, set_options *out) 
     return true;
 }
 
+/* 0 and less are refused here, unlike by EXPIRE: SET with EX 0 is an error. */
 bool set_options_time(client *c, const set_options *o, int64_t *when) {
     *when = ENGINE_NO_EXPIRE;
     if (!(o->flags & SET_TIME)) return true;

@@ -1,5 +1,8 @@
 /* Commands that give a key a whole new value. The plain SET is a path of its own: one change of the
- * keyspace, which looks nothing up while no key is due. */
+ * keyspace, which looks nothing up while no key is due.
+ *
+ * A new value ends the old one's time unless KEEPTTL says otherwise; what the key held before, of
+ * whatever type, is dropped in the same change. */
 #include "commands/string_family.h"
 
 /* What SET and its older forms want. */
@@ -10,7 +13,7 @@ typedef struct set_request {
     bool as_int; /* SETNX: replies 1 or 0 */
 } set_request;
 
-/* Puts the value and tells of it. */
+/* Puts the value and tells of it: "set", and "expire" if a time was given, in this order. */
 static command_result put_value(client *c, const set_request *q, int64_t expire, uint32_t access) {
     ENGINE_TRY(c, string_set(c->ks, c->db, q->key, q->value, expire, 0, access));
     data_changed(c, KS_STRING, "set", q->key);
@@ -55,6 +58,7 @@ static command_result set_looking(client *c, const set_request *q) {
     return CMD_DONE;
 }
 
+/* Only conditions, GET and KEEPTTL have to know what is there. */
 static command_result set(client *c, const set_request *q) {
     STEP_TRY(data_check_key(c, q->key));
     if (q->flags & (SET_NX | SET_XX | SET_GET | SET_KEEPTTL)) return set_looking(c, q);
@@ -63,6 +67,7 @@ static command_result set(client *c, const set_request *q) {
     return CMD_DONE;
 }
 
+/* SET with options is parsed whole before anything is looked up. */
 command_result cmd_set(client *c) {
     set_request q = {.key = c->argv[1], .value = c->argv[2]};
     if (c->argc == 3) return set(c, &q);
@@ -74,6 +79,7 @@ command_result cmd_set(client *c) {
     return set(c, &q);
 }
 
+/* 1 or 0 instead of OK or nil: older than SET's NX, and kept as it was. */
 command_result cmd_setnx(client *c) {
     set_request q = {.key = c->argv[1], .value = c->argv[2], .flags = SET_NX, .as_int = true};
     return set(c, &q);
@@ -86,6 +92,7 @@ static command_result set_with_time(client *c, unsigned unit) {
     return set(c, &q);
 }
 
+/* The time is the middle argument, and is checked as SET's EX is; the message names SETEX. */
 command_result cmd_setex(client *c) {
     return set_with_time(c, SET_EX);
 }
@@ -94,6 +101,8 @@ command_result cmd_psetex(client *c) {
     return set_with_time(c, SET_PX);
 }
 
+/* The old value, or nil; SET with GET by another name. A value of another type is an error and
+ * stays. */
 command_result cmd_getset(client *c) {
     set_request q = {.key = c->argv[1], .value = c->argv[2], .flags = SET_GET};
     return set(c, &q);
@@ -102,7 +111,7 @@ command_result cmd_getset(client *c) {
 /* ---- several keys ------------------------------------------------------------------------------
  */
 
-/* Checks all pairs before the first is set. */
+/* Checks all pairs before the first is set: half of a MSET must not be seen. */
 static command_result check_pairs(client *c) {
     if (c->argc % 2 == 0) return reply_wrong_args(c);
     for (int i = 1; i < c->argc; i += 2)
@@ -110,6 +119,7 @@ static command_result check_pairs(client *c) {
     return CMD_DONE;
 }
 
+/* One batch of the log, so after a crash there are all of them or none. */
 static command_result set_pairs(client *c) {
     for (int i = 1; i < c->argc; i += 2) {
         set_request q = {.key = c->argv[i], .value = c->argv[i + 1]};
@@ -118,6 +128,7 @@ static command_result set_pairs(client *c) {
     return CMD_DONE;
 }
 
+/* Never fails for what is there: types and times are overwritten. */
 command_result cmd_mset(client *c) {
     STEP_TRY(check_pairs(c));
     STEP_TRY(set_pairs(c));
@@ -125,6 +136,7 @@ command_result cmd_mset(client *c) {
     return CMD_DONE;
 }
 
+/* All or none: one key that is there is enough for 0. */
 command_result cmd_msetnx(client *c) {
     STEP_TRY(check_pairs(c));
     for (int i = 1; i < c->argc; i += 2) {
