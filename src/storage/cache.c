@@ -27,7 +27,10 @@
  * Invariants:
  *  C1. free segments + segments that may still be mapped >= 2 whenever `fill` can't take the
  *      largest item: one to fill next, one for what the hand keeps.
- *  C2. Every item that is not DEAD is in the table with its reference, and nothing else is. */
+ *  C2. Every item that is not DEAD is in the table with its reference, and nothing else is.
+ *  C3. A segment has another era each time it is filled anew, and none while it is not in use: a
+ *      hint of the same era names the head of an item, which is still there if it is not DEAD and
+ *      the hand has not passed it. */
 #include "storage/cache.h"
 
 #include "base/log.h"
@@ -53,6 +56,7 @@
 typedef struct segment {
     char *mem; /* NULL: not mapped */
     uint32_t used, items;
+    uint32_t era;        /* 0: in no order (C3) */
     uint32_t prev, next; /* by age; or next in the list of free or unmapped ones */
 } segment;
 
@@ -75,6 +79,7 @@ struct cache {
     uint32_t hand, at; /* the victim and how far it is read; 0: begin with the oldest */
     uint32_t ahead;    /* in the victim: how far the table's buckets are on their way to the CPU */
     uint32_t kept;     /* 0: none yet */
+    uint32_t eras;     /* given so far */
     int64_t debt;      /* bytes that came in beyond those dropped */
     uint64_t value_bytes;
     uint64_t hits, misses, evictions;
@@ -205,7 +210,8 @@ static uint32_t take_segment(cache *c) {
         c->segs[n].mem = mem_map(c->seg_size, 1);
         c->mapped++;
     }
-    c->segs[n] = (segment){.mem = c->segs[n].mem};
+    if (++c->eras == 0) c->eras = 1;
+    c->segs[n] = (segment){.mem = c->segs[n].mem, .era = c->eras};
     return n;
 }
 
@@ -232,6 +238,7 @@ static void retire(cache *c, uint32_t n) {
     else
         c->oldest = s->next;
     if (s->next) c->segs[s->next].prev = s->prev;
+    s->era = 0;
     s->next = c->free;
     c->free = n;
     c->free_count++;
@@ -508,23 +515,63 @@ void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
     __builtin_prefetch(p + 64);
 }
 
-/* Says to the hand that the value was read. The mark is written only if it is not there, so a value
- * that is read often is not a line that is written often. */
+/* The value of an item that is read. Says so to the hand; the mark is written only if it is not
+ * there, so a value that is read often is not a line that is written often. */
+static slice read_item(cache *c, char *p) {
+    uint32_t state = item_state(p);
+    CHECK(!(state & ITEM_DEAD));
+    if (!(state & ITEM_READ)) item_set(p, item_pos(p), item_fresh(state) | ITEM_READ);
+    c->hits++;
+    return slice_of(p + ITEM_HEAD, state & ITEM_LEN);
+}
+
+/* One bucket of the table, and the item. */
 bool cache_get(cache *c, uint64_t pos, slice *value) {
     CHECK(c->numbers > 0);
     uint32_t ref = find(c, pos);
-    if (!ref) {
+    *value = SLICE_EMPTY;
+    if (ref)
+        *value = read_item(c, item_at(c, ref));
+    else
         c->misses++;
-        *value = SLICE_EMPTY;
-        return false;
+    return ref != 0;
+}
+
+/* Does the hint name the head of an item that was not moved (C3)? */
+static inline bool hint_holds(const cache *c, const cache_hint *h) {
+    uint32_t n = h->ref >> c->shift;
+    if (!h->era || n >= c->numbers || c->segs[n].era != h->era) return false;
+    return n != c->hand || (h->ref & ((1u << c->shift) - 1)) * 8 >= c->at;
+}
+
+/* The item alone, mostly. */
+bool cache_get_hinted(cache *c, uint64_t pos, cache_hint *h, slice *value) {
+    CHECK(c->numbers > 0);
+    if (hint_holds(c, h)) {
+        char *p = item_at(c, h->ref);
+        if (item_pos(p) == pos && !(item_state(p) & ITEM_DEAD)) {
+            *value = read_item(c, p);
+            return true;
+        }
     }
-    char *p = item_at(c, ref);
-    uint32_t state = item_state(p);
-    CHECK(!(state & ITEM_DEAD));
-    if (!(state & ITEM_READ)) item_set(p, pos, item_fresh(state) | ITEM_READ);
-    c->hits++;
-    *value = slice_of(p + ITEM_HEAD, state & ITEM_LEN);
-    return true;
+    uint32_t ref = find(c, pos);
+    *h = (cache_hint){0};
+    *value = SLICE_EMPTY;
+    if (ref) {
+        *value = read_item(c, item_at(c, ref));
+        *h = (cache_hint){ref, c->segs[ref >> c->shift].era};
+    } else {
+        c->misses++;
+    }
+    return ref != 0;
+}
+
+/* Nothing is read, so nothing can be wrong. */
+void cache_hint_prefetch(const cache *c, const cache_hint *h, size_t at) {
+    if (!hint_holds(c, h)) return;
+    const char *p = item_at(c, h->ref);
+    __builtin_prefetch(p);
+    __builtin_prefetch(p + ITEM_HEAD + at);
 }
 
 /* A look that leaves no trace. */

@@ -79,6 +79,12 @@ bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash) {
     return all & 1;
 }
 
+/* The first half of a query. */
+uint64_t filter_line(uint64_t size, uint64_t hash) {
+    uint64_t at;
+    return place(size, hash, &at);
+}
+
 /* A filter of no bytes has none. */
 void filter_prefetch(slice bits, uint64_t hash) {
     uint64_t at;

@@ -26,6 +26,8 @@ void filter_add(char *bits, uint64_t size, uint64_t hash);
 bool filter_may_hold(slice bits, uint64_t hash);
 /* The same with `probes` bits a key instead of FILTER_PROBES. */
 bool filter_may_hold_of(slice bits, unsigned probes, uint64_t hash);
+/* Where in a filter of that many bytes the line for this hash begins. REQUIRES: size > 0. */
+uint64_t filter_line(uint64_t size, uint64_t hash);
 /* Has the line of memory fetched that filter_may_hold_of will look at. */
 void filter_prefetch(slice bits, uint64_t hash);
 

@@ -5,6 +5,12 @@
 #include "storage/cache.h"
 #include "storage/table_format.h"
 
+/* Where a partition was in the cache, and where in it the filter's bits end. */
+typedef struct part_hint {
+    cache_hint at;
+    uint32_t filter; /* bytes of it */
+} part_hint;
+
 struct table {
     vfs *v;
     char *path;
@@ -22,7 +28,9 @@ struct table {
         size_t first; /* number of its first partition */
     } * tops;
     size_t ntops;
-    buf plain; /* a block that the cache does not take, for table_get */
+    part_hint *hints;    /* of partitions; NULL: none yet */
+    const cache *hinted; /* the cache that they are about */
+    buf plain;           /* a block that the cache does not take, for table_get */
     table_stats stats;
 };
 

@@ -148,11 +148,11 @@ bool table_keep(cache *c, uint64_t pos, unsigned type, slice body, slice *out) {
     return true;
 }
 
-/* The block, from the cache or put there; if the cache does not take it, in t->plain. */
-static status load(table *t, cache *c, table_extent e, unsigned type, slice *out) {
+/* Reads a block that the cache does not have, and puts it there; if the cache does not take it, it
+ * is in t->plain. */
+static status load_new(table *t, cache *c, table_extent e, unsigned type, slice *out) {
     CHECK(e.size > 0);
     uint64_t pos = table_pos(t->number, e.at);
-    if (c && cache_get(c, pos, out)) return STATUS_OK;
     buf plain = {0};
     status st = table_fetch(t, e, type, NULL, &plain);
     if (status_ok(st) && c && table_keep(c, pos, type, buf_slice(&plain), out)) {
@@ -164,6 +164,39 @@ static status load(table *t, cache *c, table_extent e, unsigned type, slice *out
     *out = buf_slice(&plain);
     CHECK(!status_ok(st) || out->len > 0);
     return st;
+}
+
+/* A data block. */
+static status load_data(table *t, cache *c, table_extent e, slice *out) {
+    CHECK(e.at >= FILE_HEADER);
+    if (c && cache_get(c, table_pos(t->number, e.at), out)) return STATUS_OK;
+    return load_new(t, c, e, TABLE_DATA, out);
+}
+
+/* The hint of a partition, for this cache. */
+static part_hint *hint_of(table *t, const cache *c, size_t i) {
+    CHECK(i < t->props.partitions);
+    if (t->hinted != c) {
+        mem_free(t->hints);
+        t->hints = mem_zalloc(t->props.partitions * sizeof *t->hints);
+        t->hinted = c;
+    }
+    return &t->hints[i];
+}
+
+/* A partition. Most lookups end with its filter, so its line is asked for beside the item's head,
+ * and while a lookup waits for one table's the processor goes on to the next table's. */
+static status load_part(table *t, cache *c, size_t i, uint64_t hash, slice *out) {
+    table_extent e = table_part_extent(t, i);
+    if (!c) return load_new(t, c, e, TABLE_PART, out);
+    part_hint *h = hint_of(t, c, i);
+    if (hash && h->filter)
+        cache_hint_prefetch(c, &h->at, TABLE_PART_HEAD + filter_line(h->filter, hash));
+    if (!cache_get_hinted(c, table_pos(t->number, e.at), &h->at, out))
+        TRY(load_new(t, c, e, TABLE_PART, out));
+    CHECK(out->len >= TABLE_PART_HEAD);
+    h->filter = load_u32(out->data);
+    return STATUS_OK;
 }
 
 /* ---- looking up ------------------------------------------------------------------------------ */
@@ -199,9 +232,9 @@ status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit 
     if (i < 0) return STATUS_OK;
     slice body;
     table_extent e;
-    TRY(load(t, c, table_part_extent(t, (size_t)i), TABLE_PART, &body));
+    TRY(load_part(t, c, (size_t)i, filter_hash, &body));
     if (ask_partition(t, body, key, filter_hash, &e, out)) {
-        TRY(load(t, c, e, TABLE_DATA, &body));
+        TRY(load_data(t, c, e, &body));
         out->found = block_find(body, key, &out->cell);
         if (out->found) out->false_positive = false;
     }
@@ -218,7 +251,7 @@ status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool 
     slice body;
     *may = i >= 0;
     if (i < 0 || !filter_hash || !t->props.bloom_bits) return STATUS_OK;
-    TRY(load(t, c, table_part_extent(t, (size_t)i), TABLE_PART, &body));
+    TRY(load_part(t, c, (size_t)i, filter_hash, &body));
     table_part part = table_part_of(body);
     CHECK(part.index.len > 0);
     if (part.probes) *may = filter_may_hold_of(part.filter, part.probes, filter_hash);
@@ -367,6 +400,7 @@ void table_close(table *t) {
     CHECK(!t->file);
     buf_free(&t->top);
     buf_free(&t->plain);
+    mem_free(t->hints);
     mem_free(t->tops);
     mem_free(t->path);
     mem_free(t);
@@ -401,5 +435,6 @@ void table_stats_of(const table *t, table_stats *out) {
 /* The file's own memory is the system's. */
 uint64_t table_ram(const table *t) {
     CHECK(t->top.len <= t->top.cap || t->ntops == 0);
-    return sizeof *t + strlen(t->path) + 1 + t->top.cap + t->plain.cap + t->ntops * sizeof *t->tops;
+    return sizeof *t + strlen(t->path) + 1 + t->top.cap + t->plain.cap +
+           t->ntops * sizeof *t->tops + (t->hints ? t->props.partitions * sizeof *t->hints : 0);
 }

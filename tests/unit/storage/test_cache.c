@@ -54,6 +54,7 @@ static cache_stats stats(const cache *c) {
 typedef struct place {
     uint64_t pos;
     uint32_t len;
+    cache_hint hint;
 } place;
 
 static size_t random_len(rng *r) {
@@ -66,7 +67,8 @@ static size_t random_len(rng *r) {
 /* Asks for a place's value; puts it in if it is not there. */
 static void use(cache *c, place *p, uint64_t *next, rng *r) {
     slice v;
-    if (p->pos && cache_get(c, p->pos, &v)) {
+    bool hinted = rng_below(r, 2);
+    if (p->pos && (hinted ? cache_get_hinted(c, p->pos, &p->hint, &v) : cache_get(c, p->pos, &v))) {
         assert_int_equal(v.len, p->len);
         assert_value(p->pos, v);
         return;
@@ -114,8 +116,11 @@ static void test_model(void **state) {
             use(c, p, &next, &r);
         } else if (what < 97 && p->pos) {
             slice v;
+            bool had = cache_get(c, p->pos, &v);
+            assert_true(cache_get_hinted(c, p->pos, &p->hint, &v) == had);
             cache_drop(c, p->pos);
-            assert_false(cache_get(c, p->pos, &v));
+            cache_hint_prefetch(c, &p->hint, 100);
+            assert_false(cache_get_hinted(c, p->pos, &p->hint, &v));
             p->pos = 0;
         } else if (p->pos) {
             slice v;
