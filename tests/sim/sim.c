@@ -125,6 +125,8 @@ static void choose_style(sim *s) {
                                            SIM_ONE_ERROR, SIM_ERRORS,   SIM_FULL,  SIM_NO_SPACE,
                                            SIM_FLIPS,     SIM_ONE_ERROR};
     y->profile = profiles[rng_below(r, sizeof profiles / sizeof *profiles)];
+    /* tables need room for their flush and for being rewritten */
+    if (s->kind->collects && y->profile == SIM_CLEAN && rng_below(r, 4) == 0) y->profile = SIM_FULL;
     bool full = y->profile == SIM_FULL || y->profile == SIM_NO_SPACE;
     if (full && !s->kind->minds_room) y->profile = SIM_ONE_ERROR;
     y->keys = ONE_OF(r, 3, 10, 30, 100, 400);

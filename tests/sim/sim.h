@@ -15,13 +15,14 @@
 
 #include <setjmp.h>
 
-#define SIM_DIR      "/sim"
-#define SIM_DBS      4
-#define SIM_MAPS     3
-#define SIM_LOW_ROOM (2200 << 10) /* bytes: two of the largest segments */
-#define SIM_RECENT   80           /* lines of trace that are kept for a failure's report */
-#define SIM_LINE     200
-#define SIM_MESSAGE  400
+#define SIM_DIR        "/sim"
+#define SIM_DBS        4
+#define SIM_MAPS       3
+#define SIM_LOW_ROOM   (2200 << 10) /* bytes: two of the largest segments */
+#define SIM_LEAST_ROOM (600 << 10)  /* with so much beside two segments, writes go on */
+#define SIM_RECENT     80           /* lines of trace that are kept for a failure's report */
+#define SIM_LINE       200
+#define SIM_MESSAGE    400
 /* Bytes on the disk of an engine without data: a few segments of at most 256 KiB, and small files.
  */
 #define SIM_EMPTY_MAX (4u << 20)
@@ -90,7 +91,8 @@ typedef struct sim_totals {
     uint64_t children, failed_calls, refused, flips, pendings, errors, lost_batches, calls;
     uint64_t deletes_refused; /* for want of room */
     uint64_t flushes, compactions, moves, waits, disturbed;
-    uint64_t depth; /* the deepest level that had a table */
+    uint64_t full, rooms; /* rounds on a small disk; of them, that saw room come back by deletes */
+    uint64_t depth;       /* the deepest level that had a table */
 } sim_totals;
 
 struct sim {
@@ -199,6 +201,8 @@ void sim_count_work(const sim *s);
 void sim_command(sim *s);
 /* A batch that flushes all databases. */
 void sim_flush_all(sim *s);
+/* Puts a value that does not pack, under a name of that number. False if there is no room. */
+bool sim_fill(sim *s, unsigned i);
 /* Batches that delete every key of every database. */
 void sim_delete_all(sim *s);
 /* Deletes what is due, as the keyspace would. */

@@ -333,6 +333,27 @@ static engine_result write_command(sim *s) {
     return run_batch(s, deletes, bound);
 }
 
+bool sim_fill(sim *s, unsigned i) {
+    char name[32];
+    static char value[20000];
+    slice key = slice_of(name, (size_t)snprintf(name, sizeof name, "fill:%u", i));
+    size_t n = 1 + rng_below(&s->chance, sizeof value);
+    for (size_t k = 0; k + 8 <= n; k += 8)
+        put_u64(value + k, rng_next(&s->chance));
+    entry ent = {.type = 1, .expire = ENGINE_NO_EXPIRE, .value = slice_of(value, n)};
+    if (!status_ok(engine_room(s->e, n + 1000))) return false;
+    log_pos before = engine_log_end(s->e);
+    engine_begin(s->e);
+    engine_begin(s->model);
+    engine_result r = sim_agree(s, "fill", key, engine_put(s->e, 0, key, &ent),
+                                engine_put(s->model, 0, key, &ent));
+    if (r == ENGINE_OK)
+        commit_both(s);
+    else
+        abort_both(s, before);
+    return r == ENGINE_OK;
+}
+
 /* Lets the world go on until the engine says that a read can be tried again. */
 static void await_ready(sim *s) {
     sim_total.pendings++;

@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/log/settings.h"
 
 /* ---- promises -----------------------------------------------------------------------------------
  */
@@ -250,7 +251,9 @@ static void arm_life(sim *s) {
     case SIM_NO_SPACE: k->space_permille = 1 + (unsigned)rng_below(&s->chance, 200); break;
     case SIM_FULL:
         k->limit = simfs_used(s->fs) + (64 << 10) * (1 + rng_below(&s->chance, 8));
+        if (sim_permille(s, 300)) k->limit += (64 << 10) * rng_below(&s->chance, 64);
         s->low_us = s->now_us; /* it is little from the beginning */
+        sim_total.full++;
         break;
     default: break;
     }
@@ -310,6 +313,64 @@ static void expect_room(sim *s) {
     if (!status_ok(st)) sim_fail(s, "the disk has room again, the engine does not: %s", st.msg);
 }
 
+/* Has the model no key? */
+static bool is_empty(const sim *s) {
+    uint64_t keys = 0;
+    for (uint32_t db = 0; db < SIM_DBS; db++) {
+        engine_db_stats st;
+        engine_db_stats_of(s->model, db, &st);
+        keys += st.keys;
+    }
+    return keys == 0;
+}
+
+/* Bytes that the others have left of a small disk. */
+static uint64_t room_of(const sim *s) {
+    uint64_t limit = simfs_knobs_of(s->fs)->limit, used = simfs_used(s->fs);
+    return used < limit ? limit - used : 0;
+}
+
+/* Writes until the disk is full, with more or less time for children and workers. */
+static void fill_up(sim *s) {
+    bool hurry = sim_permille(s, 500);
+    for (unsigned i = 0; i < 300 && !simfs_stopped(s->fs); i++) {
+        if (!sim_fill(s, i)) break;
+        if (sim_permille(s, 500)) engine_turn_end(s->e);
+        if (!hurry || sim_permille(s, 50)) idle(s, 1);
+    }
+    engine_turn_end(s->e);
+    sim_observe(s);
+}
+
+/* Deletes go on while the disk is full; when all data has gone, at once or key by key, writes go on
+ * too, as soon as workers, children and cron have had their turns: if there is enough for the
+ * smallest of stores. */
+static void expect_room_by_deletes(sim *s) {
+    uint64_t least = 2 * (uint64_t)log_conf.segment_size + SIM_LEAST_ROOM;
+    disarm(s);
+    simchild_knobs_of(s->children)->kill_permille = 0;
+    simchild_knobs_of(s->children)->start_permille = 0;
+    bool had = room_of(s) >= least;
+    sim_say(s, "the disk stays small, everything goes");
+    if (sim_permille(s, 700)) fill_up(s);
+    bool flush = sim_permille(s, 300);
+    for (int i = 0; i < 10 && !simfs_stopped(s->fs) && !is_empty(s); i++) {
+        if (flush)
+            sim_flush_all(s);
+        else
+            sim_delete_all(s);
+        idle(s, 50);
+    }
+    idle(s, 400);
+    if (simfs_stopped(s->fs)) return;
+    if (!is_empty(s) && had) sim_fail(s, "a full disk refuses deletes");
+    if (!is_empty(s) || room_of(s) < least) return;
+    sim_total.rooms++;
+    status st = engine_room(s->e, 1000);
+    if (!status_ok(st))
+        sim_fail(s, "all is deleted, %llu bytes free: %s", (unsigned long long)room_of(s), st.msg);
+}
+
 /* All data goes, at once or key by key: so does the room it took, but for a few files. */
 static void expect_empty_disk(sim *s) {
     disarm(s);
@@ -320,9 +381,14 @@ static void expect_empty_disk(sim *s) {
         sim_delete_all(s);
     else
         sim_flush_all(s);
-    idle(s, s->kind->collects ? 900 : 150);
-    /* The active segment may be large, if the last batch was. */
-    if (simfs_stopped(s->fs) || simfs_used(s->fs) - simfs_largest(s->fs) < SIM_EMPTY_MAX) return;
+    /* The smallest of jobs take their time: as long as there is less and less, it is well. */
+    for (uint64_t before = UINT64_MAX; simfs_used(s->fs) < before;) {
+        before = simfs_used(s->fs);
+        idle(s, s->kind->collects ? 900 : 150);
+        /* The active segment may be large, if the last batch was. */
+        if (simfs_stopped(s->fs) || simfs_used(s->fs) - simfs_largest(s->fs) < SIM_EMPTY_MAX)
+            return;
+    }
     buf files = {0};
     simfs_list(s->fs, &files);
     sim_fail(s, "all data is gone, and %llu bytes are on the disk: %.*s",
@@ -341,6 +407,8 @@ static void live(sim *s, uint64_t *promise) {
     sim_observe(s);
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) sim_verify_now(s);
     bool full = s->style.profile == SIM_FULL || s->style.profile == SIM_NO_SPACE;
+    if (!simfs_stopped(s->fs) && s->style.profile == SIM_FULL && !s->failed && sim_permille(s, 400))
+        expect_room_by_deletes(s);
     if (!simfs_stopped(s->fs) && full && sim_permille(s, 500)) expect_room(s);
     if (!simfs_stopped(s->fs) && s->style.profile == SIM_CLEAN && s->kind->minds_room &&
         sim_permille(s, 50))

@@ -144,6 +144,8 @@ static void print_totals(const sim_totals *t, uint64_t seconds) {
                {"compactions", t->compactions},
                {"trivial moves", t->moves},
                {"waits of writes", t->waits},
+               {"rounds on a small disk", t->full},
+               {"where deletes made room", t->rooms},
                {"steps of iterators with changes between", t->disturbed},
                {"deepest level", t->depth},
                {"seconds", seconds}};
