@@ -1,4 +1,4 @@
-/* compact_pick: targets of levels, and which tables are taken: P1 to P4 of compact_pick.c, looked
+/* compact_pick: targets of levels, and which tables are taken: P1 to P5 of compact_pick.c, looked
  * at from outside over versions that are made up, and that it all comes to an end. */
 #include "base/mem.h"
 #include "engine/lsm/bounds.h"
@@ -230,6 +230,86 @@ static void test_level0_is_waited_for(void **state) {
     version_release(v);
 }
 
+/* With little room jobs are smaller: fewer tables of level 0, and if there is no room even for the
+ * oldest with what it meets, the level below is emptied first. */
+static void test_room(void **state) {
+    (void)state;
+    pick out;
+    pick_conf c = conf;
+    version *v = version_empty();
+    for (unsigned i = 0; i < 10; i++)
+        add(&v, 6, i * 100, i * 100 + 99, 60 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 8; i++)
+        add(&v, 5, i * 100, i * 100 + 99, 4 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 8; i++)
+        add(&v, 0, 0, 999, 8 * MIB, 1000, 0);
+    assert_true(pick_next(v, &c, NULL, 0, false, &out));
+    assert_true(out.nfrom == 8 && out.n == 16);
+    pick_free(&out);
+    c.room = 70 * MIB; /* half of them, and all of level 5 */
+    assert_true(pick_next(v, &c, NULL, 0, false, &out));
+    assert_true(out.from == 0 && out.nfrom == 4 && out.bytes == 64 * MIB);
+    assert_ptr_equal(out.in[0], v->level[0].tables[4]);
+    pick_free(&out);
+    c.room = 40 * MIB; /* the oldest alone */
+    assert_true(pick_next(v, &c, NULL, 0, false, &out));
+    assert_true(out.from == 0 && out.nfrom == 1 && out.n == 9);
+    pick_free(&out);
+    c.room = 39 * MIB; /* nothing: a table of level 5 would need 64 */
+    assert_false(pick_next(v, &c, NULL, 0, false, &out));
+    c.tight = c.hopeful = true;
+    assert_false(pick_next(v, &c, NULL, 0, true, &out));
+    version_release(v);
+}
+
+/* Level 0 has no room: tables of the level below it go further down, until it has. */
+static void test_room_is_made_below(void **state) {
+    (void)state;
+    pick out;
+    pick_conf c = conf;
+    version *v = version_empty();
+    for (unsigned i = 0; i < 80; i++)
+        add(&v, 6, i * 10, i * 10 + 9, 7 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 8; i++)
+        add(&v, 5, i * 100, i * 100 + 99, 5 * MIB, 1000, 0);
+    for (unsigned i = 0; i < 4; i++)
+        add(&v, 0, 0, 999, 8 * MIB, 1000, 0);
+    c.room = 47 * MIB;
+    assert_false(pick_next(v, &c, NULL, 0, false, &out)); /* 48 or 75 */
+    for (unsigned i = 0; i < 7; i++)
+        add(&v, 6, 1000 + i * 10, 1009 + i * 10, 6 * MIB, 1000, 0);
+    add(&v, 5, 1000, 1099, 5 * MIB, 1000, 0);
+    assert_true(pick_next(v, &c, NULL, 0, false, &out)); /* 47 */
+    assert_true(out.from == 5 && out.to == 6 && out.nfrom == 1 && out.n == 8);
+    pick_free(&out);
+    version_release(v);
+}
+
+/* Little room: whatever has tombstones goes down, and of what these hide it is hoped that nothing
+ * is written. */
+static void test_room_of_tombstones(void **state) {
+    (void)state;
+    pick out;
+    pick_conf c = conf;
+    version *v = version_empty();
+    for (unsigned i = 0; i < 10; i++)
+        add(&v, 6, i * 100, i * 100 + 99, 60 * MIB, 1000, 0);
+    add(&v, 5, 0, 99, MIB, 600, 100);
+    assert_false(pick_next(v, &c, NULL, 0, true, &out));
+    c.tight = true;
+    assert_true(pick_next(v, &c, NULL, 0, true, &out));
+    assert_true(out.why == PICK_TOMBSTONES && out.from == 5 && out.n == 2);
+    pick_free(&out);
+    c.room = 55 * MIB; /* 1,400 entries would be written, of 1,600 in 61 MiB */
+    assert_false(pick_next(v, &c, NULL, 0, true, &out));
+    c.hopeful = true;
+    assert_true(pick_next(v, &c, NULL, 0, true, &out));
+    pick_free(&out);
+    c.room = 50 * MIB;
+    assert_false(pick_next(v, &c, NULL, 0, true, &out));
+    version_release(v);
+}
+
 /* ---- all of it, at random
  * ------------------------------------------------------------------------
  */
@@ -245,6 +325,7 @@ typedef struct world {
     uint32_t n;
     rng r;
     uint64_t moved_bytes;
+    pick_conf conf;
 } world;
 
 /* P2, P3, P4 and the inputs' own order, by looking at every table. */
@@ -256,6 +337,7 @@ static void check_pick(const world *w, const pick *p) {
         assert_int_equal(t->level, i < p->nfrom ? p->from : p->to);
         assert_true(slice_cmp(p->smallest, t->smallest) <= 0 && slice_cmp(t->limit, p->limit) <= 0);
     }
+    if (w->conf.room && !p->move) assert_true(p->bytes <= w->conf.room); /* P5 */
     for (unsigned l = p->from + 1u; l < p->to; l++)
         assert_int_equal(w->v->level[l].n, 0);
     const version *v = w->v;
@@ -336,7 +418,7 @@ static void start(world *w, bool quiet) {
     while (w->n < 3) {
         for (uint32_t i = 0; i < w->n; i++)
             running[i] = &w->jobs[i].p;
-        if (!pick_next(w->v, &conf, running, w->n, quiet, &p)) return;
+        if (!pick_next(w->v, &w->conf, running, w->n, quiet, &p)) return;
         check_pick(w, &p);
         for (uint32_t i = 0; i < p.n; i++)
             p.in[i]->busy = true;
@@ -344,36 +426,54 @@ static void start(world *w, bool quiet) {
     }
 }
 
-static void test_random(void **state) {
-    (void)state;
-    world w = {.v = version_empty()};
-    unit_seed(&w.r);
+/* A store grows, and then nobody writes. */
+static void grow_and_rest(world *w) {
     for (int round = 0; round < unit_rounds(600); round++) {
-        unsigned lo = (unsigned)rng_below(&w.r, 9000), hi = lo + (unsigned)rng_below(&w.r, 1000);
-        uint64_t entries = 1000, tombstones = rng_below(&w.r, 4) ? rng_below(&w.r, 300) : 900;
-        add(&w.v, 0, rng_below(&w.r, 3) ? 0 : lo, rng_below(&w.r, 3) ? 9999 : hi,
-            MIB + rng_below(&w.r, 16 * MIB), entries, tombstones);
-        if (rng_below(&w.r, 3) == 0) start(&w, rng_below(&w.r, 10) == 0);
-        while (w.n > 0 && rng_below(&w.r, 3))
-            finish(&w, rng_below(&w.r, w.n));
+        unsigned lo = (unsigned)rng_below(&w->r, 9000), hi = lo + (unsigned)rng_below(&w->r, 1000);
+        uint64_t entries = 1000, tombstones = rng_below(&w->r, 4) ? rng_below(&w->r, 300) : 900;
+        add(&w->v, 0, rng_below(&w->r, 3) ? 0 : lo, rng_below(&w->r, 3) ? 9999 : hi,
+            MIB + rng_below(&w->r, 16 * MIB), entries, tombstones);
+        if (rng_below(&w->r, 3) == 0) start(w, rng_below(&w->r, 10) == 0);
+        while (w->n > 0 && rng_below(&w->r, 3))
+            finish(w, rng_below(&w->r, w->n));
     }
     /* nobody writes: it comes to an end, and little is above the last level */
     int steps = 0;
-    for (start(&w, true); w.n > 0; start(&w, true)) {
-        finish(&w, rng_below(&w.r, w.n));
+    for (start(w, true); w->n > 0; start(w, true)) {
+        finish(w, rng_below(&w->r, w->n));
         assert_true(++steps < 2000);
     }
+}
+
+/* However little room jobs have, level 0 goes down: here about a twentieth of the store. */
+static void test_random_with_little_room(void **state) {
+    (void)state;
+    world w = {.v = version_empty(), .conf = conf};
+    unit_seed(&w.r);
+    w.conf.room = 256 * MIB;
+    w.conf.tight = true;
+    grow_and_rest(&w);
+    assert_int_equal(w.v->level[0].n, 0);
+    version_release(w.v);
+}
+
+static void test_random(void **state) {
+    (void)state;
+    world w = {.v = version_empty(), .conf = conf};
+    unit_seed(&w.r);
+    grow_and_rest(&w);
     assert_true(pick_amplification(w.v) <= 1.1);
     /* all down: one level is left */
     pick_asked a = {.on = true, .last = numbers};
     pick p;
+    int steps = 0;
     while (pick_step(w.v, &conf, NULL, 0, &a, numbers, &p)) {
         check_pick(&w, &p);
         for (uint32_t i = 0; i < p.n; i++)
             p.in[i]->busy = true;
         w.jobs[w.n++].p = p;
         finish(&w, 0);
-        assert_true(++steps < 4000);
+        assert_true(++steps < 2000);
     }
     assert_false(a.on);
     for (unsigned l = 0; l + 1 < LSM_LEVELS; l++)
@@ -393,6 +493,10 @@ int main(void) {
         cmocka_unit_test(test_tombstones),
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_level0_is_waited_for),
+        cmocka_unit_test(test_room),
+        cmocka_unit_test(test_room_is_made_below),
+        cmocka_unit_test(test_room_of_tombstones),
+        cmocka_unit_test(test_random_with_little_room),
         cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
