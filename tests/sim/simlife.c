@@ -307,6 +307,7 @@ static void idle(sim *s, int tenths) {
 static void expect_room(sim *s) {
     disarm(s);
     simfs_knobs_of(s->fs)->limit = 0;
+    *simchild_knobs_of(s->children) = (simchild_knobs){0};
     sim_say(s, "room again");
     idle(s, 150);
     status st = engine_room(s->e, 1000);

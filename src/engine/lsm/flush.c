@@ -246,6 +246,7 @@ void flush_end(lsm *e) {
         status s = meta_wait(&e->meta, f->job.gen);
         if (!status_ok(s)) log_warning("Installing a flush: %s", s.msg);
         flush_advance(e);
+        e->jobs->undecided = e->jobs->flush != NULL;
     }
     if (e->jobs->flush) forget(e);
     CHECK(!e->jobs->flush);
@@ -285,6 +286,8 @@ static status flush_here(lsm *e, memtable *m) {
 /* The log is durable first; memtables go oldest first. */
 status lsm_flush_now(lsm *e) {
     CHECK(!e->batch.open && !e->jobs->flush && e->jobs->closing);
+    if (e->jobs->undecided)
+        return status_make(ST_NO_SPACE, "the manifest has no room for what was flushed");
     TRY(chain_sync_all(&e->log));
     lsm_freeze(e, chain_log_end(&e->log));
     while (e->nfrozen)
