@@ -162,6 +162,12 @@ void *mem_realloc(void *p, size_t n) {
     return q;
 }
 
+/* By doubling, so that n appends one by one cost O(n). */
+void *mem_more(void *p, uint32_t *cap, uint32_t first, size_t size) {
+    *cap = *cap ? *cap * 2 : first;
+    return mem_realloc(p, *cap * size);
+}
+
 /* NULL is fine. */
 void mem_free(void *p) {
     if (!p) return;

@@ -12,6 +12,9 @@
 void *mem_alloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *mem_zalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *mem_realloc(void *p, size_t n) __attribute__((returns_nonnull));
+/* An array of twice as many elements, at least `first`; *cap is how many it has room for. */
+void *mem_more(void *p, uint32_t *cap, uint32_t first, size_t size)
+    __attribute__((returns_nonnull));
 void mem_free(void *p);
 void *mem_dup(const void *p, size_t n) __attribute__((malloc, returns_nonnull));
 char *mem_strdup(const char *s) __attribute__((malloc, returns_nonnull));

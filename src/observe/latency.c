@@ -80,8 +80,8 @@ void latency_event(void *ctx, const char *name, uint64_t us) {
     add_sample(t, clock_wall_us() / 1000000, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
 }
 
-/* CMD_AGAIN is not the end of a command, which waits for the disk then: it is reported once, when it
- * is done. */
+/* CMD_AGAIN is not the end of a command, which waits for the disk then: it is reported once, when
+ * it is done. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)ctx;
     if (threshold_ms == 0 || r == CMD_AGAIN || (c->row->flags & CMD_SKIP_SLOWLOG)) return;

@@ -29,6 +29,7 @@ static status check_table(checker *c, const manifest_table *m) {
     if (!found.unreadable && !found.lost) return STATUS_OK;
     r->bad_tables = mem_realloc(r->bad_tables, (r->nbad_tables + 1) * sizeof *r->bad_tables);
     r->bad_tables[r->nbad_tables++] = m->number;
+    CHECK(r->nbad_tables <= r->state.tables.n);
     return STATUS_OK;
 }
 

@@ -13,6 +13,7 @@
 log_pos table_ahead_part(const table *t, slice key) {
     CHECK(t->path);
     ptrdiff_t i = table_part_for(t, key);
+    CHECK(i < (ptrdiff_t)table_partitions(t));
     return i < 0 ? 0 : table_pos(t->number, table_part_extent(t, (size_t)i).at);
 }
 

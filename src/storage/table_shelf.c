@@ -11,6 +11,7 @@
 /* Into the list, as the first. */
 static void link_first(table_shelf *s, table *t) {
     CHECK(!t->before && !t->behind && t->file);
+    CHECK((s->open == 0) == (s->first == NULL));
     t->behind = s->first;
     if (s->first)
         s->first->before = t;
@@ -35,6 +36,7 @@ void table_shelf_out(table *t) {
         s->last = t->before;
     t->before = t->behind = NULL;
     s->open--;
+    CHECK((s->open == 0) == (s->first == NULL) && (s->open == 0) == (s->last == NULL));
 }
 
 /* Its file was just opened. */
@@ -45,6 +47,7 @@ void table_shelf_in(table *t) {
     link_first(s, t);
     while (s->open > s->limit)
         table_park(s->last);
+    CHECK(s->open <= s->limit);
 }
 
 /* It is about to be read. */

@@ -17,10 +17,8 @@
 undo *batch_undo(bitcask *e) {
     CHECK(e->log.open);
     batch *b = &e->batch;
-    if (__builtin_expect(b->n == b->cap, 0)) {
-        b->cap = b->cap ? b->cap * 2 : 64;
-        b->undo = mem_realloc(b->undo, b->cap * sizeof *b->undo);
-    }
+    if (__builtin_expect(b->n == b->cap, 0))
+        b->undo = mem_more(b->undo, &b->cap, 64, sizeof *b->undo);
     CHECK(b->n < b->cap);
     return &b->undo[b->n++];
 }

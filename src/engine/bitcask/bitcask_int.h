@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/bitcask/batch.h"
 #include "engine/bitcask/bitcask.h"
+#include "engine/log/pack.h"
 #include "storage/cache.h"
 
 /* A merge, or the making of hints (merge.c, hint_job.c). */
@@ -26,7 +27,7 @@ typedef struct ahead {
 
 typedef struct bitcask_stats {
     uint64_t reads, read_bytes, tail_reads;
-    uint64_t compressed_in, compressed_out;
+    pack_stats packed;
     uint64_t merges, merge_failures, merge_read, merge_written, last_merge_ms, last_fork_us;
     uint64_t hints, hint_failures;
     uint64_t recovery_ms, recovery_records, recovery_hints, recovery_logs, recovery_cut;

@@ -9,7 +9,6 @@
 #include "base/log.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/entries.h"
-#include "storage/compress.h"
 
 /* As the setting is now; entries made under another one stay as they are. */
 bool value_is_inline(slice plain) {
@@ -24,38 +23,14 @@ log_pos value_depends(const bitcask *e, uint16_t slot, uint32_t offset, uint32_t
     return s->merged ? 0 : seg_pos(s, offset) + size;
 }
 
-/* Incompressible values are stored plain, and cost one attempt. */
+/* An inline value is in the entry too, as it is, and the record had better be so as well. */
 void value_pack(bitcask *e, slice plain, record *r) {
-    CHECK(plain.len <= RECORD_VALUE_MAX);
-    r->value = plain;
-    r->plain_len = plain.len;
-    if (log_conf.compression == LOG_PLAIN) return;
-    if (plain.len < (size_t)log_conf.compression_min || value_is_inline(plain)) return;
-    e->stats.compressed_in += plain.len;
-    slice packed;
-    if (compress_value(plain, &e->packed, &packed)) {
-        r->value = packed;
-        r->flags |= RECORD_LZ4;
-    }
-    CHECK(r->value.len <= plain.len);
-    e->stats.compressed_out += r->value.len;
+    pack_value(plain, value_is_inline(plain), &e->packed, &e->stats.packed, r);
 }
 
 /* Values just written are likely to be read, and are here already. */
 void value_written(bitcask *e, log_pos pos, slice plain, bool is_inline) {
     if (!is_inline) cache_put(e->values, pos, plain);
-}
-
-/* The record's value as it was given: slices live in the record or in e->plain. */
-static status unpack(bitcask *e, const record *r, slice *out) {
-    CHECK(r->kind == RECORD_PUT || r->kind == RECORD_MAP_PUT);
-    *out = r->value;
-    if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
-    buf_clear(&e->plain);
-    TRY(compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, &e->plain));
-    CHECK(e->plain.len == r->plain_len);
-    *out = buf_slice(&e->plain);
-    return STATUS_OK;
 }
 
 /* Is it the record that the index means? */
@@ -109,7 +84,7 @@ engine_result value_read(bitcask *e, const value_want *w, slice *out) {
     if (cache_get(e->values, pos, out)) return ENGINE_OK;
     bool in_tail = read_tail(e, w, &r);
     status s = in_tail ? STATUS_OK : read_segment(e, w, &r);
-    if (status_ok(s)) s = unpack(e, &r, out);
+    if (status_ok(s)) s = pack_undo(&r, &e->plain, out);
     if (!status_ok(s)) return bc_error(e, s);
     /* places in the open batch may yet change their meaning */
     if (!in_tail || !e->log.open) cache_put(e->values, pos, *out);

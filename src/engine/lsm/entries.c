@@ -13,7 +13,6 @@
  * to where its cell is made before anything is looked for. */
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/ops.h"
-#include "storage/compress.h"
 
 /* Bytes in a table, or in the log, that no version of this engine has written. */
 engine_result lsm_damaged(lsm *e, const char *what) {
@@ -118,21 +117,9 @@ engine_result lsm_look(lsm *e, lkey key, bool empty, btree_spot *spot, found *f)
     return empty ? ENGINE_ABSENT : lsm_find_below(e, key, f);
 }
 
-/* Incompressible values are logged plain, and cost one attempt. */
+/* A value that is inline in its entry's cell is not compressed: its block will be. */
 void lsm_pack(lsm *e, slice plain, record *r) {
-    slice packed;
-    CHECK(plain.len <= RECORD_VALUE_MAX);
-    r->value = plain;
-    r->plain_len = plain.len;
-    if (plain.len <= LSM_INLINE_MAX || plain.len < (size_t)log_conf.compression_min) return;
-    if (log_conf.compression == LOG_PLAIN) return;
-    e->stats.compressed_in += plain.len;
-    if (compress_value(plain, &e->packed, &packed)) {
-        r->value = packed;
-        r->flags |= RECORD_LZ4;
-    }
-    CHECK(r->value.len <= plain.len);
-    e->stats.compressed_out += r->value.len;
+    pack_value(plain, plain.len <= LSM_INLINE_MAX, &e->packed, &e->stats.packed, r);
 }
 
 /* Cells, totals and due pairs; all of it undoable, none of it can fail. */

@@ -4,6 +4,7 @@
 #define STAVE_ENGINE_LSM_LSM_INT_H
 
 #include "engine/log/chain.h"
+#include "engine/log/pack.h"
 #include "engine/log/retire.h"
 #include "engine/lsm/batch.h"
 #include "engine/lsm/ends.h"
@@ -24,7 +25,7 @@ typedef struct lpdb {
 typedef struct lsm_stats {
     uint64_t reads, table_reads, memtable_hits;
     uint64_t filter_negative, filter_false; /* tables spared; tables looked into for nothing */
-    uint64_t compressed_in, compressed_out;
+    pack_stats packed;
     uint64_t flushes, flush_failures, flush_bytes, last_flush_ms;
     uint64_t compactions, compaction_failures, compaction_read, compaction_written;
     uint64_t trivial_moves, tables_dropped_whole, last_fork_us;

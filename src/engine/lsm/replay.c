@@ -9,24 +9,12 @@
  * The log is checksummed, so what does not fit is a defect of this program or of another: it is
  * reported as damage, and nothing is made of it. */
 #include "engine/lsm/lsm_int.h"
-#include "storage/compress.h"
 
 /* What a record that can't be is. */
 static status misfit(const lsm *e, const record *r, log_pos pos, const char *what) {
     CHECK(what);
     return status_make(ST_CORRUPT, "%s: log file %u, offset %u: %s: %s", e->dir, log_pos_file(pos),
                        log_pos_offset(pos), record_kind_name(r->kind), what);
-}
-
-/* The value as it was given; slices live in the record or in e->packed. */
-static status unpack(lsm *e, const record *r, slice *out) {
-    *out = r->value;
-    if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
-    CHECK(r->kind == RECORD_PUT || r->kind == RECORD_MAP_PUT);
-    buf_clear(&e->packed);
-    TRY(compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, &e->packed));
-    *out = buf_slice(&e->packed);
-    return STATUS_OK;
 }
 
 /* Fills in what was there before; e->key has the MAIN key. Only the expire time has to be looked
@@ -67,7 +55,7 @@ static status replay_main(lsm *e, lpdb *d, const record *r, log_pos pos) {
     TRY(look_back(e, r, pos, k, &c));
     if (!c.had && !c.has) return misfit(e, r, pos, "nothing is deleted");
     if (c.has) {
-        TRY(unpack(e, r, &value));
+        TRY(pack_undo(r, &e->packed, &value));
         now = (main_cell){.type = r->type & 15,
                           .hint = r->type >> 4,
                           .expire = r->expire,
@@ -99,7 +87,7 @@ static status replay_element(lsm *e, lpdb *d, const record *r, log_pos pos) {
         return misfit(e, r, pos, "the element is there, or is not");
     if (!had && !has) return misfit(e, r, pos, "nothing is deleted");
     if (has) {
-        TRY(unpack(e, r, &value));
+        TRY(pack_undo(r, &e->packed, &value));
         cell_put_sub(lsm_cell_value(&e->cell), r->expire, value);
         lsm_cell_put_at(e, &spot, k.bytes, pos + r->size, &e->cell, had);
     } else {

@@ -10,9 +10,10 @@
  *   the rest    the block cache, less what open tables hold in memory
  *
  * So the cache gives way where somebody writes, a memtable ahead, and gets the room back when
- * nobody has for a while; what the allocator still holds of memtables goes back to the system before
- * that. If the process is too large all the same, the cache gives way (engine_relieve) in steps of a
- * part of it, and gets it back when a while has passed. No key is ever evicted for memory's sake. */
+ * nobody has for a while; what the allocator still holds of memtables goes back to the system
+ * before that. If the process is too large all the same, the cache gives way (engine_relieve) in
+ * steps of a part of it, and gets it back when a while has passed. No key is ever evicted for
+ * memory's sake. */
 #include "base/mem.h"
 #include "engine/lsm/jobs.h"
 #include "engine/lsm/ops.h"

@@ -1,0 +1,38 @@
+/* pack: one way in which both engines give values to the log and take them back, so that a file of
+ * either can be read by the same tools, and a value survives a change of engine. */
+#include "engine/log/pack.h"
+
+#include "base/log.h"
+#include "engine/log/settings.h"
+#include "storage/compress.h"
+
+/* A value shorter than compression-min-size seldom becomes so much smaller that it is worth the
+ * time of its reads. */
+void pack_value(slice plain, bool small, buf *scratch, pack_stats *stats, record *r) {
+    slice packed;
+    CHECK(plain.len <= RECORD_VALUE_MAX && !(r->flags & RECORD_LZ4));
+    r->value = plain;
+    r->plain_len = plain.len;
+    if (small || log_conf.compression == LOG_PLAIN) return;
+    if (plain.len < (size_t)log_conf.compression_min) return;
+    stats->in += plain.len;
+    if (compress_value(plain, scratch, &packed)) {
+        r->value = packed;
+        r->flags |= RECORD_LZ4;
+    }
+    CHECK(r->value.len <= plain.len);
+    stats->out += r->value.len;
+}
+
+/* The length it must come to is the record's, so a damaged one can't ask for more memory than the
+ * largest value there may be. */
+status pack_undo(const record *r, buf *scratch, slice *out) {
+    CHECK(r->kind == RECORD_PUT || r->kind == RECORD_MAP_PUT);
+    *out = r->value;
+    if (!(r->flags & RECORD_LZ4)) return STATUS_OK;
+    buf_clear(scratch);
+    TRY(compress_undo(r->value, r->plain_len, RECORD_VALUE_MAX, scratch));
+    CHECK(scratch->len == r->plain_len);
+    *out = buf_slice(scratch);
+    return STATUS_OK;
+}
