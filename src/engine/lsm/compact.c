@@ -205,8 +205,7 @@ static void begin(lsm *e, const pick *p) {
         commit(c);
         return;
     }
-    c->job.spec = job_spec(e, lsm_table_size(e));
-    c->job.spec.level = p->to;
+    c->job.spec = job_spec(e, p->to, lsm_table_size(e));
     c->job.total = p->bytes;
     c->job.child.run = compact_child_run;
     c->job.child.urgent = in_a_hurry(e, p);

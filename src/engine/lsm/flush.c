@@ -123,7 +123,7 @@ static flush_job *begin(lsm *e, memtable *m) {
     f->m = m;
     m->flushing = true;
     f->v = version_keep(e->current);
-    f->job.spec = job_spec(e, (uint64_t)lsm_limit.flush_table);
+    f->job.spec = job_spec(e, 0, (uint64_t)lsm_limit.flush_table);
     f->job.total = memtable_entries(m);
     f->job.child.run = flush_child_run;
     f->job.child.urgent = true; /* memory waits for it, and soon writers do */

@@ -25,13 +25,23 @@ const char *job_step_name(job_step s) {
     return names[s];
 }
 
+/* Is a table of that level compressed? Above the deepest level it will soon be written again, and
+ * is a tenth of all: there compressing costs more time than all else of a job. */
+static bool is_packed(const lsm *e, unsigned level) {
+    CHECK(level < LSM_LEVELS);
+    if (log_conf.compression != LOG_LZ4) return false;
+    return e->log.no_space || level == LSM_LEVELS - 1 ||
+           (level > 0 && !e->current->level[level + 1].n);
+}
+
 /* How tables are written: settings as they are now. */
-output_spec job_spec(lsm *e, uint64_t limit) {
+output_spec job_spec(lsm *e, unsigned level, uint64_t limit) {
     CHECK(limit > 0);
     return (output_spec){.e = e,
                          .options = {.block_size = (uint32_t)lsm_conf.block_size,
                                      .bloom_bits = (unsigned)lsm_conf.bloom_bits,
-                                     .lz4 = log_conf.compression == LOG_LZ4},
+                                     .lz4 = is_packed(e, level)},
+                         .level = level,
                          .limit = limit};
 }
 

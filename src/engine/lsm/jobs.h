@@ -102,8 +102,8 @@ void job_drop_dead(lsm *e);
 void job_drop_advance(lsm *e);
 /* Holds t nothing but dead databases? */
 bool table_is_dead(const lsm *e, const table_ref *t);
-/* How a compaction's child writes. */
-output_spec job_spec(lsm *e, uint64_t limit);
+/* How a child writes tables of that level. */
+output_spec job_spec(lsm *e, unsigned level, uint64_t limit);
 
 /* ---- flush.c ------------------------------------------------------------------------------------
  */

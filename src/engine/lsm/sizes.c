@@ -4,8 +4,8 @@
  * are parts of what it could hold. The block cache has its own. With a budget (maxmemory):
  *
  *   an eighth   a memtable, at most; there may be three of them, and writes stop before there are
- *               more (pace.c). Room is kept for those there are and the next; for two at least
- *   an eighth   and 8 MiB are kept off: the process itself, clients, the log's tail, what the
+ *               more (pace.c). Room is kept for those there are and the next
+ *   an eighth   and 12 MiB are kept off: the process itself, clients, the log's tail, what the
  *               allocator and fragments take; together not more than a half
  *   the rest    the block cache, less what open tables hold in memory
  *
@@ -26,7 +26,7 @@
 #define TABLE_PARTS    256
 #define TABLE_LEAST    (16u << 10)
 #define KEPT_PART      8
-#define KEPT_ALWAYS    (8 * MIB)
+#define KEPT_ALWAYS    (12 * MIB)
 #define CACHE_LEAST    (1 * MIB) /* with a budget */
 #define STEPS          8         /* in which the cache gives way */
 #define QUIET_US       (60 * 1000000ull)
@@ -63,7 +63,7 @@ static uint64_t less(uint64_t a, uint64_t b) {
     return rest;
 }
 
-/* Room for memtables: those there are, and another, within the bounds. */
+/* Room for memtables: those there are, and another. */
 static uint64_t memtables_room(const lsm *e) {
     uint64_t size = lsm_memtable_size(e), room = size;
     for (const memtable *m = e->active; m; m = m->older)
@@ -71,7 +71,6 @@ static uint64_t memtables_room(const lsm *e) {
     for (const memtable *m = e->dying; m; m = m->older)
         room += memtable_bytes(m);
     CHECK(room >= size);
-    if (room < 2 * size) return 2 * size;
     return room < BUDGET_MEMTABLES * size ? room : BUDGET_MEMTABLES * size;
 }
 

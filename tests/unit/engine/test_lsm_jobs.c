@@ -382,7 +382,7 @@ static void test_budget(void **state) {
         engine_budget(k->e, mib << 20);
         uint64_t mem = kit_info(k, "memtable_size"), blocks = kit_info(k, "cache_limit");
         assert_true(mem <= (64 << 20) && blocks >= (1 << 20));
-        if (mib >= 16) assert_true(2 * mem + blocks <= (mib << 20) * 7 / 8 + (1 << 20));
+        if (mib >= 16) assert_true(mem + blocks <= (mib << 20) * 7 / 8 + (1 << 20));
         if (mib >= 128) assert_true(blocks >= (mib << 20) / 4);
     }
     engine_budget(k->e, 0);
