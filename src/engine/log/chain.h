@@ -119,8 +119,9 @@ struct chain {
     logfile *active, *next;
     logfile *sync_head; /* the first one with bytes that no fsync covers */
     chain_prepare prepare;
-    bool no_space;   /* the last attempt to make a file failed for want of space */
-    bool on_reserve; /* the log is in a file of the reserve: deletes only */
+    bool no_space;    /* the last attempt to make a file failed for want of space */
+    bool on_reserve;  /* the log is in a file of the reserve: deletes only */
+    bool can_reserve; /* such a file can be had, if deletes need it */
     log_pos released;
     log_pos writeback_from;
     uint64_t unsynced; /* bytes written since the last fsync began */

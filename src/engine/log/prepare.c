@@ -11,7 +11,8 @@
  * The reserve: a file is made only while the file system has room for two, so that on a disk that
  * others fill, or that is too small, merges have room to give some back. When the active file is
  * nearly used up, by deletes, which alone are let in then, one file is made from the reserve; as
- * long as the log is in such a one, nothing but deletes is let in. */
+ * long as the log is in such a one, nothing but deletes is let in. Deletes that come faster than it
+ * is made wait for it (chain_wait_next). */
 #include "engine/log/chain.h"
 
 #define RETRY_US 1000000
@@ -61,6 +62,7 @@ static void make_failed(chain *c, status s) {
     retire_item name = {.number = p->f->number, .kinds = RETIRE_KIND(c->kind)};
     log_warning("Making file %u of the log: %s", name.number, s.msg);
     if (s.code == ST_NO_SPACE) c->no_space = true;
+    c->can_reserve = false;
     c->calls->drop(c->ctx, p->f);
     p->f = NULL;
     p->step = PREP_NONE;
@@ -103,6 +105,7 @@ static status prepare_start(chain *c) {
     bool spare = has_space(c, 1);
     if (!spare && !(last && has_space(c, 0))) {
         c->no_space = true;
+        c->can_reserve = has_space(c, 0);
         p->retry_us = chain_now_us(c) + RETRY_US;
         return status_make(ST_NO_SPACE, "No space left on device for another file of the log");
     }

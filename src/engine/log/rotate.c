@@ -99,8 +99,9 @@ status chain_append(chain *c, record *r, log_pos *at) {
 status chain_room(const chain *c, size_t bytes) {
     if (chain_is_dead(c)) return c->failure;
     uint64_t left = logwrite_left(c->tail), need = bytes + RECORD_OVERHEAD_MAX;
-    bool coming = !c->no_space && !c->meta->full; /* the next file is there, or on its way */
-    if (bytes == 0 && (left >= need || c->next || coming)) return STATUS_OK;
+    bool coming = !c->no_space && !c->meta->full;        /* the next file is there, or on its way */
+    bool can_wait = c->next || coming || c->can_reserve; /* chain_append makes a file */
+    if (bytes == 0 && (left >= need || can_wait)) return STATUS_OK;
     if (bytes > 0 && !c->on_reserve && (left >= need + chain_reserve(c) || coming))
         return STATUS_OK;
     return status_make(ST_NO_SPACE, "No space left on device for the log in %s", c->meta->dir);
