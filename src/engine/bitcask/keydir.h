@@ -110,14 +110,6 @@ arena_ref keydir_random(const keydir *k, rng *r);
 /* Bytes of this keydir's entries, pages and nodes. What the arena really takes is arena_bytes(). */
 uint64_t keydir_bytes(const keydir *k);
 
-typedef struct keydir_stats {
-    uint64_t pages, page_bytes, page_slots; /* slots: room in all pages */
-    uint64_t nodes, node_bytes;
-    uint64_t entry_bytes; /* of entries that the keydir holds, rounding included */
-    unsigned depth;       /* nodes from the root to the deepest page */
-} keydir_stats;
-/* Walks everything. */
-void keydir_stats_of(const keydir *k, keydir_stats *out);
 /* Walks everything and aborts on a broken invariant. */
 void keydir_check(const keydir *k);
 

@@ -94,39 +94,13 @@ uint64_t keydir_scan(const keydir *k, uint64_t from, size_t want,
     return 0;
 }
 
-/* ---- statistics and the check -----------------------------------------------------------------
+/* ---- the check ---------------------------------------------------------------------------------
  */
-
-/* Adds what is below r. */
-static void add_stats(const keydir *k, arena_ref r, unsigned level, keydir_stats *out) {
-    const head *h = keydir_object(k, r);
-    if (h->kind == KIND_PAGE) {
-        const page *p = keydir_object(k, r);
-        out->pages++;
-        out->page_bytes += arena_size(k->shared->arena, r);
-        out->page_slots += p->cap;
-        if (level > out->depth) out->depth = level;
-        for (unsigned i = 0; i < p->count; i++)
-            out->entry_bytes += arena_size(k->shared->arena, slot_ref(p, i));
-        return;
-    }
-    const node *n = keydir_object(k, r);
-    out->nodes++;
-    out->node_bytes += arena_size(k->shared->arena, r);
-    for (unsigned i = 0; i < 1u << n->bits; i++)
-        if (n->child[i] && (i == 0 || n->child[i] != n->child[i - 1]))
-            add_stats(k, n->child[i], level + 1, out);
-}
-
-/* For tests and benchmarks: INFO is content with keydir_bytes(). */
-void keydir_stats_of(const keydir *k, keydir_stats *out) {
-    *out = (keydir_stats){0};
-    if (k->root) add_stats(k, k->root, 0, out);
-}
 
 /* What the check has counted. */
 typedef struct tally {
     uint64_t count, expires;
+    uint64_t objects; /* pages, nodes and entries */
     uint64_t slots[SLOTS];
 } tally;
 
@@ -151,6 +125,7 @@ static void check_page(const keydir *k, arena_ref r, uint64_t low, tally *sum) {
         sum->slots[entry_token(k, slot_ref(p, i)) >> TOKEN_HASH_BITS]++;
     }
     sum->count += p->count;
+    sum->objects += 1u + p->count;
 }
 
 /* Checks what is below r, a child of a node whose range begins at `low`. */
@@ -180,6 +155,7 @@ static void check_below(const keydir *k, arena_ref r, uint64_t low, tally *sum) 
         i += span;
     }
     CHECK(any > 0); /* T3 */
+    sum->objects++;
 }
 
 /* Everything that can be known without the engine: K1 to K3, T1 to T3, then the heap itself. */
@@ -192,6 +168,9 @@ void keydir_check(const keydir *k) {
     CHECK(sum->count == k->count && sum->expires == k->expires);
     for (unsigned slot = 0; k->slots && slot < SLOTS; slot++)
         CHECK(sum->slots[slot] == keydir_slot_count(k, slot));
+    /* there may be more: what was taken out stays until nobody can want it back */
+    CHECK(arena_heap_objects(k->heap) >= sum->objects);
+    CHECK(arena_heap_chunks(k->heap) * ARENA_CHUNK >= arena_heap_used(k->heap));
     mem_free(sum);
     arena_check(k->heap);
 }

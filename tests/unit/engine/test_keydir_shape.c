@@ -23,6 +23,41 @@ static void end(keydir *k) {
     arena_free(shared.arena);
 }
 
+/* What a keydir is made of. */
+typedef struct shape {
+    uint64_t pages, page_bytes, page_slots; /* slots: room in all pages */
+    uint64_t nodes, node_bytes;
+    uint64_t entry_bytes; /* of entries that the keydir holds, rounding included */
+    unsigned depth;       /* nodes from the root to the deepest page */
+} shape;
+
+/* Adds what is below r. */
+static void add_stats(const keydir *k, arena_ref r, unsigned level, shape *out) {
+    const head *h = keydir_object(k, r);
+    if (h->kind == KIND_PAGE) {
+        const page *p = keydir_object(k, r);
+        out->pages++;
+        out->page_bytes += arena_size(k->shared->arena, r);
+        out->page_slots += p->cap;
+        if (level > out->depth) out->depth = level;
+        for (unsigned i = 0; i < p->count; i++)
+            out->entry_bytes += arena_size(k->shared->arena, slot_ref(p, i));
+        return;
+    }
+    const node *n = keydir_object(k, r);
+    out->nodes++;
+    out->node_bytes += arena_size(k->shared->arena, r);
+    for (unsigned i = 0; i < 1u << n->bits; i++)
+        if (n->child[i] && (i == 0 || n->child[i] != n->child[i - 1]))
+            add_stats(k, n->child[i], level + 1, out);
+}
+
+/* Walks everything. */
+static void stats_of(const keydir *k, shape *out) {
+    *out = (shape){0};
+    if (k->root) add_stats(k, k->root, 0, out);
+}
+
 /* A key of 16 bytes. */
 static slice numbered(uint64_t i) {
     static char text[32];
@@ -126,8 +161,8 @@ static void test_memory(void **state) {
         double all = (double)arena_bytes(shared.arena) / (double)i - 16;
         if (used > 22.8 || all > 24) fail_msg("%.2f, %.2f bytes a key beyond the key", used, all);
     }
-    keydir_stats s;
-    keydir_stats_of(k, &s);
+    shape s;
+    stats_of(k, &s);
     print_message("%llu keys: pages %.2f, nodes %.2f, entries %.2f, all %.2f bytes each\n",
                   (unsigned long long)n, (double)s.page_bytes / (double)n,
                   (double)s.node_bytes / (double)n, (double)s.entry_bytes / (double)n,
@@ -151,8 +186,8 @@ static void test_shrinking(void **state) {
         del(k, numbered(at));
         if (left != 50000 && left != 5000 && left != 500) continue;
         keydir_check(k);
-        keydir_stats s;
-        keydir_stats_of(k, &s);
+        shape s;
+        stats_of(k, &s);
         if ((double)(s.page_bytes + s.node_bytes) > 16 * (double)left)
             fail_msg("%llu keys in %llu bytes of pages and %llu of nodes", (unsigned long long)left,
                      (unsigned long long)s.page_bytes, (unsigned long long)s.node_bytes);
@@ -170,14 +205,14 @@ static void test_order_does_not_matter(void **state) {
     keydir *k = begin();
     for (uint64_t i = 0; i < N; i++)
         put(k, numbered(i));
-    keydir_stats first, second;
-    keydir_stats_of(k, &first);
+    shape first, second;
+    stats_of(k, &first);
     keydir *sorted = keydir_new(&shared);
     keydir_iter it;
     keydir_seek(k, 0, &it);
     for (arena_ref r; (r = keydir_next(&it, NULL)) != ARENA_NONE;)
         put(sorted, kdent_key(keydir_at(&shared, r)));
-    keydir_stats_of(sorted, &second);
+    stats_of(sorted, &second);
     assert_int_equal(keydir_count(sorted), N);
     assert_int_equal(first.pages, second.pages);
     assert_int_equal(first.nodes, second.nodes);
