@@ -343,6 +343,7 @@ static bool may_stay(const cache *c, const segment *s) {
         bytes = item_bytes(state & ITEM_LEN);
         if (!(state & ITEM_DEAD) && item_judged(state) != ITEM_DEAD) left += bytes;
     }
+    CHECK(left <= s->used);
     return left >= s->used - s->used / 8;
 }
 
@@ -360,6 +361,7 @@ static void stay(cache *c, segment *s) {
             item_set(p, item_pos(p), judged);
         }
         at += item_bytes(state & ITEM_LEN);
+        CHECK(at <= s->used);
     }
 }
 

@@ -90,6 +90,7 @@ static void put_index(slice block, buf *out) {
         buf_clear(&key);
         buf_append_slice(&key, prefix);
         buf_append_slice(&key, rest);
+        CHECK(key.len == prefix.len + rest.len);
         if (cell.len >= TABLE_EXTENT_CELL) {
             table_extent e = table_extent_of(cell);
             buf_printf(out, "block at %u, %u bytes, from key ", e.at, e.size);

@@ -31,6 +31,7 @@ static void put_op(buf *out, enum manifest_op op, const char *payload, size_t n)
     char *p = buf_reserve(out, 1 + VARINT_MAX + n), *start = p;
     *p++ = (char)op;
     p = put_varint(p, n);
+    CHECK((size_t)(p - start) <= 1 + VARINT_MAX);
     if (n) memcpy(p, payload, n);
     out->len += (size_t)(p - start) + n;
 }
@@ -42,6 +43,7 @@ static void put_numbers(buf *out, enum manifest_op op, const uint64_t *v, int n)
     CHECK(n > 0 && n <= 4);
     for (int i = 0; i < n; i++)
         p = put_varint(p, v[i]);
+    CHECK((size_t)(p - text) <= sizeof text);
     put_op(out, op, text, (size_t)(p - text));
 }
 
@@ -56,6 +58,7 @@ void edit_create(manifest_edit *e, const char *engine, uint64_t store_id, hash_k
     memcpy(p, engine, n);
     p = put_u64(put_u64(put_u64(p + n, store_id), key.k0), key.k1);
     *p++ = cluster;
+    CHECK((size_t)(p - payload) <= sizeof payload);
     put_op(&e->ops, MANIFEST_CREATE, payload, (size_t)(p - payload));
 }
 
@@ -87,6 +90,7 @@ void edit_replace(manifest_edit *e, uint32_t first, uint32_t last, const manifes
     p = put_varint(put_varint(put_varint(p, first), last), n);
     for (size_t i = 0; i < n; i++)
         p = put_varint(put_varint(p, outputs[i].number), outputs[i].length);
+    CHECK((size_t)(p - start) <= (3 + 2 * n) * VARINT_MAX);
     put_op(&e->ops, MANIFEST_REPLACE, start, (size_t)(p - start));
     buf_free(&payload);
 }
@@ -121,6 +125,7 @@ void edit_map(manifest_edit *e, log_pos at, const manifest_map *map, size_t n) {
     p = put_varint(put_u64(p, at), n);
     for (size_t i = 0; i < n; i++)
         p = put_varint(put_varint(p, map[i].db), map[i].pdb);
+    CHECK((size_t)(p - start) <= 8 + (1 + 2 * n) * VARINT_MAX);
     put_op(&e->ops, MANIFEST_MAP, start, (size_t)(p - start));
     buf_free(&payload);
 }

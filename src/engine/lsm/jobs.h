@@ -57,9 +57,9 @@ struct lsm_jobs {
     uint64_t flush_after_us, compact_after_us; /* none is started before: after a failure */
     status_code flush_failed;                  /* why the last flush did; ST_OK: it did not */
     char flush_error[STATUS_MSG_MAX];
-    bool undecided; /* at an end: the edit of a flush waits for room in the manifest, and may come to
-                       be yet. Its memtable must not be flushed once more */
-    uint64_t room_us;   /* a flush has waited for room since then; 0: none does */
+    bool undecided;   /* at an end: the edit of a flush waits for room in the manifest, and may come
+                         to   be yet. Its memtable must not be flushed once more */
+    uint64_t room_us; /* a flush has waited for room since then; 0: none does */
     uint64_t hurry_us;  /* when a memtable was last frozen for its tombstones' sake */
     bool careful;       /* a compaction has found less room than was counted on */
     buf spare;          /* u32 each: names that nobody uses, PENDING once */
