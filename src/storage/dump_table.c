@@ -107,9 +107,9 @@ static void put_props(const table_props *p, buf *out) {
     CHECK(p->partitions <= p->blocks);
     buf_printf(out, "%u blocks of about %u bytes%s, %u partitions, index at %u\n", p->blocks,
                p->block_size, p->lz4 ? ", LZ4" : "", p->partitions, p->top_at);
-    buf_printf(out, "%llu entries, %llu tombstones, %llu drops, %llu plain bytes\n",
+    buf_printf(out, "%llu entries, %llu tombstones, %llu hidden by drops, %llu plain bytes\n",
                (unsigned long long)p->entries, (unsigned long long)p->tombstones,
-               (unsigned long long)p->drops, (unsigned long long)p->plain_bytes);
+               (unsigned long long)p->hidden, (unsigned long long)p->plain_bytes);
     buf_printf(out, "filters of %u bits a key over %llu keys\n", p->bloom_bits,
                (unsigned long long)p->filter_keys);
 }

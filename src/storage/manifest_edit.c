@@ -273,10 +273,10 @@ static bool print_table(slice in, buf *out) {
     CHECK(in.len == 0 || in.data);
     manifest_table t;
     if (!manifest_table_decode(in, &t)) return false;
-    buf_printf(out, " %u level %u recency %llu length %u entries %llu tombstones %llu drops %llu",
+    buf_printf(out, " %u level %u recency %llu length %u entries %llu tombstones %llu hidden %llu",
                t.number, t.level, (unsigned long long)t.recency, t.length,
                (unsigned long long)t.entries, (unsigned long long)t.tombstones,
-               (unsigned long long)t.drops);
+               (unsigned long long)t.hidden);
     buf_printf(out, " plain %llu from ", (unsigned long long)t.plain_bytes);
     lines_quote(out, t.smallest, PRINTED_MAX);
     buf_printf(out, " below ");

@@ -139,7 +139,7 @@ static bool same_table(const manifest_table *a, const manifest_table *b) {
     CHECK(a->number > 0 && b->number > 0);
     return a->number == b->number && a->length == b->length && a->level == b->level &&
            a->recency == b->recency && a->entries == b->entries && a->tombstones == b->tombstones &&
-           a->drops == b->drops && a->plain_bytes == b->plain_bytes &&
+           a->hidden == b->hidden && a->plain_bytes == b->plain_bytes &&
            slice_eq(a->smallest, b->smallest) && slice_eq(a->limit, b->limit);
 }
 
@@ -256,7 +256,7 @@ void manifest_table_encode(const manifest_table *t, buf *out) {
     CHECK(t->number > 0 && t->level < MANIFEST_LEVELS);
     CHECK(t->smallest.len <= MANIFEST_BOUND_MAX && t->limit.len <= MANIFEST_BOUND_MAX);
     const uint64_t fields[] = {t->number,  t->level,      t->recency, t->length,
-                               t->entries, t->tombstones, t->drops,   t->plain_bytes};
+                               t->entries, t->tombstones, t->hidden,  t->plain_bytes};
     char *start = buf_reserve(out, 10 * VARINT_MAX + t->smallest.len + t->limit.len), *p = start;
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
         p = put_varint(p, fields[i]);
@@ -275,12 +275,12 @@ bool manifest_table_decode(slice in, manifest_table *out) {
     if (!get_varint32(&in, &t.number) || !get_varint32(&in, &t.level) ||
         !get_varint(&in, &t.recency) || !get_varint32(&in, &t.length) ||
         !get_varint(&in, &t.entries) || !get_varint(&in, &t.tombstones) ||
-        !get_varint(&in, &t.drops) || !get_varint(&in, &t.plain_bytes) ||
+        !get_varint(&in, &t.hidden) || !get_varint(&in, &t.plain_bytes) ||
         !get_varbytes(&in, &t.smallest) || !get_varbytes(&in, &t.limit) || in.len)
         return false;
     *out = t;
     return t.number > 0 && t.level < MANIFEST_LEVELS && t.length > FILE_HEADER && t.entries > 0 &&
-           t.tombstones <= t.entries && t.drops <= t.entries - t.tombstones &&
+           t.tombstones <= t.entries && (t.hidden == 0 || t.tombstones < t.entries) &&
            t.smallest.len <= MANIFEST_BOUND_MAX && t.limit.len <= MANIFEST_BOUND_MAX &&
            slice_cmp(t.smallest, t.limit) < 0;
 }

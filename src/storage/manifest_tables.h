@@ -15,8 +15,8 @@ typedef struct manifest_table {
     uint32_t number;
     uint32_t length; /* of the file */
     uint32_t level;
-    uint64_t recency; /* the engine's: greater is newer */
-    uint64_t entries, tombstones, drops;
+    uint64_t recency;                     /* the engine's: greater is newer */
+    uint64_t entries, tombstones, hidden; /* as table_summary has them */
     uint64_t plain_bytes;
     slice smallest; /* <= each of its keys */
     slice limit;    /* > each of its keys; greater than smallest */
@@ -46,7 +46,7 @@ void manifest_tables_put(manifest_tables *t, const manifest_table *table);
 /* REQUIRES: it is listed. */
 void manifest_tables_remove(manifest_tables *t, uint32_t number);
 
-/* The payload of TABLE_ADD: varints number, level, recency, length, entries, tombstones, drops,
+/* The payload of TABLE_ADD: varints number, level, recency, length, entries, tombstones, hidden,
  * plain bytes; then both bounds, each a varint length and the bytes. Decoding gives slices over
  * `in`; false if a field is malformed or can't be. */
 void manifest_table_encode(const manifest_table *t, buf *out);

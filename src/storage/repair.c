@@ -374,7 +374,7 @@ static void replace_table(repair *r, const manifest_table *from, uint32_t number
     t.length = got->length;
     t.entries = got->entries;
     t.tombstones = got->tombstones;
-    t.drops = got->drops;
+    t.hidden = got->hidden;
     t.plain_bytes = got->plain_bytes;
     manifest_tables_remove(&r->state.tables, from->number);
     drop(r, from->number);

@@ -24,6 +24,9 @@
 
 /* The first byte of a cell. On disk: never renumber. */
 enum table_tag { TABLE_TOMBSTONE = 0, TABLE_DROP = 1, TABLE_PRESENT = 2, TABLE_TAGS = 3 };
+/* How many keys a drop hides, for all that its writer knew: a varint behind the tag; 1 without. 0:
+ * the cell is no drop. */
+uint64_t table_hidden_by(slice cell);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
@@ -36,9 +39,10 @@ typedef struct table_options {
 typedef struct table_summary {
     uint32_t length; /* of the file: goes to the manifest */
     uint32_t blocks, partitions;
-    uint64_t entries, tombstones, drops; /* the latter two are among the entries */
-    uint64_t plain_bytes;                /* of all keys and cells */
-    buf first, last;                     /* keys; empty if there are no entries. The caller's */
+    uint64_t entries, tombstones; /* the latter are among the former; so are drops */
+    uint64_t hidden;              /* keys that its drops hide: table_hidden_by() of each */
+    uint64_t plain_bytes;         /* of all keys and cells */
+    buf first, last;              /* keys; empty if there are no entries. The caller's */
 } table_summary;
 
 typedef struct table_writer table_writer;

@@ -59,7 +59,7 @@ static void check_entry(walk *w, uint32_t at) {
     CHECK(cell.len > 0);
     f->entries++;
     f->tombstones += tag == TABLE_TOMBSTONE;
-    f->drops += tag == TABLE_DROP;
+    f->hidden += table_hidden_by(cell);
     f->plain_bytes += key.len + cell.len;
     if (tag >= TABLE_TAGS) problem(w, "%s: block at %u: a cell of no kind", w->path, at);
     uint64_t hash = w->rules->filter_hash ? w->rules->filter_hash(w->rules->ctx, key) : 0;
@@ -157,11 +157,11 @@ static void check_counts(walk *w) {
     compare(w, "blocks", f->blocks, p->blocks);
     compare(w, "entries", f->entries, p->entries);
     compare(w, "tombstones", f->tombstones, p->tombstones);
-    compare(w, "drops", f->drops, p->drops);
+    compare(w, "what drops hide", f->hidden, p->hidden);
     compare(w, "plain bytes", f->plain_bytes, p->plain_bytes);
     compare(w, "entries, by the manifest,", f->entries, m->entries);
     compare(w, "tombstones, by the manifest,", f->tombstones, m->tombstones);
-    compare(w, "drops, by the manifest,", f->drops, m->drops);
+    compare(w, "what drops hide, by the manifest,", f->hidden, m->hidden);
     compare(w, "plain bytes, by the manifest,", f->plain_bytes, m->plain_bytes);
 }
 

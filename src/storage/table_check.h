@@ -20,7 +20,7 @@ typedef struct table_found {
     bool unreadable;   /* its header, properties or top index: nothing of it is used by a server */
     uint32_t lost;     /* partitions and data blocks that can't be read */
     uint64_t problems; /* all of these included */
-    uint64_t blocks, entries, tombstones, drops, plain_bytes;
+    uint64_t blocks, entries, tombstones, hidden, plain_bytes;
 } table_found;
 
 /* Reads every block, in order. Not ok only if the disk fails. */

@@ -19,7 +19,7 @@ void table_props_encode(char out[TABLE_PROPS_SIZE], const table_props *t) {
     *p++ = (char)t->bloom_bits;
     *p++ = (char)t->lz4;
     memset(p, 0, 6);
-    p = put_u64(put_u64(put_u64(p + 6, t->entries), t->tombstones), t->drops);
+    p = put_u64(put_u64(put_u64(p + 6, t->entries), t->tombstones), t->hidden);
     p = put_u64(put_u64(p, t->plain_bytes), t->filter_keys);
     CHECK(p == out + TABLE_PROPS_SIZE);
 }
@@ -38,7 +38,7 @@ bool table_props_decode(slice body, uint32_t length, table_props *t) {
     t->lz4 = (uint8_t)p[17];
     t->entries = load_u64(p + 24);
     t->tombstones = load_u64(p + 32);
-    t->drops = load_u64(p + 40);
+    t->hidden = load_u64(p + 40);
     t->plain_bytes = load_u64(p + 48);
     t->filter_keys = load_u64(p + 56);
     bool zeros = (load_u64(p + 16) >> 16) == 0;
@@ -46,7 +46,7 @@ bool table_props_decode(slice body, uint32_t length, table_props *t) {
     return zeros && t->top_at >= FILE_HEADER && t->top_at <= TABLE_PROPS_AT(length) &&
            t->partitions <= t->blocks && t->blocks <= t->entries && t->lz4 <= 1 &&
            t->bloom_bits <= FILTER_BITS_MAX && t->filter_keys <= t->entries &&
-           t->tombstones <= t->entries && t->drops <= t->entries - t->tombstones &&
+           t->tombstones <= t->entries && (t->hidden == 0 || t->tombstones < t->entries) &&
            empty == (t->partitions == 0) && empty == (t->blocks == 0) && empty == (t->entries == 0);
 }
 

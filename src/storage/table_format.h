@@ -37,7 +37,7 @@ typedef struct table_props {
     uint32_t blocks, partitions;
     uint32_t block_size;
     uint8_t bloom_bits, lz4;
-    uint64_t entries, tombstones, drops, plain_bytes, filter_keys;
+    uint64_t entries, tombstones, hidden, plain_bytes, filter_keys;
 } table_props;
 
 void table_props_encode(char out[TABLE_PROPS_SIZE], const table_props *p);

@@ -353,7 +353,7 @@ static status load_table(table *t) {
                                .partitions = p->partitions,
                                .entries = p->entries,
                                .tombstones = p->tombstones,
-                               .drops = p->drops,
+                               .hidden = p->hidden,
                                .plain_bytes = p->plain_bytes};
     TRY(load_top(t));
     return check_top(t);

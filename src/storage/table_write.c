@@ -15,6 +15,8 @@
 #include "storage/compress.h"
 #include "storage/outfile.h"
 
+#define HIDDEN_MAX ((uint64_t)1 << 40) /* keys that one drop counts for */
+
 struct table_writer {
     outfile out;
     table_options o;
@@ -144,6 +146,16 @@ static void separate(table_writer *w, slice key) {
     buf_append(&w->separator, key.data, w->props.entries ? same + 1 : key.len);
 }
 
+/* No more than could ever be: sums must not overflow. */
+uint64_t table_hidden_by(slice cell) {
+    CHECK(cell.len > 0);
+    if ((unsigned char)cell.data[0] != TABLE_DROP) return 0;
+    slice rest = slice_skip(cell, 1);
+    uint64_t n = 1;
+    if (rest.len && (!get_varint(&rest, &n) || n == 0 || n > HIDDEN_MAX)) return 1;
+    return n;
+}
+
 /* What table_add relies on, and what it counts. */
 static void count(table_writer *w, slice key, slice cell) {
     CHECK(key.len <= TABLE_KEY_MAX && cell.len > 0 && cell.len <= TABLE_CELL_MAX);
@@ -152,7 +164,7 @@ static void count(table_writer *w, slice key, slice cell) {
     if (w->props.entries == 0) buf_append_slice(&w->first, key);
     w->props.entries++;
     w->props.tombstones += tag == TABLE_TOMBSTONE;
-    w->props.drops += tag == TABLE_DROP;
+    w->props.hidden += table_hidden_by(cell);
     w->props.plain_bytes += key.len + cell.len;
 }
 
@@ -220,7 +232,7 @@ status table_finish(table_writer *w, table_summary *out) {
                                .partitions = p->partitions,
                                .entries = p->entries,
                                .tombstones = p->tombstones,
-                               .drops = p->drops,
+                               .hidden = p->hidden,
                                .plain_bytes = p->plain_bytes,
                                .first = w->first,
                                .last = w->last};

@@ -91,7 +91,7 @@ static table_ref *make_table(runs *x, const run *u, size_t first, size_t last, u
                         .recency = 1000 - x->n,
                         .entries = s.entries,
                         .tombstones = s.tombstones,
-                        .drops = s.drops,
+                        .hidden = s.hidden,
                         .plain_bytes = s.plain_bytes,
                         .smallest = buf_slice(&s.first),
                         .limit = buf_slice(&limit)};

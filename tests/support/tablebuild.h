@@ -13,7 +13,7 @@ typedef struct table_entry {
 typedef struct table_entries {
     table_entry *v; /* ascending */
     size_t n;
-    uint64_t tombstones, drops, plain;
+    uint64_t tombstones, hidden, plain;
 } table_entries;
 
 /* About n entries of one of a few kinds of keys, as the seed says. large: some keys and cells are

@@ -318,10 +318,12 @@ void quiet_cron(lsm *e) {
     uint64_t bytes = memtable_bytes(m), tables = version_bytes(e->current), entries = 0;
     CHECK(!e->batch.open);
     if (!quiet_is(e) || tables == 0 || chain_is_dead(&e->log)) return;
-    if (bytes < lsm_memtable_size(e) / SMALL_PART) return;
     for (unsigned l = 0; l < LSM_LEVELS; l++)
         entries += e->current->level[l].entries;
-    if (bytes >= tables / QUIET_PART || m->tombstones >= entries / QUIET_PART) lsm_switch(e);
+    bool hides = m->hidden > 0 && m->hidden >= entries / QUIET_PART;
+    if (bytes < lsm_memtable_size(e) / SMALL_PART && !hides) return;
+    hides = hides || m->tombstones >= entries / QUIET_PART;
+    if (bytes >= tables / QUIET_PART || hides) lsm_switch(e);
 }
 
 /* ---- from outside

@@ -167,7 +167,7 @@ static bool can_move(const pick *p, const version *v) {
     CHECK(p->n >= p->nfrom);
     if (p->n > p->nfrom || p->from == p->to || !is_disjoint(p)) return false;
     for (uint32_t i = 0; i < p->nfrom; i++)
-        tombstones += p->in[i]->tombstones + p->in[i]->drops;
+        tombstones += p->in[i]->tombstones + p->in[i]->hidden;
     return tombstones == 0 || version_below_overlaps(v, p->to, p->smallest, p->limit);
 }
 
@@ -178,7 +178,7 @@ static bool has_room(const pick *p, const pick_conf *c) {
     if (c->room == 0 || p->move || p->bytes <= c->room) return true;
     for (uint32_t i = 0; i < p->n; i++) {
         entries += p->in[i]->entries;
-        hiding += p->in[i]->tombstones + p->in[i]->drops;
+        hiding += p->in[i]->tombstones + p->in[i]->hidden;
     }
     if (!c->hopeful || entries == 0) return false;
     return hiding * 2 >= entries || p->bytes / entries * (entries - 2 * hiding) <= c->room;
@@ -302,7 +302,7 @@ static uint32_t best_of(const version *v, unsigned l, uint64_t room) {
         uint64_t met;
         if (t->busy || !met_below(v, l, i, &met) || t->length + met > room) continue;
         double gain = (double)t->length;
-        if (t->entries) gain += 2 * gain * (double)(t->tombstones + t->drops) / (double)t->entries;
+        if (t->entries) gain += 2 * gain * (double)(t->tombstones + t->hidden) / (double)t->entries;
         double cost = (double)met / gain;
         if (best != UINT32_MAX && cost >= least) continue;
         best = i;
@@ -378,8 +378,8 @@ static bool pick_by_size(const version *v, const pick_conf *c, const level_plan 
 /* Is t a table that should go down for its tombstones' sake? In level 0 they will soon be on their
  * way, if anybody writes: only where reads stumble over them there is a hurry. */
 static bool is_mostly_tombstones(const table_ref *t, bool quiet) {
-    uint64_t tombstones = t->tombstones + t->drops;
-    CHECK(tombstones <= t->entries);
+    uint64_t tombstones = t->tombstones + t->hidden;
+    CHECK(t->tombstones <= t->entries);
     if (t->busy || tombstones == 0) return false;
     if (tombstones * 2 >= t->entries && (t->level > 0 || quiet)) return true;
     return t->skipped >= SKIPPED_LEAST && t->skipped >= SKIPPED_TIMES * tombstones;
@@ -393,7 +393,7 @@ static bool pick_by_tombstones(const version *v, const pick_conf *c, const level
         bool full = quiet && (c->tight || v->level[l].tombstones * 4 >= v->level[l].entries);
         for (uint32_t i = 0; i < v->level[l].n; i++) {
             const table_ref *t = v->level[l].tables[i];
-            bool some = !t->busy && t->tombstones + t->drops > 0;
+            bool some = !t->busy && t->tombstones + t->hidden > 0;
             if (!is_mostly_tombstones(t, quiet) && !(full && some)) continue;
             CHECK(v->level[l].tombstones > 0);
             if (l == 0) {

@@ -75,11 +75,15 @@ engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any)
     return ENGINE_OK;
 }
 
-/* Its elements stay where they are, in the memtable too, and are read by nobody. */
+/* Its elements stay where they are, in the memtable too, and are read by nobody. How many they are
+ * is in the drop, so that a compaction knows what it is worth. */
 void lsm_coll_drop(lsm *e, const lpdb *d, uint64_t coll, log_pos pos) {
+    uint64_t counts[ENGINE_MAPS], n = 1; /* if they can't be read: compaction is the later for it */
     CHECK(coll > 0);
-    if (e->counted == coll) e->counted = 0;
+    if (lsm_counts(e, d, coll, counts) == ENGINE_OK) n = total(counts);
+    e->counted = 0;
+    e->active->hidden += n;
     lsm_cell_del(e, lkey_coll(&e->key2, d->number, coll).bytes, pos);
-    cell_put_tag(lsm_cell_value(&e->small), CELL_DROP);
+    cell_put_drop(lsm_cell_value(&e->small), n);
     lsm_cell_put(e, lkey_drop(&e->key2, d->number, coll).bytes, pos, &e->small, true);
 }

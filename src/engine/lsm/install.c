@@ -253,7 +253,7 @@ void job_edit(lsm_job *j) {
                                                            .recency = t->recency,
                                                            .entries = t->entries,
                                                            .tombstones = t->tombstones,
-                                                           .drops = t->drops,
+                                                           .hidden = t->hidden,
                                                            .plain_bytes = t->plain,
                                                            .smallest = t->smallest,
                                                            .limit = t->limit});

@@ -197,6 +197,13 @@ void cell_put_tag(buf *out, enum cell_tag tag) {
     buf_append_char(out, (char)tag);
 }
 
+/* storage/table.h reads the number. */
+void cell_put_drop(buf *out, uint64_t elements) {
+    char n[VARINT_MAX];
+    cell_put_tag(out, CELL_DROP);
+    buf_append(out, n, (size_t)(put_varint(n, elements) - n));
+}
+
 /* At CELL_ACCESS, wherever the cell is, are the three bytes of access state. */
 void cell_put_main(buf *out, const main_cell *c) {
     CHECK(c->type < ENGINE_TYPES && c->hint < 16 && c->expire >= 0);

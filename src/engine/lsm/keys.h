@@ -98,6 +98,8 @@ void cell_set_access(char *access_bytes, uint32_t access);
 /* Each appends a cell, its tag included. */
 void cell_put_tag(buf *out, enum cell_tag tag);
 void cell_put_main(buf *out, const main_cell *c);
+/* A drop, of a collection with so many elements. */
+void cell_put_drop(buf *out, uint64_t elements);
 void cell_put_val(buf *out, slice value);
 void cell_put_sub(buf *out, int64_t expire, slice value);
 void cell_put_counts(buf *out, const uint64_t counts[ENGINE_MAPS]);

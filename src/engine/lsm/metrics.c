@@ -36,7 +36,7 @@ static void emit_levels(const lsm *e, buf *out) {
     level_plan p;
     pick_plan(v, &c, &p);
     for (unsigned l = 0; l < LSM_LEVELS; l++) {
-        CHECK(v->level[l].tombstones <= v->level[l].entries);
+        CHECK(v->level[l].tombstones == 0 || v->level[l].entries > 0);
         tombstones += v->level[l].tombstones;
         entries += v->level[l].entries;
         if (v->level[l].n == 0) continue;

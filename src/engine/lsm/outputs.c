@@ -44,7 +44,7 @@ static status end(outputs *o) {
                             .level = o->spec->level,
                             .entries = t.entries,
                             .tombstones = t.tombstones,
-                            .drops = t.drops,
+                            .hidden = t.hidden,
                             .plain_bytes = t.plain_bytes,
                             .smallest = buf_slice(&o->smallest),
                             .limit = buf_slice(&o->limit)};

@@ -39,7 +39,7 @@ status table_ref_open(vfs *fs, const char *dir, uint64_t store_id, const manifes
                      .length = m->length,
                      .entries = m->entries,
                      .tombstones = m->tombstones,
-                     .drops = m->drops,
+                     .hidden = m->hidden,
                      .plain = m->plain_bytes,
                      .t = t};
     char *p = (char *)(r + 1);
@@ -182,7 +182,7 @@ static void append(version *v, unsigned level, table_ref *t) {
     v->level[level].tables[v->level[level].n++] = t;
     v->level[level].bytes += t->length;
     v->level[level].entries += t->entries;
-    v->level[level].tombstones += t->tombstones + t->drops;
+    v->level[level].tombstones += t->tombstones + t->hidden;
 }
 
 /* For qsort: V1. */
@@ -284,7 +284,7 @@ void version_check(const version *v) {
             }
             bytes += t->length;
             entries += t->entries;
-            tombstones += t->tombstones + t->drops;
+            tombstones += t->tombstones + t->hidden;
         }
         CHECK(bytes == v->level[l].bytes && entries == v->level[l].entries);
         CHECK(tombstones == v->level[l].tombstones);

@@ -22,9 +22,9 @@ typedef struct table_ref {
     bool busy;        /* input of a job under way */
     uint64_t recency; /* in level 0: later is newer */
     uint64_t length, plain;
-    uint64_t entries, tombstones, drops; /* as table_summary has them */
-    slice smallest;                      /* keys are >= this */
-    slice limit;                         /* and < that; both owned */
+    uint64_t entries, tombstones, hidden; /* as table_summary has them */
+    slice smallest;                       /* keys are >= this */
+    slice limit;                          /* and < that; both owned */
     uint64_t skipped; /* tombstones that reads had to walk over: a wish to be compacted */
     table *t;
 } table_ref;
@@ -34,7 +34,7 @@ typedef struct version {
     struct {
         table_ref **tables; /* level 0: newest first; else by smallest */
         uint32_t n;
-        uint64_t bytes, entries, tombstones; /* drops among the latter */
+        uint64_t bytes, entries, tombstones; /* what drops hide among the latter */
     } level[LSM_LEVELS];
 } version;
 

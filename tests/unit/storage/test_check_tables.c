@@ -64,7 +64,7 @@ static void build_one(store *st, manifest_edit *e, uint32_t number, unsigned lev
                         .recency = number,
                         .entries = sum.entries,
                         .tombstones = sum.tombstones,
-                        .drops = sum.drops,
+                        .hidden = sum.hidden,
                         .plain_bytes = sum.plain_bytes,
                         .smallest = buf_slice(&sum.first),
                         .limit = buf_slice(&limit)};
@@ -253,7 +253,7 @@ static void test_manifest_differs(void **state) {
     } while (0)
     EXPECT(u.entries++, "entries, by the manifest");
     EXPECT(u.tombstones++, "tombstones, by the manifest");
-    EXPECT(u.drops++, "drops, by the manifest");
+    EXPECT(u.hidden++, "what drops hide, by the manifest");
     EXPECT(u.plain_bytes++, "plain bytes, by the manifest");
     EXPECT(u.smallest = st.e.v[1].key, "lies before the manifest's bounds");
     EXPECT(u.limit = st.e.v[st.e.n - 1].key, "lies behind the manifest's bounds");

@@ -25,7 +25,7 @@ static manifest_table sample(uint32_t number) {
                             .recency = 77,
                             .entries = 10,
                             .tombstones = 3,
-                            .drops = 1,
+                            .hidden = 1,
                             .plain_bytes = 4000,
                             .smallest = SLICE("aa"),
                             .limit = SLICE("b")};
@@ -337,7 +337,7 @@ static void test_print(void **state) {
                                   "replace 1 2 1 7 500\n"
                                   "map at file 3 offset 64: 1 0 5\n"
                                   "table 9 level 2 recency 77 length 5000 entries 10 tombstones 3 "
-                                  "drops 1 plain 4000 from \"aa\" below \"b\"\n"
+                                  "hidden 1 plain 4000 from \"aa\" below \"b\"\n"
                                   "level 9 6\n"
                                   "drop 9\n"
                                   "flushed up to file 3 offset 64: pdb 2 50 keys 5 expires\n"
@@ -371,7 +371,7 @@ static void test_tables(void **state) {
     edit_flushed(&e, log_pos_of(5, 1000), NULL, 0);
     assert_string_equal(apply(&s, &e).msg, "");
     const manifest_table *is = manifest_tables_find(&s.tables, 9);
-    assert_true(is->level == 6 && is->recency == 77 && is->drops == 1 && is->plain_bytes == 4000);
+    assert_true(is->level == 6 && is->recency == 77 && is->hidden == 1 && is->plain_bytes == 4000);
     assert_true(slice_eq(is->smallest, t.smallest) && slice_eq(is->limit, t.limit));
     assert_null(manifest_tables_find(&s.tables, 8));
     assert_true(s.npending == 1 && s.pending[0] == 8 && s.ncounts == 0);

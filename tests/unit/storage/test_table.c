@@ -18,7 +18,7 @@ static uint32_t build(memfs *fs, const table_options *o, const table_entries *e)
     status st = table_build(memfs_vfs(fs), PATH, STORE, NUMBER, o, e, &s);
     assert_string_equal(st.msg, "");
     assert_int_equal(s.length, memfs_bytes(fs, PATH)->len);
-    assert_true(s.entries == e->n && s.tombstones == e->tombstones && s.drops == e->drops);
+    assert_true(s.entries == e->n && s.tombstones == e->tombstones && s.hidden == e->hidden);
     assert_true(s.plain_bytes == e->plain && s.partitions <= s.blocks && s.blocks <= s.entries);
     if (e->n) {
         assert_true(slice_eq(buf_slice(&s.first), e->v[0].key));

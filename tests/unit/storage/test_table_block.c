@@ -133,7 +133,7 @@ static void test_props(void **state) {
                               .lz4 = 1,
                               .entries = 50,
                               .tombstones = 20,
-                              .drops = 30,
+                              .hidden = 30,
                               .plain_bytes = 1000,
                               .filter_keys = 50},
                 got;
@@ -146,7 +146,7 @@ static void test_props(void **state) {
     };
     table_props_encode(p, &good_props);
     assert_true(table_props_decode(slice_of(p, sizeof p), 1000, &got));
-    assert_true(got.drops == 30 && got.filter_keys == 50 && got.top_at == 500 && got.lz4 == 1);
+    assert_true(got.hidden == 30 && got.filter_keys == 50 && got.top_at == 500 && got.lz4 == 1);
     assert_false(table_props_decode(slice_of(p, sizeof p - 1), 1000, &got));
     assert_false(table_props_decode(slice_of(p, sizeof p), 550, &got)); /* top_at behind PROPS */
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
