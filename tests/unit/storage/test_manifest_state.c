@@ -435,7 +435,7 @@ static void test_impossible_tables(void **state) {
     IMPOSSIBLE(FIELDS("\11\20\1\101\3\1\1\11", "\1a\1b")); /* level 16 */
     IMPOSSIBLE(FIELDS("\11\1\1\101\0\0\0\11", "\1a\1b"));  /* no entries */
     IMPOSSIBLE(FIELDS("\11\1\1\101\3\4\0\11", "\1a\1b"));  /* more tombstones */
-    IMPOSSIBLE(FIELDS("\11\1\1\101\3\2\2\11", "\1a\1b"));  /* or drops */
+    IMPOSSIBLE(FIELDS("\11\1\1\101\3\3\1\11", "\1a\1b"));  /* something hidden, and no drop */
     IMPOSSIBLE(FIELDS("\0\1\1\101\3\1\1\11", "\1a\1b"));   /* number 0 */
 #undef FIELDS
 #undef IMPOSSIBLE
