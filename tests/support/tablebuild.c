@@ -71,7 +71,7 @@ table_entries table_entries_random(rng *r, size_t n, bool large) {
         to->cell = random_cell(r, large);
         to->hash = table_test_hash(to->key);
         e.tombstones += to->cell.data[0] == TABLE_TOMBSTONE;
-        e.hidden += to->cell.data[0] == TABLE_DROP;
+        e.hidden += table_hidden_by(to->cell);
         e.plain += to->key.len + to->cell.len;
     }
     buf_free(&key);

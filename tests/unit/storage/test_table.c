@@ -349,11 +349,26 @@ static void test_read_failures(void **state) {
     memfs_free(fs);
 }
 
+/* A number that can't be is 1, as is none: what is counted by it is only how much there is to gain.
+ */
+static void test_hidden_by(void **state) {
+    (void)state;
+    assert_int_equal(table_hidden_by(SLICE("\0")), 0);
+    assert_int_equal(table_hidden_by(SLICE("\2\5")), 0);
+    assert_int_equal(table_hidden_by(SLICE("\1")), 1);
+    assert_int_equal(table_hidden_by(SLICE("\1\0")), 1);
+    assert_int_equal(table_hidden_by(SLICE("\1\5")), 5);
+    assert_int_equal(table_hidden_by(SLICE("\1\254\2")), 300);
+    assert_int_equal(table_hidden_by(SLICE("\1\254")), 1);
+    assert_int_equal(table_hidden_by(SLICE("\1\377\377\377\377\377\377\377\377\377\1")), 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),          cmocka_unit_test(test_filter_bits),
         cmocka_unit_test(test_every_byte),     cmocka_unit_test(test_of_something_else),
         cmocka_unit_test(test_write_failures), cmocka_unit_test(test_read_failures),
+        cmocka_unit_test(test_hidden_by),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
