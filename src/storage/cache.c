@@ -6,7 +6,7 @@
  *
  *   segment   item, item, item ...                      64 KiB to 1 MiB, by the limit
  *   item      0  u64  pos     log position
- *             8  u32  state   length of the value (low 26 bits), LEFT, LIVES, DEAD, READ
+ *             8  u32  state   length of the value (low 22 bits), LEFT, LIVES, DEAD, READ
  *            12  the value, then up to a multiple of 8
  *
  * SIEVE needs values in the order in which they came, a mark on each that is set by a read, and a
@@ -14,7 +14,7 @@
  * that is marked loses the mark and is copied to the segment `kept`, which stands just before the
  * victim, so survivors keep their place in the order; the others are dropped. A segment that was
  * read through is free; but one that is nearly full of large survivors stays where it is. An item
- * that is known to be worth more than its neighbours comes with up to three lives: so often the
+ * that is known to be worth more than its neighbours comes with up to fifteen lives: so often the
  * hand lets it be without a read since. So memory never fragments, and a value costs 12 bytes, half
  * of 8 for rounding and 13 to 26 in the table, without malloc. A copy is paid for by the read that
  * marked.
@@ -42,9 +42,9 @@
 #define SEGMENTS_MIN 8u     /* fewer are no cache: below that, nothing is kept */
 #define SEGMENTS_MAX 32767u /* what references can name */
 #define ITEM_HEAD    12u    /* bytes before the value */
-#define ITEM_LEN     ((1u << 26) - 1)
-#define ITEM_LEFT    26 /* two bits: lives since the last read */
-#define ITEM_LIVES   28 /* two bits: lives after a read */
+#define ITEM_LEN     ((1u << 22) - 1)
+#define ITEM_LEFT    22 /* four bits: lives since the last read */
+#define ITEM_LIVES   26 /* four bits: lives after a read */
 #define ITEM_DEAD    (1u << 30)
 #define ITEM_READ    (1u << 31)
 #define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
@@ -52,6 +52,8 @@
 #define STAY_ITEMS   512u        /* a segment that stays where it is has no more */
 #define PACE_ITEMS   64u         /* items looked at for one that comes in */
 #define PACE_BYTES   (64u << 10) /* and bytes copied, beside four times its own */
+
+_Static_assert(SEGMENT_MAX / 4 <= ITEM_LEN, "an item's length fits");
 
 typedef struct segment {
     char *mem; /* NULL: not mapped */
@@ -112,13 +114,13 @@ static inline uint32_t item_bytes(uint32_t len) {
 }
 /* The state of an item that was just read, or put: it has all its lives. */
 static inline uint32_t item_fresh(uint32_t state) {
-    uint32_t lives = state >> ITEM_LIVES & 3;
-    return (state & ~(3u << ITEM_LEFT)) | lives << ITEM_LEFT;
+    uint32_t lives = state >> ITEM_LIVES & CACHE_LIVES_MAX;
+    return (state & ~((uint32_t)CACHE_LIVES_MAX << ITEM_LEFT)) | lives << ITEM_LEFT;
 }
 /* What the hand leaves of it: without the mark, or with a life less; ITEM_DEAD: nothing. */
 static inline uint32_t item_judged(uint32_t state) {
     if (state & ITEM_READ) return state & ~ITEM_READ;
-    return state >> ITEM_LEFT & 3 ? state - (1u << ITEM_LEFT) : ITEM_DEAD;
+    return state >> ITEM_LEFT & CACHE_LIVES_MAX ? state - (1u << ITEM_LEFT) : ITEM_DEAD;
 }
 /* Where a reference leads; wrong after its segment was retired, so the table has none by
  * then (C2). */

@@ -46,7 +46,7 @@ void cache_put(cache *c, uint64_t pos, slice value);
  * Until they are there, no other call but cache_drop(pos), if they don't come. REQUIRES: pos is not
  * in the cache. */
 char *cache_reserve(cache *c, uint64_t pos, size_t len, unsigned lives);
-#define CACHE_LIVES_MAX 3
+#define CACHE_LIVES_MAX 15
 /* Forgets a value, if it is there. */
 void cache_drop(cache *c, uint64_t pos);
 /* The record moved: its value is found under `to` from now on. */

@@ -140,7 +140,7 @@ status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf
 bool table_keep(cache *c, uint64_t pos, unsigned type, slice body, slice *out) {
     CHECK(body.len > 0);
     bool dense = type == TABLE_DATA && block_count(body) >= DENSE_ENTRIES;
-    unsigned lives = type == TABLE_PART ? CACHE_LIVES_MAX : dense ? CACHE_LIVES_MAX - 1 : 0;
+    unsigned lives = type == TABLE_PART ? CACHE_LIVES_MAX : dense ? CACHE_LIVES_MAX / 2 : 0;
     char *place = cache_reserve(c, pos, body.len, lives);
     if (!place) return false;
     memcpy(place, body.data, body.len);

@@ -80,7 +80,7 @@ static void use(cache *c, place *p, uint64_t *next, rng *r) {
     if (rng_below(r, 2)) {
         put(c, p->pos, p->len);
     } else {
-        char *to = cache_reserve(c, p->pos, p->len, (unsigned)(p->pos % 4));
+        char *to = cache_reserve(c, p->pos, p->len, (unsigned)(p->pos % 16));
         if (to && rng_below(r, 50) == 0)
             cache_drop(c, p->pos);
         else if (to)
