@@ -37,6 +37,7 @@ static status drain(outfile *o) {
     size_t n = o->pending.len;
     CHECK(o->file);
     if (n == 0) return STATUS_OK;
+    CHECK(o->written == 0 || o->written >= FILE_HEADER);
     TRY(vfs_pwrite(o->file, o->pending.data, n, o->written));
     o->file->ops->writeback(o->file, o->written, n);
     o->written += (uint32_t)n;
@@ -69,6 +70,7 @@ status outfile_finish(outfile *o) {
     status closed = o->file->ops->close(o->file);
     o->file = NULL;
     buf_free(&o->pending);
+    CHECK(!status_ok(s) || o->written >= FILE_HEADER);
     return status_ok(s) ? closed : s;
 }
 
