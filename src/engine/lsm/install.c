@@ -15,8 +15,9 @@
 
 #include <stdlib.h>
 
-#define NAMES_AHEAD 16      /* taken in one edit beyond what is needed */
-#define DEAD_US     1000000 /* how often dead tables are looked for */
+#define NAMES_AHEAD 16              /* taken in one edit beyond what is needed */
+#define PLENTY      (1024ull << 20) /* bytes of free disk, beside a quarter of what there is */
+#define DEAD_US     1000000         /* how often dead tables are looked for */
 
 /* For INFO. */
 const char *job_step_name(job_step s) {
@@ -26,12 +27,15 @@ const char *job_step_name(job_step s) {
 }
 
 /* Is a table of that level compressed? Above the deepest level it will soon be written again, and
- * is a tenth of all: there compressing costs more time than all else of a job. */
+ * is a tenth of all: there compressing costs more time than all else of a job. It does save room,
+ * so all is compressed unless the disk has plenty. */
 static bool is_packed(const lsm *e, unsigned level) {
+    uint64_t bytes, plenty = PLENTY + version_bytes(e->current) / 4;
     CHECK(level < LSM_LEVELS);
     if (log_conf.compression != LOG_LZ4) return false;
-    return e->log.no_space || level == LSM_LEVELS - 1 ||
-           (level > 0 && !e->current->level[level + 1].n);
+    if (level == LSM_LEVELS - 1 || (level > 0 && !e->current->level[level + 1].n)) return true;
+    status s = e->fs->ops->free_space(e->fs, e->dir, &bytes);
+    return !status_ok(s) || bytes < plenty;
 }
 
 /* How tables are written: settings as they are now. */
