@@ -82,7 +82,9 @@ struct cache {
     uint32_t ahead;    /* in the victim: how far the table's buckets are on their way to the CPU */
     uint32_t kept;     /* 0: none yet */
     uint32_t eras;     /* given so far */
-    int64_t debt;      /* bytes that came in beyond those dropped */
+    bool (*is_dead)(void *ctx, uint64_t pos);
+    void *dead_ctx;
+    int64_t debt; /* bytes that came in beyond those dropped */
     uint64_t value_bytes;
     uint64_t hits, misses, evictions;
     doomed *doomed;
@@ -292,6 +294,14 @@ static uint32_t keep_room(cache *c, uint32_t bytes) {
     return c->kept;
 }
 
+/* What the hand makes of the state of the item at p, which is not DEAD yet. */
+static uint32_t verdict(const cache *c, const char *p) {
+    uint32_t judged = item_judged(item_state(p));
+    CHECK(!(item_state(p) & ITEM_DEAD));
+    if (judged != ITEM_DEAD && c->is_dead && c->is_dead(c->dead_ctx, item_pos(p))) return ITEM_DEAD;
+    return judged;
+}
+
 /* The hand decides on the item under it. Returns the bytes that it copied. */
 static uint32_t judge(cache *c, bool spare) {
     CHECK(c->hand > 0 && c->at < c->segs[c->hand].used);
@@ -299,7 +309,7 @@ static uint32_t judge(cache *c, bool spare) {
     uint32_t state = item_state(p), bytes = item_bytes(state & ITEM_LEN), copied = 0;
     if (!(state & ITEM_DEAD)) {
         uint32_t hash = cache_hash(item_pos(p)), ref = ref_of(c, c->hand, c->at), to;
-        uint32_t judged = item_judged(state);
+        uint32_t judged = verdict(c, p);
         uint32_t room = spare && judged != ITEM_DEAD ? keep_room(c, bytes) : 0;
         if (room) {
             char *q = append(c, room, bytes, &to);
@@ -343,7 +353,7 @@ static bool may_stay(const cache *c, const segment *s) {
     for (uint32_t at = 0; at < s->used; at += bytes) {
         uint32_t state = item_state(s->mem + at);
         bytes = item_bytes(state & ITEM_LEN);
-        if (!(state & ITEM_DEAD) && item_judged(state) != ITEM_DEAD) left += bytes;
+        if (!(state & ITEM_DEAD) && verdict(c, s->mem + at) != ITEM_DEAD) left += bytes;
     }
     CHECK(left <= s->used);
     return left >= s->used - s->used / 8;
@@ -354,7 +364,7 @@ static void stay(cache *c, segment *s) {
     CHECK(c->hand > 0 && c->at == 0);
     for (uint32_t at = 0; at < s->used;) {
         char *p = s->mem + at;
-        uint32_t state = item_state(p), judged = item_judged(state);
+        uint32_t state = item_state(p), judged = state & ITEM_DEAD ? ITEM_DEAD : verdict(c, p);
         if (!(state & ITEM_DEAD) && judged == ITEM_DEAD) {
             cache_table_remove(&c->table, cache_hash(item_pos(p)), ref_of(c, c->hand, at));
             bury(c, c->hand, p);
@@ -464,6 +474,12 @@ void cache_free(cache *c) {
     while (c->doomed)
         unmap_some(c);
     mem_free(c);
+}
+
+/* Kept until the cache is freed. */
+void cache_set_dead(cache *c, bool (*is_dead)(void *ctx, uint64_t pos), void *ctx) {
+    c->is_dead = is_dead;
+    c->dead_ctx = ctx;
 }
 
 /* Cron calls it every time, mostly with the limit that there is. Unless the size of segments

@@ -103,6 +103,12 @@ typedef struct table_shelf {
 /* t, just opened, is one of them until it is closed; s outlives it. */
 void table_shelve(table *t, table_shelf *s);
 
+/* The partition where the key would be, -1 if there is none, for table_get_at; what that will look
+ * at first in the cache is on its way from now on. */
+ptrdiff_t table_place(table *t, const cache *c, slice key, uint64_t filter_hash);
+/* The second half of table_get. REQUIRES: part is what table_place said, not -1. */
+status table_get_at(table *t, cache *c, size_t part, slice key, uint64_t filter_hash,
+                    table_hit *out);
 /* Looks a key up. c may be NULL (nothing is cached). */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out);
 

@@ -184,14 +184,11 @@ static part_hint *hint_of(table *t, const cache *c, size_t i) {
     return &t->hints[i];
 }
 
-/* A partition. Most lookups end with its filter, so its line is asked for beside the item's head,
- * and while a lookup waits for one table's the processor goes on to the next table's. */
-static status load_part(table *t, cache *c, size_t i, uint64_t hash, slice *out) {
+/* A partition. */
+static status load_part(table *t, cache *c, size_t i, slice *out) {
     table_extent e = table_part_extent(t, i);
     if (!c) return load_new(t, c, e, TABLE_PART, out);
     part_hint *h = hint_of(t, c, i);
-    if (hash && h->filter)
-        cache_hint_prefetch(c, &h->at, TABLE_PART_HEAD + filter_line(h->filter, hash));
     if (!cache_get_hinted(c, table_pos(t->number, e.at), &h->at, out))
         TRY(load_new(t, c, e, TABLE_PART, out));
     CHECK(out->len >= TABLE_PART_HEAD);
@@ -221,18 +218,37 @@ static bool ask_partition(table *t, slice body, slice key, uint64_t hash, table_
     return true;
 }
 
-/* Two items of the cache, or one if the filter says no. */
+/* Most lookups end with a partition's filter: its line is asked for beside the item's head. */
+ptrdiff_t table_place(table *t, const cache *c, slice key, uint64_t filter_hash) {
+    CHECK(key.len == 0 || key.data);
+    ptrdiff_t i = table_part_for(t, key);
+    if (i < 0 || !c || !filter_hash) return i;
+    part_hint *h = hint_of(t, c, (size_t)i);
+    if (h->filter)
+        cache_hint_prefetch(c, &h->at, TABLE_PART_HEAD + filter_line(h->filter, filter_hash));
+    return i;
+}
+
+/* Both halves. */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out) {
     CHECK(t->number > 0);
-    CHECK(key.len == 0 || key.data);
+    ptrdiff_t i = table_place(t, c, key, filter_hash);
+    if (i >= 0) return table_get_at(t, c, (size_t)i, key, filter_hash, out);
+    *out = (table_hit){0};
+    t->stats.gets++;
+    return STATUS_OK;
+}
+
+/* Two items of the cache, or one if the filter says no. */
+status table_get_at(table *t, cache *c, size_t part, slice key, uint64_t filter_hash,
+                    table_hit *out) {
+    slice body;
+    table_extent e;
+    CHECK(part < t->props.partitions);
     *out = (table_hit){0};
     t->stats.gets++;
     if (t->plain.cap) buf_free(&t->plain);
-    ptrdiff_t i = table_part_for(t, key);
-    if (i < 0) return STATUS_OK;
-    slice body;
-    table_extent e;
-    TRY(load_part(t, c, (size_t)i, filter_hash, &body));
+    TRY(load_part(t, c, part, &body));
     if (ask_partition(t, body, key, filter_hash, &e, out)) {
         TRY(load_data(t, c, e, &body));
         out->found = block_find(body, key, &out->cell);
@@ -251,7 +267,7 @@ status table_may_hold(table *t, cache *c, slice key, uint64_t filter_hash, bool 
     slice body;
     *may = i >= 0;
     if (i < 0 || !filter_hash || !t->props.bloom_bits) return STATUS_OK;
-    TRY(load_part(t, c, (size_t)i, filter_hash, &body));
+    TRY(load_part(t, c, (size_t)i, &body));
     table_part part = table_part_of(body);
     CHECK(part.index.len > 0);
     if (part.probes) *may = filter_may_hold_of(part.filter, part.probes, filter_hash);

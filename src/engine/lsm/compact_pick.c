@@ -27,6 +27,11 @@
 #include "engine/lsm/bounds.h"
 
 #define AMPLIFICATION 1.1 /* what quiet is used to get to */
+/* A level gets one above it when it is so many times what level 0 brings at once: until then it
+ * costs no more to rewrite all of it than to write everything once more on the way. (engine-bench,
+ * 5 million keys overwritten three times: 11.2 GB written to tables and log without it, 8.9 with.)
+ */
+#define BASE_TIMES    4
 #define SKIPPED_LEAST 1024
 #define SKIPPED_TIMES 4 /* so often every tombstone was walked over, on the average */
 
@@ -64,6 +69,13 @@ static double weight(const version *v, unsigned l) {
     return bytes + 2 * (double)v->level[l].tombstones * bytes / entries;
 }
 
+/* Bytes of a level that level 0 goes to; less where there is no room to rewrite so much at once. */
+static uint64_t base_most(const pick_conf *c) {
+    uint64_t most = BASE_TIMES * c->base_bytes;
+    CHECK(most >= c->base_bytes);
+    return c->room && most > c->room / 2 ? c->base_bytes : most;
+}
+
 /* From the bottom up. */
 void pick_plan(const version *v, const pick_conf *c, level_plan *out) {
     uint64_t most = c->base_bytes;
@@ -73,7 +85,7 @@ void pick_plan(const version *v, const pick_conf *c, level_plan *out) {
         if (v->level[l].bytes > most) most = v->level[l].bytes;
     unsigned base = LSM_LEVELS - 1;
     out->target[base] = most;
-    while (base > 1 && out->target[base] > c->base_bytes) {
+    while (base > 1 && out->target[base] > base_most(c)) {
         out->target[base - 1] = out->target[base] / c->ratio;
         base--;
     }

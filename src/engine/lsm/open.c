@@ -177,6 +177,14 @@ static unsigned open_limit(void) {
     return part < OPEN_LEAST ? OPEN_LEAST : part > OPEN_MOST ? OPEN_MOST : (unsigned)part;
 }
 
+/* Of a table that a compaction has replaced: nobody reads its blocks any more, however often they
+ * were read of late. */
+static bool block_is_dead(void *ctx, uint64_t pos) {
+    lsm *e = ctx;
+    if (!e->meta.m) return false;
+    return manifest_tables_find(&meta_state(&e->meta)->tables, log_pos_file(pos)) == NULL;
+}
+
 /* An engine with nothing in it. */
 static lsm *new_engine(const engine_options *opt) {
     lsm *e = mem_zalloc(sizeof *e);
@@ -195,6 +203,7 @@ static lsm *new_engine(const engine_options *opt) {
     e->recency = 1;
     lsm_jobs_new(e);
     e->blocks = cache_new(lsm_cache_size(e));
+    cache_set_dead(e->blocks, block_is_dead, e);
     e->sections[0] =
         (metric_section){.name = "Engine", .emit = lsm_emit, .ctx = e, .reset = lsm_reset};
     return e;

@@ -262,6 +262,36 @@ static void test_scan_resistance(void **state) {
     cache_free(c);
 }
 
+static bool file_is_even(void *ctx, uint64_t pos) {
+    (*(int *)ctx)++;
+    return (pos >> 32) % 2 == 0;
+}
+
+/* What nobody will ask for again goes before what is new, however often it was read. */
+static void test_dead(void **state) {
+    (void)state;
+    cache *c = cache_new(4 * MIB);
+    slice v;
+    int asked = 0;
+    cache_set_dead(c, file_is_even, &asked);
+    for (uint64_t i = 0; i < 500; i++)
+        for (uint64_t file = 1; file <= 2; file++) {
+            put(c, file << 32 | i * 8, 2000);
+            assert_true(cache_get(c, file << 32 | i * 8, &v));
+        }
+    for (uint64_t i = 0; i < 1200; i++)
+        put(c, (uint64_t)3 << 32 | i * 8, 2000);
+    int left[3] = {0};
+    for (uint64_t i = 0; i < 500; i++)
+        for (uint64_t file = 1; file <= 2; file++)
+            left[file] += cache_get(c, file << 32 | i * 8, &v);
+    assert_true(asked > 0);
+    assert_true(left[1] > 480); /* but for full buckets */
+    assert_true(left[2] < 250);
+    cache_check(c);
+    cache_free(c);
+}
+
 /* What has lives is read seldom, so seldom that nothing without them stays: and stays. */
 static void test_lives(void **state) {
     (void)state;
@@ -407,6 +437,7 @@ int main(void) {
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_sieve),
         cmocka_unit_test(test_scan_resistance),
+        cmocka_unit_test(test_dead),
         cmocka_unit_test(test_lives),
         cmocka_unit_test(test_all_marked),
         cmocka_unit_test(test_lengths),
