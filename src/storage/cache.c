@@ -139,6 +139,7 @@ static inline uint32_t ref_of(const cache *c, uint32_t seg, uint32_t offset) {
 static uint32_t find(const cache *c, uint64_t pos) {
     uint32_t hash = cache_hash(pos);
     const cache_bucket *b = cache_table_bucket(&c->table, hash);
+    __builtin_prefetch(b->ref); /* beside the hashes, not behind them */
     for (unsigned m = cache_bucket_match(b, hash); m; m &= m - 1) {
         uint32_t ref = b->ref[__builtin_ctz(m)];
         if (ref && item_pos(item_at(c, ref)) == pos) return ref;
