@@ -483,13 +483,22 @@ void cache_set_dead(cache *c, bool (*is_dead)(void *ctx, uint64_t pos), void *ct
     c->dead_ctx = ctx;
 }
 
+/* Does the size of segments still suit the limit? A limit that goes up and down a little must not
+ * empty the cache each time. */
+static bool may_keep_size(const cache *c) {
+    uint32_t best = segment_size_for(c->limit), size = c->seg_size;
+    if (best == size) return true;
+    if (best == 0 || size == 0 || c->limit / size < SEGMENTS_MIN) return false;
+    return best <= 4 * size && size <= 4 * best;
+}
+
 /* Cron calls it every time, mostly with the limit that there is. Unless the size of segments
  * changes, and with it what references mean, only counts do; a table that is too large can't
  * shrink, so then too all begins anew. */
 void cache_set_limit(cache *c, uint64_t limit) {
     CHECK(c->numbers > 0);
     c->limit = limit;
-    if (segment_size_for(limit) == c->seg_size && cache_table_bytes(&c->table) <= limit / 4) return;
+    if (may_keep_size(c) && cache_table_bytes(&c->table) <= limit / 4) return;
     end(c);
     begin(c);
 }

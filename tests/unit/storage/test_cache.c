@@ -262,6 +262,25 @@ static void test_scan_resistance(void **state) {
     cache_free(c);
 }
 
+/* A limit that goes up and down does not cost the cache what it holds. */
+static void test_limit_moves(void **state) {
+    (void)state;
+    cache *c = cache_new(28 * MIB);
+    slice v;
+    for (uint64_t i = 0; i < 2000; i++)
+        put(c, (uint64_t)1 << 32 | i * 8, 4000);
+    for (int round = 0; round < 3; round++) {
+        cache_set_limit(c, 38 * MIB);
+        cache_set_limit(c, 28 * MIB);
+    }
+    int left = 0;
+    for (uint64_t i = 0; i < 2000; i++)
+        left += cache_get(c, (uint64_t)1 << 32 | i * 8, &v);
+    assert_true(left > 1990);
+    cache_check(c);
+    cache_free(c);
+}
+
 static bool file_is_even(void *ctx, uint64_t pos) {
     (*(int *)ctx)++;
     return (pos >> 32) % 2 == 0;
@@ -437,6 +456,7 @@ int main(void) {
         cmocka_unit_test(test_model),
         cmocka_unit_test(test_sieve),
         cmocka_unit_test(test_scan_resistance),
+        cmocka_unit_test(test_limit_moves),
         cmocka_unit_test(test_dead),
         cmocka_unit_test(test_lives),
         cmocka_unit_test(test_all_marked),
