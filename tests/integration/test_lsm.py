@@ -103,12 +103,13 @@ def test_levels_in_info():
         for n in range(3):
             send(c, [["SET", "key:%d" % i, os.urandom(200)] for i in range(10000)])
         quiet(c)
+        wait_until(lambda: float(info(c, "space_amplification")) <= 1.15, "upper levels going down, as nobody writes")
         text = c.call("INFO", "engine").decode()
         levels = [line for line in text.split("\r\n") if line.startswith("level")]
         assert any(line.startswith("level6:") for line in levels), text
         assert info(c, "table_bytes") > 1 << 20, text
         assert 1 <= float(info(c, "write_amplification")) < 40, text
-        assert 1 <= float(info(c, "space_amplification")) < 1.3, text
+        assert 1 <= float(info(c, "space_amplification")) <= 1.15, text
         for i in range(1000):
             expect(c.call("GET", "nosuch:%d" % i), None)
         negatives, wrong = info(c, "bloom_negatives"), info(c, "bloom_false_positives")
