@@ -190,14 +190,7 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     arena_ref old, now;
     CHECK(e->log.open && key.len <= ENGINE_KEY_MAX && ent->value.len <= ENGINE_VALUE_MAX);
     CHECK(ent->type < ENGINE_TYPES && ent->hint < 16 && ent->expire >= 0);
-    record r = {.kind = RECORD_PUT,
-                .type = (uint8_t)(ent->type | ent->hint << 4),
-                .flags =
-                    (uint16_t)((ent->expire ? RECORD_EXPIRE : 0) | (ent->coll ? RECORD_COLL : 0)),
-                .pdb = d->number,
-                .coll = ent->coll,
-                .key = key,
-                .expire = ent->expire};
+    record r = pack_entry(d->number, key, ent);
     value_pack(e, ent->value, &r);
     status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);

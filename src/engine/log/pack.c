@@ -6,6 +6,19 @@
 #include "engine/log/settings.h"
 #include "storage/compress.h"
 
+/* What an entry is, as a start finds it again. */
+record pack_entry(uint32_t pdb, slice key, const entry *ent) {
+    CHECK(ent->type < ENGINE_TYPES && ent->hint < 16 && ent->expire >= 0);
+    unsigned flags = (ent->expire ? RECORD_EXPIRE : 0) | (ent->coll ? RECORD_COLL : 0);
+    return (record){.kind = RECORD_PUT,
+                    .type = (uint8_t)(ent->type | ent->hint << 4),
+                    .flags = (uint16_t)flags,
+                    .pdb = pdb,
+                    .coll = ent->coll,
+                    .key = key,
+                    .expire = ent->expire};
+}
+
 /* A value shorter than compression-min-size seldom becomes so much smaller that it is worth the
  * time of its reads. */
 void pack_value(slice plain, bool small, buf *scratch, pack_stats *stats, record *r) {

@@ -6,6 +6,7 @@
 #ifndef STAVE_ENGINE_LOG_PACK_H
 #define STAVE_ENGINE_LOG_PACK_H
 
+#include "engine/model.h"
 #include "storage/record.h"
 
 /* Bytes of values that compression was tried on, for INFO. */
@@ -13,6 +14,8 @@ typedef struct pack_stats {
     uint64_t in, out;
 } pack_stats;
 
+/* The record of an entry that is put; its value is for pack_value to give. */
+record pack_entry(uint32_t pdb, slice key, const entry *ent);
 /* Gives r the value: its bytes are plain's, or in *scratch. With `small` it is not worth an
  * attempt. REQUIRES: plain is no longer than RECORD_VALUE_MAX. */
 void pack_value(slice plain, bool small, buf *scratch, pack_stats *stats, record *r);

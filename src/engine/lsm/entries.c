@@ -204,14 +204,7 @@ engine_result lsm_entry_put(lsm *e, lpdb *d, slice key, const entry *ent) {
     c.key = slice_skip(k.bytes, LKEY_MAIN_HEAD);
     engine_result result = look_main(e, k, &c, &coll);
     if (result != ENGINE_OK) return result;
-    record r = {.kind = RECORD_PUT,
-                .type = (uint8_t)(ent->type | ent->hint << 4),
-                .flags =
-                    (uint16_t)((ent->expire ? RECORD_EXPIRE : 0) | (ent->coll ? RECORD_COLL : 0)),
-                .pdb = d->number,
-                .coll = ent->coll,
-                .key = c.key,
-                .expire = ent->expire};
+    record r = pack_entry(d->number, c.key, ent);
     lsm_pack(e, value, &r);
     result = log_change(e, &c, coll == ent->coll ? 0 : coll, &r, &any, &pos);
     if (result != ENGINE_OK) return result;
