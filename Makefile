@@ -14,7 +14,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine convert keyspace types session commands observe server
+FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe server
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
@@ -49,11 +49,12 @@ LINK_io       := base io
 LINK_resp     := base resp
 LINK_storage  := base io storage
 LINK_engine   := base io storage engine
-LINK_convert  := $(LINK_engine) convert
 LINK_keyspace := $(LINK_engine) keyspace
+LINK_convert  := $(LINK_keyspace) convert
 LINK_types    := $(LINK_keyspace) types
+LINK_rdb      := $(LINK_types) rdb
 LINK_session  := $(LINK_keyspace) resp session
-LINK_commands := $(LINK_keyspace) types resp session commands
+LINK_commands := $(LINK_keyspace) types rdb resp session commands
 LINK_observe  := $(LINK_keyspace) resp session observe
 LINK_server   := $(FOLDERS)
 

@@ -36,6 +36,32 @@ command_result data_open(client *c, slice key, unsigned flags, string *out) {
     return out->wrong_type ? reply_wrong_type(c) : CMD_DONE;
 }
 
+command_result data_elements(client *c, slice key, const el_type *type, unsigned flags,
+                             elements *out) {
+    if (flags & KS_WRITE) STEP_TRY(data_check_key(c, key));
+    if (c->flags & CLIENT_NO_TOUCH) flags |= KS_NO_TOUCH;
+    ENGINE_TRY(c, el_open(c->ks, c->db, key, type, flags, out));
+    return out->wrong_type ? reply_wrong_type(c) : CMD_DONE;
+}
+
+void data_depends_elements(client *c, const elements *el) {
+    if (el->exists) {
+        client_depends(c, el->pos);
+    } else {
+        client_depends_on_end(c);
+    }
+}
+
+command_result data_check_member(client *c, slice member) {
+    if (member.len <= EL_SUB_MAX) return CMD_DONE;
+    return reply_error(c, "ERR element is longer than %u bytes", EL_SUB_MAX);
+}
+
+command_result data_check_value(client *c, slice value) {
+    if (value.len <= EL_VALUE_MAX) return CMD_DONE;
+    return reply_error(c, "ERR string exceeds maximum allowed size (proto-max-bulk-len)");
+}
+
 /* ---- replies -----------------------------------------------------------------------------------
  */
 

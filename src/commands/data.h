@@ -3,6 +3,7 @@
 #define STAVE_COMMANDS_DATA_H
 
 #include "session/reply.h"
+#include "types/elements.h"
 #include "types/string.h"
 
 /* Ends the command unless the engine's answer is ENGINE_OK. */
@@ -31,6 +32,15 @@ command_result data_lookup(client *c, slice key, unsigned flags, entry *out, boo
 /* string_open likewise; WRONGTYPE for another type. With KS_WRITE also refuses a key that is too
  * long to be made. */
 command_result data_open(client *c, slice key, unsigned flags, string *out);
+/* el_open likewise; WRONGTYPE for another type; with KS_WRITE refuses a key that is too long. */
+command_result data_elements(client *c, slice key, const el_type *type, unsigned flags,
+                             elements *out);
+/* What the reply depends on: the elements that were read, or the key's absence. Only for replies
+ * that show single elements which were there: absence, counts and ranges depend on the end. */
+void data_depends_elements(client *c, const elements *el);
+/* Refuses a member, or field, that is longer than elements may be; a value likewise. */
+command_result data_check_member(client *c, slice member);
+command_result data_check_value(client *c, slice value);
 /* Refuses a key that is longer than the engine takes. */
 command_result data_check_key(client *c, slice key);
 /* Refuses n bytes at off if they would end beyond proto-max-bulk-len. */

@@ -5,6 +5,7 @@
 
 #include "base/slot.h"
 #include "convert/inline_host.h"
+#include "keyspace/keyenc.h"
 
 #include <time.h>
 
@@ -39,7 +40,8 @@ status side_open(side *s, const char *dir, uint32_t databases, bool cluster, con
                         .databases = (int)databases,
                         .cluster = cluster,
                         .slot_of = cluster ? key_slot : NULL,
-                        .hash = hash};
+                        .hash = hash,
+                        .derive = keyenc_derive};
     clock_refresh(&s->clock);
     return s->engine->klass->open(&o, &s->e);
 }

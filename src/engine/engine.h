@@ -231,6 +231,10 @@ static inline void engine_budget(engine *e, uint64_t bytes) {
 static inline bool engine_evicts(const engine *e) {
     return !e->ops->no_eviction;
 }
+/* Are engine_map_rank and engine_map_select logarithmic? */
+static inline bool engine_counted(const engine *e) {
+    return e->ops->counted;
+}
 /* The last ENGINE_ERROR's status. */
 static inline status engine_error(engine *e) {
     return e->ops->error(e);

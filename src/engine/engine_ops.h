@@ -10,6 +10,8 @@ typedef struct engine_ops {
     /* Keys are not in memory: maxmemory sizes what is (engine_budget), no key is evicted for it and
      * no write refused. */
     bool no_eviction;
+    /* rank and select cost the logarithm of the count, not a walk. */
+    bool counted;
     void (*close)(engine *e);
 
     /* -- main entries ---------------------------------------------------------------------- */

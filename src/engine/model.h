@@ -18,6 +18,7 @@ typedef uint64_t log_pos;
 #define ENGINE_NO_EXPIRE  0          /* expire times are ms since the epoch, > 0 */
 #define ENGINE_MAPS       8          /* map numbers are 0 .. 7 */
 #define ENGINE_TYPES      16         /* type numbers are 0 .. 15, given by types/ */
+#define ENGINE_DERIVED    7          /* the map that is made of map 0, see engine_options.derive */
 
 typedef enum engine_result {
     ENGINE_OK = 0,
@@ -66,6 +67,12 @@ typedef struct engine_options {
     uint16_t (*slot_of)(slice key); /* with cluster */
     const hash_key *hash; /* of a store that is made now, so that its tokens are those of another
                              store; NULL: a random one */
+    /* Map ENGINE_DERIVED of a collection is a pure function of its map 0. Whoever changes map 0
+     * changes that one too; but an engine may leave it out of its log and make it again at a start
+     * by this: appends to out the derived subkey of an element that a collection owned by an entry
+     * of this type has in map 0, and is true; false if it has none. Values there are empty, expire
+     * is none. NULL: there are no such maps. */
+    bool (*derive)(uint8_t type, slice subkey, slice value, int64_t expire, buf *out);
 } engine_options;
 
 /* Totals of one logical database. Exact. */

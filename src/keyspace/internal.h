@@ -3,7 +3,7 @@
 #define STAVE_KEYSPACE_INTERNAL_H
 
 #include "base/clock.h"
-#include "base/rand.h"
+#include "base/region.h"
 #include "keyspace/keyspace.h"
 
 /* ---- settings (settings.c) --------------------------------------------------------------------
@@ -78,6 +78,7 @@ struct keyspace {
     size_t nheld, held_cap;
     buf held_keys;
     buf scratch, picked;
+    region work;                /* ks_alloc */
     candidate pool[EVICT_POOL]; /* by score, lowest first */
     size_t pooled;              /* how many there are; buffers beyond are kept for use again */
     uint32_t next_db;           /* where sampling goes on */

@@ -36,6 +36,7 @@ void ks_free(keyspace *ks) {
     held_free(ks);
     buf_free(&ks->scratch);
     buf_free(&ks->picked);
+    region_free(&ks->work);
     for (int i = 0; i < EVICT_POOL; i++)
         buf_free(&ks->pool[i].key);
     mem_free(ks);
@@ -69,6 +70,15 @@ buf *ks_scratch(keyspace *ks) {
     return &ks->scratch;
 }
 
+void *ks_alloc(keyspace *ks, size_t n) {
+    CHECK(ks->depth > 0);
+    return region_alloc(&ks->work, n);
+}
+
+rng *ks_rng(keyspace *ks) {
+    return ks->rng;
+}
+
 const ks_stats *ks_statistics(const keyspace *ks) {
     return &ks->stats;
 }
@@ -93,11 +103,17 @@ void ks_begin(keyspace *ks) {
     engine_begin(ks->engine);
 }
 
+/* What commands took for their work is given back. */
+static void end_work(keyspace *ks) {
+    region_reset(&ks->work);
+    if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
+}
+
 void ks_commit(keyspace *ks) {
     CHECK(ks->depth > 0);
     if (--ks->depth > 0) return;
     engine_commit(ks->engine);
-    if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
+    end_work(ks);
     held_tell(ks);
 }
 
@@ -106,7 +122,7 @@ void ks_abort(keyspace *ks) {
     if (--ks->depth > 0) return;
     engine_abort(ks->engine);
     ks->stats = ks->before;
-    if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
+    end_work(ks);
     held_forget(ks);
 }
 

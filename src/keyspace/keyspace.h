@@ -8,6 +8,7 @@
 #ifndef STAVE_KEYSPACE_KEYSPACE_H
 #define STAVE_KEYSPACE_KEYSPACE_H
 
+#include "base/rand.h"
 #include "engine/engine.h"
 
 /* Type numbers as they are on disk: never renumber. */
@@ -20,6 +21,13 @@ enum key_type {
     KEY_STREAM = 5,
 };
 const char *key_type_name(unsigned type); /* "string", ... */
+
+/* Bit of entry.hint, for any type that keeps elements: the type wants to be woken at a time of its
+ * own (a hash at its first field's expiry). The value's bytes 1 .. 8 are then the key's own expire
+ * time (little-endian, 0: none), bytes 9 .. 16 the time of the wake-up, and what the engine has as
+ * the entry's expire time is the earlier of the two. Nobody but expire.c sees that one: ks_get
+ * gives the key's own, ks_put takes the key's own. */
+#define KS_WAKES 8
 
 /* Classes of keyspace events (notify-keyspace-events). */
 enum ks_event_class {
@@ -71,6 +79,10 @@ int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
  * it, fills it, and is done with it before it calls another function that takes it (those that do
  * say so). Large ones are given back at commit. */
 buf *ks_scratch(keyspace *ks);
+/* Memory that lives until the outermost batch ends, aligned for any type: nobody frees it. */
+void *ks_alloc(keyspace *ks, size_t n) __attribute__((returns_nonnull));
+/* For picking at random; seeded at the start. */
+rng *ks_rng(keyspace *ks);
 
 /* Every command runs between these. They nest (EXEC, scripts): only the outermost counts. An inner
  * ks_abort undoes nothing: whoever runs the outer batch decides, so a command that may refuse does

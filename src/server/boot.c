@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "engine/closed.h"
 #include "engine/lsm/lsm.h"
+#include "keyspace/keyenc.h"
 #include "observe/observe.h"
 #include "session/reply.h"
 
@@ -96,6 +97,7 @@ status server_open_engine(server *s) {
                  .loading = on_loading,
                  .ctx = s},
         .databases = (int)settings.databases,
+        .derive = keyenc_derive,
     };
     set_loading(s, true);
     clock_refresh(&s->clock);

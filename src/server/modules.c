@@ -5,6 +5,7 @@
 #include "commands/commands.h"
 #include "observe/observe.h"
 #include "server/admin.h"
+#include "types/limits.h"
 
 static status start_slowlog(server *s) {
     slowlog_start(s->session);
@@ -28,6 +29,7 @@ static const metric_section *keyspace_sections(server *s) {
 static const module session_module = {"session", session_settings, NULL, NULL, session_sections};
 static const module keyspace_module = {"keyspace", keyspace_settings, NULL, NULL,
                                        keyspace_sections};
+static const module types_module = {"types", types_settings};
 static const module connection_module = {"connection", NULL, connection_commands};
 static const module command_module = {"command", NULL, command_commands};
 static const module string_module = {"string", NULL, string_commands};
@@ -43,8 +45,21 @@ static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
 
 const module *const modules[] = {
-    &session_module, &keyspace_module, &connection_module, &command_module,
-    &string_module,  &bitmap_module,   &keys_module,       &slowlog_module,
-    &latency_module, &monitor_module,  &config_module,     &info_module,
-    &admin_module,   &debug_module,    &lolwut_module,     NULL,
+    &session_module,
+    &keyspace_module,
+    &types_module,
+    &connection_module,
+    &command_module,
+    &string_module,
+    &bitmap_module,
+    &keys_module,
+    &slowlog_module,
+    &latency_module,
+    &monitor_module,
+    &config_module,
+    &info_module,
+    &admin_module,
+    &debug_module,
+    &lolwut_module,
+    NULL,
 };

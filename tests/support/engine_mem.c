@@ -529,6 +529,7 @@ static void op_close(engine *e) {
 
 static const engine_ops ops = {
     .name = "mem",
+    .counted = true,
     .close = op_close,
     .get = op_get,
     .meta = op_meta,

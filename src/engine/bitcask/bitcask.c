@@ -262,6 +262,7 @@ static const metric_section *bitcask_metrics(engine *e) {
 
 const engine_ops bitcask_ops = {
     .name = "bitcask",
+    .counted = true,
     .close = bc_close,
     /* main entries: entries.c, expire.c */
     .get = bc_get,

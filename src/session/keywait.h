@@ -1,0 +1,28 @@
+/* keywait: clients that wait for keys: BLPOP, BZPOPMIN, XREAD BLOCK and the like.
+ *
+ * A command that finds nothing in any of its keys calls client_wait_for_keys and returns what that
+ * returns. When a command (or EXEC, or a script) that has committed made one of the keys hold
+ * something of the wanted type, the waiting clients run their whole command again from its
+ * arguments, those that came first before the others, one after another, until nobody finds
+ * anything any more. Who finds nothing again keeps his place. */
+#ifndef STAVE_SESSION_KEYWAIT_H
+#define STAVE_SESSION_KEYWAIT_H
+
+#include "session/client.h"
+#include "session/command.h"
+
+enum keywait_flags {
+    KEYWAIT_ALSO_GONE = 1, /* run again too when the key is deleted or gets another type
+                              (XREADGROUP) */
+};
+
+/* keys: in the order in which the command looks at them; type: enum key_type. timeout_ms 0: for
+ * ever. timed_out writes the reply of a time limit that has passed, or of CLIENT UNBLOCK; it is
+ * called at once where the client can't wait (in a transaction, a script). Called again by a
+ * command that is run again, it goes on with the same place and the same time limit. REQUIRES: c's
+ * command is running and has replied nothing. */
+command_result client_wait_for_keys(client *c, const slice *keys, size_t n, unsigned type,
+                                    unsigned flags, int64_t timeout_ms,
+                                    void (*timed_out)(client *c));
+
+#endif
