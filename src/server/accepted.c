@@ -19,9 +19,7 @@ static struct {
     int lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush;
     int crash_log, crash_memcheck, io_threads_reads, oom_adj, sanitize_dump;
     int stale_data, replica_read_only, diskless_sync, diskless_load, tcp_nodelay, replica_lazy;
-    int64_t rewrite_percentage, rewrite_min_size, io_threads, list_size, list_depth;
-    int64_t hash_entries, hash_value, intset, set_entries, set_value, zset_entries, zset_value;
-    int64_t hll_bytes, stream_bytes, stream_entries, diskless_delay, diskless_max;
+    int64_t rewrite_percentage, rewrite_min_size, io_threads, diskless_delay, diskless_max;
     int64_t replica_priority, acllog_len, repl_timeout, repl_ping, repl_backlog, tracking_keys;
 } v;
 
@@ -121,19 +119,6 @@ const setting accepted_setting_table[] = {
     STR("bgsave_cpulist", bgsave_cpulist, "", SETTING_FIXED),
     STR("ignore-warnings", ignore_warnings, "", 0),
     STR("locale-collate", locale_collate, "", 0),
-    /* how small collections are kept */
-    NUM("hash-max-listpack-entries", "hash-max-ziplist-entries", hash_entries, "512", 0),
-    NUM("hash-max-listpack-value", "hash-max-ziplist-value", hash_value, "64", 0),
-    NUM("list-max-listpack-size", "list-max-ziplist-size", list_size, "-2", INT32_MIN),
-    NUM("list-compress-depth", NULL, list_depth, "0", 0),
-    NUM("set-max-intset-entries", NULL, intset, "512", 0),
-    NUM("set-max-listpack-entries", NULL, set_entries, "128", 0),
-    NUM("set-max-listpack-value", NULL, set_value, "64", 0),
-    NUM("zset-max-listpack-entries", "zset-max-ziplist-entries", zset_entries, "128", 0),
-    NUM("zset-max-listpack-value", "zset-max-ziplist-value", zset_value, "64", 0),
-    MEM("hll-sparse-max-bytes", NULL, hll_bytes, "3000"),
-    MEM("stream-node-max-bytes", NULL, stream_bytes, "4096"),
-    NUM("stream-node-max-entries", NULL, stream_entries, "100", 0),
     /* replication, events and users, none of which this version has */
     BOOL("replica-serve-stale-data", stale_data, "yes"),
     BOOL("replica-read-only", replica_read_only, "yes"),
