@@ -4,6 +4,7 @@
  * the same value where it has one (encodings, idle time), and honest estimates where the data is
  * kept in another way (MEMORY USAGE). Both have a table of subcommands at the end. */
 #include "commands/keys_family.h"
+#include "types/classes.h"
 
 #define SAMPLES_DEFAULT 5
 /* Bytes that an entry costs beside its key and value: about what the index and a record need. */
@@ -32,6 +33,15 @@ static command_result object_encoding(client *c) {
     string s;
     STEP_TRY(look(c, 0, &ent, &found));
     if (!found) return CMD_DONE;
+    const type_class *class = type_class_of(ent.type);
+    if (class) {
+        elements el;
+        const char *name;
+        ENGINE_TRY(c, el_of_entry(c->ks, c->db, c->argv[2], &ent, class->el, &el));
+        ENGINE_TRY(c, class->encoding(&el, &name));
+        reply_cstr(c, name);
+        return CMD_DONE;
+    }
     ENGINE_TRY(c, string_of_entry(c->ks, c->db, c->argv[2], &ent, &s));
     reply_cstr(c, s.wrong_type ? "unknown" : string_encoding(&s));
     return CMD_DONE;

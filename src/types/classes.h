@@ -1,0 +1,16 @@
+/* classes: the types whose keys hold elements, by number, for whoever handles keys of any type. */
+#ifndef STAVE_TYPES_CLASSES_H
+#define STAVE_TYPES_CLASSES_H
+
+#include "types/elements.h"
+
+typedef struct type_class {
+    const el_type *el;
+    /* What OBJECT ENCODING says of such a key. */
+    engine_result (*encoding)(elements *el, const char **name);
+} type_class;
+
+/* NULL: a string, or no type. */
+const type_class *type_class_of(unsigned type);
+
+#endif
