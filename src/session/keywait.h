@@ -24,5 +24,11 @@ enum keywait_flags {
 command_result client_wait_for_keys(client *c, const slice *keys, size_t n, unsigned type,
                                     unsigned flags, int64_t timeout_ms,
                                     void (*timed_out)(client *c));
+/* What a command must still know when it is run again, and its arguments don't say (XREAD's `$` is
+ * the last ID when the client began to wait): bytes, copied, kept from this call, made before
+ * client_wait_for_keys, until the command has ended in any way. client_wait_kept is empty in its
+ * first run. A read that is pending is no new run. */
+void client_wait_keep(client *c, slice bytes);
+slice client_wait_kept(const client *c);
 
 #endif
