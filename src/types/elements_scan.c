@@ -47,8 +47,12 @@ engine_result el_random(elements *el, el_iter *out) {
     if (n == 0) return ENGINE_ABSENT;
     if (el->packed || engine_counted(el_engine(el)) || n <= NEAR)
         return el_select(el, 0, rng_below(random, n), out);
+    uint64_t steps = rng_below(random, NEAR);
     engine_result r = seek_hash(el, (uint32_t)rng_next(random), out);
-    for (uint64_t i = rng_below(random, NEAR); i > 0 && r == ENGINE_OK; i--)
+    if (r == ENGINE_ABSENT) r = el_first(el, 0, out); /* the first one follows the last one */
+    for (; steps > 0 && r == ENGINE_OK; steps--) {
         r = el_step(out, false);
-    return r == ENGINE_ABSENT ? el_first(el, 0, out) : r; /* past the last one */
+        if (r == ENGINE_ABSENT) r = el_first(el, 0, out);
+    }
+    return r;
 }
