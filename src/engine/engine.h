@@ -14,7 +14,7 @@
  *  E2. Any read may answer ENGINE_PENDING: the bytes are on their way. The caller aborts its batch,
  *      waits for engine_host.ready, and runs the whole command again.
  *  E3. Slices that a read returns live until the next call on the engine that is not one of:
- *      engine_set_access, positions. Keys and values passed in are copied or written before return.
+ *      engine_set_access, engine_map_count, positions. Keys and values passed in are copied or written before return.
  *  E4. The engine never deletes what has expired by itself: it says what is due (engine_due), the
  *      keyspace deletes it, in a batch. Reads do not look at the clock.
  *  E5. Nothing that needs the log may be told to anybody before engine_released() reaches the

@@ -160,16 +160,8 @@ static slice encode(elements *el) {
     return slice_of(start, (size_t)(p - start));
 }
 
-engine_result el_end(elements *el) {
-    CHECK(!el->wrong_type);
-    if (el_count(el, 0) == 0 && !(el->type->lives_empty && el->exists)) {
-        if (!el->stored && !el->replaces) return ENGINE_OK;
-        engine_result r = ks_del(el->ks, el->db, el->key);
-        el->deleted = r == ENGINE_OK;
-        el->exists = el->stored = false;
-        return r == ENGINE_ABSENT ? ENGINE_OK : r;
-    }
-    if (!el->entry_changed && !el->replaces) return ENGINE_OK;
+/* Puts the main entry. */
+static engine_result put_entry(elements *el) {
     entry ent = el->ent;
     ent.type = el->type->type;
     ent.coll = el->packed ? 0 : el->apart.id;
@@ -177,5 +169,30 @@ engine_result el_end(elements *el) {
     engine_result r = ks_put(el->ks, el->db, el->key, &ent);
     el->stored = r == ENGINE_OK;
     el->entry_changed = el->replaces = false;
+    el->ent.coll = ent.coll;
     return r;
+}
+
+/* No elements are left, so the key goes, if it is there; a collection that no entry has yet is
+ * given one first, to go with it. These are then as of a key that is not there. */
+static engine_result delete_entry(elements *el) {
+    engine_result r = ENGINE_OK;
+    bool was = el->stored || el->replaces;
+    if (!el->packed && el->ent.coll != el->apart.id) {
+        r = put_entry(el);
+        if (r != ENGINE_OK) return r;
+    }
+    if (el->stored || el->replaces) r = ks_del(el->ks, el->db, el->key);
+    if (r != ENGINE_OK && r != ENGINE_ABSENT) return r;
+    log_pos pos = el->pos;
+    *el = (elements){.ks = el->ks, .db = el->db, .key = el->key, .type = el->type, .pos = pos};
+    open_empty(el);
+    el->deleted = was && r == ENGINE_OK;
+    return ENGINE_OK;
+}
+
+engine_result el_end(elements *el) {
+    CHECK(!el->wrong_type);
+    if (el_count(el, 0) == 0 && !(el->type->lives_empty && el->exists)) return delete_entry(el);
+    return el->entry_changed || el->replaces ? put_entry(el) : ENGINE_OK;
 }

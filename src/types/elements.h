@@ -102,7 +102,7 @@ engine_result el_get(elements *el, unsigned map, slice sub, el_item *out);
 typedef struct el_iter {
     elements *el;
     unsigned map;
-    uint32_t index; /* packed: which one */
+    uint32_t index; /* packed: which one; apart: its hash, if it has one */
     el_item item;   /* what is there; in ENGINE_DERIVED: sub is the derived subkey */
     map_iter it;
 } el_iter;
@@ -111,8 +111,8 @@ typedef struct el_iter {
  * packed, EL_AS_PUT's is that of insertion and EL_BY_DERIVED's the derived one. */
 engine_result el_first(elements *el, unsigned map, el_iter *out);
 engine_result el_last(elements *el, unsigned map, el_iter *out);
-/* At the first element >= from, or (backward) the last one <= from. REQUIRES: not map 0, unless it
- * is EL_BY_SUBKEY. */
+/* At the first element >= from, or (backward) the last one <= from; an empty `from` is before all.
+ * REQUIRES: not map 0, unless it is EL_BY_SUBKEY. */
 engine_result el_seek(elements *el, unsigned map, slice from, bool backward, el_iter *out);
 engine_result el_step(el_iter *it, bool backward);
 /* As engine_map_rank, engine_map_select: logarithmic if packed or engine_counted, else a walk. */

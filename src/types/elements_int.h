@@ -35,9 +35,11 @@ slice el_engine_key(elements *el, el_key *k, unsigned map, slice sub);
 void el_packed_at(elements *el, uint32_t index, pack_item *out);
 /* Where a derived subkey stands to another: as slice_cmp(head ‖ member, other). */
 int el_derived_cmp(const char head[KEYENC_HEAD], slice member, slice other);
-/* An element that is apart, as the engine gave it. */
+/* An element that is apart, as the engine gave it; sub: its own subkey, without prefix. */
 engine_result el_apart_item(elements *el, unsigned map, slice sub, const map_iter *it,
                             el_item *out);
+/* The iterator where the engine's has just come to, with that result. */
+engine_result el_settle(el_iter *out, engine_result r);
 
 /* elements_long.c: of the value of the element `sub` of map 0. */
 engine_result el_long_load(elements *el, slice sub, slice *value, bool *is_long);

@@ -38,10 +38,10 @@ engine_result el_long_put(elements *el, slice sub, slice value) {
 
 engine_result el_long_load(elements *el, slice sub, slice *value, bool *is_long) {
     map_iter it;
-    slice own = el_keep(el, sub); /* it may lie in the engine */
     engine_result r =
-        engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, own, 0), &it);
+        engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, sub, 0), &it);
     if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
+    el_saw(el, it.pos);
     CHECK(it.value.len == HEAD_BYTES + EL_PIECE);
     uint64_t len = load_u64(it.value.data);
     CHECK(len > EL_PIECE && len <= EL_VALUE_MAX);
@@ -49,7 +49,8 @@ engine_result el_long_load(elements *el, slice sub, slice *value, bool *is_long)
     memcpy(all, it.value.data + HEAD_BYTES, EL_PIECE);
     uint32_t number = 1;
     for (size_t at = EL_PIECE; at < len; at += it.value.len, number++) {
-        r = engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, own, number), &it);
+        r = engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, sub, number), &it);
+        CHECK(r != ENGINE_ABSENT);
         if (r != ENGINE_OK) return r;
         CHECK(it.value.len > 0 && it.value.len <= len - at);
         memcpy(all + at, it.value.data, it.value.len);

@@ -93,7 +93,8 @@ static uint32_t packed_rank(const elements *el, unsigned map, slice sub, bool *e
     int cmp;
     *equal = false;
     for (; pack_at(el_pack(el), x.end, &x); n++) {
-        CHECK(place_of(el, map, &x, sub, &cmp));
+        bool in = place_of(el, map, &x, sub, &cmp);
+        CHECK(in);
         *equal = cmp == 0;
         if (cmp >= 0) break;
     }
@@ -138,15 +139,17 @@ engine_result el_apart_item(elements *el, unsigned map, slice sub, const map_ite
     el_saw(el, it->pos);
     if (map != 0 || it->value.len || engine_map_count(el_engine(el), &el->apart, EL_LONG) == 0)
         return ENGINE_OK;
-    return el_long_load(el, sub, &out->value, &out->long_value);
+    out->sub = el_keep(el, sub); /* it may lie in the engine, which is asked again */
+    return el_long_load(el, out->sub, &out->value, &out->long_value);
 }
 
 /* The iterator where the engine's is. */
-static engine_result settle(el_iter *out, engine_result r) {
+engine_result el_settle(el_iter *out, engine_result r) {
     if (r != ENGINE_OK) return r;
     slice sub = out->it.subkey;
     if (el_hashed(out->el, out->map)) {
         CHECK(sub.len >= KEYENC_PREFIX);
+        out->index = load_be32(sub.data);
         sub = slice_skip(sub, KEYENC_PREFIX);
     }
     return el_apart_item(out->el, out->map, sub, &out->it, &out->item);
@@ -195,7 +198,7 @@ static bool begin(elements *el, unsigned map, el_iter *out) {
 engine_result el_first(elements *el, unsigned map, el_iter *out) {
     if (!begin(el, map, out)) return ENGINE_ABSENT;
     if (!el->packed)
-        return settle(
+        return el_settle(
             out, engine_map_seek(el_engine(el), &el->apart, map, SLICE_EMPTY, false, &out->it));
     if (unordered(el, map)) return nearest(el, SLICE_EMPTY, false, false, out);
     return packed_at(el, map, 0, out);
@@ -204,8 +207,8 @@ engine_result el_first(elements *el, unsigned map, el_iter *out) {
 engine_result el_last(elements *el, unsigned map, el_iter *out) {
     if (!begin(el, map, out)) return ENGINE_ABSENT;
     if (!el->packed)
-        return settle(out,
-                      engine_map_seek(el_engine(el), &el->apart, map, SLICE_EMPTY, true, &out->it));
+        return el_settle(
+            out, engine_map_seek(el_engine(el), &el->apart, map, SLICE_EMPTY, true, &out->it));
     if (unordered(el, map)) return nearest(el, SLICE_EMPTY, false, true, out);
     return el->count ? packed_at(el, map, el->count - 1, out) : ENGINE_ABSENT;
 }
@@ -215,8 +218,8 @@ engine_result el_seek(elements *el, unsigned map, slice from, bool backward, el_
     CHECK(!el_hashed(el, map));
     if (from.len == 0) return backward ? ENGINE_ABSENT : el_first(el, map, out);
     if (!el->packed)
-        return settle(out,
-                      engine_map_seek(el_engine(el), &el->apart, map, from, backward, &out->it));
+        return el_settle(out,
+                         engine_map_seek(el_engine(el), &el->apart, map, from, backward, &out->it));
     if (unordered(el, map)) return nearest(el, from, false, backward, out);
     bool equal;
     uint32_t rank = packed_rank(el, map, from, &equal);
@@ -226,7 +229,7 @@ engine_result el_seek(elements *el, unsigned map, slice from, bool backward, el_
 
 engine_result el_step(el_iter *it, bool backward) {
     elements *el = it->el;
-    if (!el->packed) return settle(it, engine_map_step(el_engine(el), &it->it, backward));
+    if (!el->packed) return el_settle(it, engine_map_step(el_engine(el), &it->it, backward));
     if (unordered(el, it->map)) return nearest(el, it->item.sub, true, backward, it);
     if (!backward) return packed_at(el, it->map, (uint64_t)it->index + 1, it);
     return it->index ? packed_at(el, it->map, it->index - 1, it) : ENGINE_ABSENT;
@@ -246,5 +249,5 @@ engine_result el_select(elements *el, unsigned map, uint64_t rank, el_iter *out)
     if (!begin(el, map, out)) return ENGINE_ABSENT;
     CHECK(!(el->packed && unordered(el, map)));
     if (el->packed) return packed_at(el, map, rank, out);
-    return settle(out, engine_map_select(el_engine(el), &el->apart, map, rank, &out->it));
+    return el_settle(out, engine_map_select(el_engine(el), &el->apart, map, rank, &out->it));
 }

@@ -12,11 +12,8 @@ static engine_result seek_hash(elements *el, uint32_t hash, el_iter *out) {
     char head[KEYENC_PREFIX];
     *out = (el_iter){.el = el};
     put_be32(head, hash);
-    engine_result r =
-        engine_map_seek(el_engine(el), &el->apart, 0, slice_of(head, sizeof head), false, &out->it);
-    if (r != ENGINE_OK) return r;
-    CHECK(out->it.subkey.len >= KEYENC_PREFIX);
-    return el_apart_item(el, 0, slice_skip(out->it.subkey, KEYENC_PREFIX), &out->it, &out->item);
+    return el_settle(out, engine_map_seek(el_engine(el), &el->apart, 0, slice_of(head, sizeof head),
+                                          false, &out->it));
 }
 
 engine_result el_scan(elements *el, uint64_t cursor, uint64_t want, uint64_t *next,
@@ -29,7 +26,7 @@ engine_result el_scan(elements *el, uint64_t cursor, uint64_t want, uint64_t *ne
     bool all = el->packed || !el->exists;
     engine_result r = all ? el_first(el, 0, &it) : seek_hash(el, (uint32_t)cursor, &it);
     for (uint32_t last = 0; r == ENGINE_OK; seen++) {
-        uint32_t hash = all ? 0 : load_be32(it.it.subkey.data);
+        uint32_t hash = all ? 0 : it.index;
         if (!all && seen >= want && hash != last) {
             *next = hash;
             return ENGINE_OK;

@@ -114,7 +114,6 @@ engine_result mem_map_del_op(engine *e, engine_coll *c, unsigned map, slice sub)
 uint64_t mem_map_count_op(engine *e, engine_coll *c, unsigned map) {
     mem *m = mem_of(e);
     omap *o = mem_coll_map(coll_of(m, c), map);
-    mem_take_back(m);
     return o ? omap_count(o) : 0;
 }
 
