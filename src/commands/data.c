@@ -8,6 +8,8 @@
 #include "base/num.h"
 #include "session/config.h"
 
+#include <math.h>
+
 command_result data_lookup(client *c, slice key, unsigned flags, entry *out, bool *found) {
     if (c->flags & CLIENT_NO_TOUCH) flags |= KS_NO_TOUCH;
     engine_result r = ks_get(c->ks, c->db, key, flags, out);
@@ -166,4 +168,29 @@ bool data_arg_expire(client *c, int i, bool seconds, bool relative, int64_t *out
                 !(relative && __builtin_add_overflow(*out, ks_now(c->ks), out));
     if (!fits) (void)data_bad_expire(c);
     return fits;
+}
+
+/* Of what parsed: not negative, and its end a time that can be told. */
+static bool check_timeout(client *c, int64_t ms) {
+    if (ms >= 0 && ms <= INT64_MAX - ks_now(c->ks)) return true;
+    (void)reply_error(c, ms < 0 ? "ERR timeout is negative" : "ERR timeout is out of range");
+    return false;
+}
+
+/* A long double holds any int64 exactly, as redis-server computes it. */
+bool data_arg_timeout(client *c, int i, int64_t *ms) {
+    long double seconds;
+    if (!num_parse_ldouble(c->argv[i], &seconds)) {
+        (void)reply_error(c, "ERR timeout is not a float or out of range");
+        return false;
+    }
+    long double v = ceill(seconds * 1000);
+    *ms = v >= (long double)INT64_MAX ? INT64_MAX : v < 0 ? -1 : (int64_t)v;
+    return check_timeout(c, *ms);
+}
+
+bool data_arg_timeout_ms(client *c, int i, int64_t *ms) {
+    if (num_parse_i64(c->argv[i], ms)) return check_timeout(c, *ms);
+    (void)reply_error(c, "ERR timeout is not an integer or out of range");
+    return false;
 }

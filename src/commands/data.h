@@ -65,6 +65,10 @@ bool data_arg_db(client *c, int i, uint32_t *out);
  * positive, as SET, GETEX and the like want it. */
 bool data_arg_expire(client *c, int i, bool seconds, bool relative, int64_t *out);
 command_result data_bad_expire(client *c);
+/* The time limit of a blocking command in ms, 0 for none: given in seconds, fractions rounded up;
+ * or, data_arg_timeout_ms, in whole ms. */
+bool data_arg_timeout(client *c, int i, int64_t *ms);
+bool data_arg_timeout_ms(client *c, int i, int64_t *ms);
 
 /* For replies whose count is known last: elements are appended from buf_slice(&c->out).len = at on,
  * then this puts what goes before them. */

@@ -2,7 +2,7 @@
  * to the hooks when it has committed, dropped when it is aborted.
  *
  * Keys are copied one after another into held_keys: they are arguments of a command, or a buffer
- * that is used again, and a batch may outlive both. Nothing is kept when nobody listens. */
+ * that is used again, and a batch may outlive both. Nothing is kept when nobody listens to it. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "keyspace/internal.h"
@@ -10,10 +10,27 @@
 #define HELD_KEEP      256 /* entries and bytes of keys kept between batches */
 #define HELD_KEYS_KEEP 16384
 
-void ks_hook_add(keyspace *ks, const ks_hooks *hooks) {
+/* What a hook has functions for, as bits of held_kind. */
+static unsigned wants_of(const ks_hooks *h) {
+    return (h->changed ? HELD_CHANGED : 0u) | (h->event ? HELD_EVENT : 0u) |
+           (h->flushed ? HELD_FLUSHED : 0u) | (h->swapped ? HELD_SWAPPED : 0u);
+}
+
+int ks_hook_add(keyspace *ks, const ks_hooks *hooks) {
     CHECK(!ks->telling);
-    ks->hooks = mem_realloc(ks->hooks, (ks->nhooks + 1) * sizeof *ks->hooks);
-    ks->hooks[ks->nhooks++] = *hooks;
+    int number = (int)ks->nhooks++;
+    ks->hooks = mem_realloc(ks->hooks, ks->nhooks * sizeof *ks->hooks);
+    ks->hooks[number] = (armed_hook){.hook = *hooks};
+    ks_hook_arm(ks, number, true);
+    return number;
+}
+
+void ks_hook_arm(keyspace *ks, int number, bool armed) {
+    CHECK(!ks->telling && number >= 0 && (size_t)number < ks->nhooks);
+    ks->hooks[number].armed = armed;
+    ks->wanted = 0;
+    for (size_t i = 0; i < ks->nhooks; i++)
+        if (ks->hooks[i].armed) ks->wanted |= wants_of(&ks->hooks[i].hook);
 }
 
 /* Room for one more; all zero. */
@@ -31,7 +48,7 @@ static held *held_new(keyspace *ks) {
 /* Keeps something about a key. */
 void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uint32_t db,
               slice key) {
-    if (ks->nhooks == 0) return;
+    if (!(kind & ks->wanted)) return;
     held *h = held_new(ks);
     h->kind = kind;
     h->klass = klass;
@@ -44,7 +61,7 @@ void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uin
 
 /* Keeps that databases were flushed or swapped. */
 void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b) {
-    if (ks->nhooks == 0) return;
+    if (!(kind & ks->wanted)) return;
     held *h = held_new(ks);
     h->kind = kind;
     h->db = a;
@@ -68,7 +85,7 @@ void held_tell(keyspace *ks) {
         const held *h = &ks->held[i];
         slice key = slice_of(ks->held_keys.data + h->key_at, h->key_len);
         for (size_t j = 0; j < ks->nhooks; j++)
-            tell(&ks->hooks[j], h, key);
+            if (ks->hooks[j].armed) tell(&ks->hooks[j].hook, h, key);
     }
     ks->telling = false;
     held_forget(ks);

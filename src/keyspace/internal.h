@@ -47,6 +47,12 @@ typedef struct held {
     size_t key_at, key_len; /* in held_keys */
 } held;
 
+/* A hook, and whether it is told anything. */
+typedef struct armed_hook {
+    ks_hooks hook;
+    bool armed;
+} armed_hook;
+
 /* ---- eviction (evict.c) -------------------------------------------------------------------------
  */
 
@@ -72,8 +78,9 @@ struct keyspace {
     int64_t due;    /* no key is due before this time; INT64_MIN: not known */
     ks_stats stats;
     ks_stats before; /* as the batch began */
-    ks_hooks *hooks;
+    struct armed_hook *hooks;
     size_t nhooks;
+    unsigned wanted; /* bits of held_kind: what an armed hook wants to hear of */
     held *held;
     size_t nheld, held_cap;
     buf held_keys;

@@ -222,7 +222,7 @@ engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent) {
     entry fresh = *ent;
     engine_result r = prepare_put(ks, db, key, &fresh);
     if (r != ENGINE_OK) return r;
-    if (ks->nhooks == 0) return engine_put(ks->engine, db, key, &fresh);
+    if (!(ks->wanted & HELD_EVENT)) return engine_put(ks->engine, db, key, &fresh);
     uint64_t before = count_keys(ks, db);
     r = engine_put(ks->engine, db, key, &fresh);
     if (r == ENGINE_OK && count_keys(ks, db) != before)

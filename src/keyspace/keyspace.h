@@ -73,7 +73,10 @@ engine *ks_engine(keyspace *ks);
 int ks_databases(const keyspace *ks);
 const ks_stats *ks_statistics(const keyspace *ks);
 void ks_reset_statistics(keyspace *ks); /* all but dirty */
-void ks_hook_add(keyspace *ks, const ks_hooks *hooks);
+/* Returns its number, for ks_hook_arm. A hook is armed to begin with; one that is not costs
+ * nothing, and what nobody armed wants to hear of is not kept. REQUIRES: no hook is running. */
+int ks_hook_add(keyspace *ks, const ks_hooks *hooks);
+void ks_hook_arm(keyspace *ks, int number, bool armed);
 int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
 /* A buffer for building a value or a key in, so that commands need not allocate: its user empties
  * it, fills it, and is done with it before it calls another function that takes it (those that do

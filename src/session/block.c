@@ -21,6 +21,22 @@ bool client_can_block(const client *c) {
     return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI));
 }
 
+/* The arguments outlive the query buffer that they came in. */
+static slice *copy_args(const client *c) {
+    size_t n = (size_t)c->argc, bytes = n * sizeof(slice);
+    for (size_t i = 0; i < n; i++)
+        bytes += c->argv[i].len;
+    slice *copy = mem_alloc(bytes ? bytes : 1);
+    char *p = (char *)(copy + n);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = c->argv[i].len;
+        if (len) memcpy(p, c->argv[i].data, len);
+        copy[i] = slice_of(p, len);
+        p += len;
+    }
+    return copy;
+}
+
 /* Nothing is replied now; dispatch sees the flag and leaves the reply open. */
 void client_block_for(client *c, int64_t timeout_ms,
                       void (*end)(client *c, block_end why, void *state), void *state) {
@@ -29,31 +45,45 @@ void client_block_for(client *c, int64_t timeout_ms,
     c->block = mem_zalloc(sizeof *c->block);
     c->block->end = end;
     c->block->state = state;
+    c->block->argc = c->argc;
+    c->block->argv = copy_args(c);
+    c->block->limited = timeout_ms > 0;
     if (timeout_ms > 0) c->block->timer = reactor_timer_add(s->reactor, timeout_ms, time_is_up, c);
     c->flags |= CLIENT_BLOCKED;
+    s->blocked_for_a_time += c->block->limited;
     s->blocked++;
 }
 
-/* The late reply is tagged and counted like any other; then the client's further input runs. */
+/* The late reply is tagged and counted like any other; then the client's further input goes on. */
 void client_unblock(client *c, block_end why) {
     session *s = c->session;
     client_block *b = c->block;
     CHECK(b && (c->flags & CLIENT_BLOCKED) && s->running != c && s->blocked > 0);
+    bool late = why != BLOCK_CLOSED && why != BLOCK_REPLIED;
+    uint64_t errors = s->stats.error_replies;
     if (b->timer) reactor_timer_remove(s->reactor, b->timer);
     c->block = NULL;
     c->flags &= ~(unsigned)CLIENT_BLOCKED;
     s->blocked--;
     s->blocked_for_a_time -= b->limited;
-    if (why != BLOCK_CLOSED) {
+    if (late) {
         output_open(c);
         c->out_from = c->out.len;
         c->depends = 0;
+        c->argc = b->argc;
+        c->argv = b->argv;
     }
     if (why == BLOCK_ERROR)
         (void)reply_error_text(c, SLICE("UNBLOCKED client unblocked via CLIENT UNBLOCK"));
     b->end(c, why, b->state);
+    if (late) dispatch_end(c, CMD_DONE, s->stats.error_replies != errors);
+    c->argc = 0;
+    c->argv = NULL;
+    mem_free(b->argv);
     mem_free(b);
-    if (why == BLOCK_CLOSED) return;
-    dispatch_reply_done(c);
-    input_wake(c);
+    if (why != BLOCK_CLOSED) input_wake(c);
+}
+
+size_t client_block_memory(const client *c) {
+    return c->block ? mem_size(c->block) + mem_size(c->block->argv) : 0;
 }

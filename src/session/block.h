@@ -13,14 +13,18 @@ typedef enum block_end {
     BLOCK_TIMEOUT, /* the time limit passed, or CLIENT UNBLOCK id TIMEOUT */
     BLOCK_ERROR,   /* CLIENT UNBLOCK id ERROR: the error is written by block.c */
     BLOCK_CLOSED,  /* the client goes away: nothing can be written */
+    BLOCK_REPLIED, /* the command was run again and has ended by itself: only its state is freed */
 } block_end;
 
 typedef struct client_block {
-    /* Replies (but for BLOCK_ERROR, BLOCK_CLOSED) and forgets `state`. c->depends is 0. */
+    /* Replies (but for BLOCK_ERROR, BLOCK_CLOSED, BLOCK_REPLIED) and forgets `state`. c->depends is
+     * 0, c->argv the command's. */
     void (*end)(client *c, block_end why, void *state);
     void *state;
     uint64_t timer; /* the reactor's; 0: no limit, or it has passed */
     bool limited;
+    int argc;
+    slice *argv; /* a copy of the arguments, in one piece */
 } client_block;
 
 /* timeout_ms 0: for ever. REQUIRES: c's command is running, and c can wait: see
@@ -29,7 +33,9 @@ void client_block_for(client *c, int64_t timeout_ms,
                       void (*end)(client *c, block_end why, void *state), void *state);
 /* False for clients that nobody could wake (fake ones): the command must answer at once. */
 bool client_can_block(const client *c);
-/* REQUIRES: c is blocked. */
+/* The command is counted now, once, with all the time it took. REQUIRES: c is blocked. */
 void client_unblock(client *c, block_end why);
+/* Bytes that its being blocked takes. */
+size_t client_block_memory(const client *c);
 
 #endif

@@ -8,7 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
-#include "session/input.h"
+#include "session/keywait.h"
 #include "session/reply.h"
 #include "session/state.h"
 
@@ -130,9 +130,10 @@ static command_result run_batch(client *c) {
 }
 
 /* Counters of the row, and whoever watches. */
-static void account(client *c, command_result r, uint64_t ns, bool failed) {
+static void account(client *c, command_result r, bool failed) {
     session *s = c->session;
     command_row *row = c->row;
+    uint64_t ns = c->spent_ns;
     s->stats.commands++;
     row->calls++;
     row->nsec += ns;
@@ -163,6 +164,36 @@ void dispatch_reply_done(client *c) {
     output_end(c, false);
 }
 
+void dispatch_end(client *c, command_result r, bool failed) {
+    account(c, r, failed);
+    dispatch_reply_done(c);
+}
+
+/* One run. Unless a read is pending (CMD_AGAIN), or the command is blocked now, it has ended, is
+ * counted and has replied. */
+static command_result run_once(client *c) {
+    session *s = c->session;
+    uint64_t start = s->now_ns, errors = s->stats.error_replies;
+    bool outermost = !(c->flags & CLIENT_FAKE);
+    if (outermost) s->running = c;
+    command_result r = run_batch(c);
+    buf_clear(&s->keep);
+    s->now_ns = clock_mono_ns();
+    c->spent_ns += s->now_ns - start;
+    bool over = r != CMD_AGAIN && !(c->flags & CLIENT_BLOCKED);
+    if (over) account(c, r, s->stats.error_replies != errors);
+    if (outermost) s->running = NULL;
+    if (over)
+        dispatch_reply_done(c);
+    else
+        output_unused(c);
+    if (r == CMD_AGAIN)
+        s->stats.parked++;
+    else if (outermost && s->after_reply.len)
+        append_pushed(c);
+    return r;
+}
+
 /* In this order, and all of it but running happens once, however often the command runs. */
 dispatch_result dispatch(client *c) {
     session *s = c->session;
@@ -183,21 +214,16 @@ dispatch_result dispatch(client *c) {
         for (int i = 0; i < s->nwatches; i++)
             if (s->watches[i].before) s->watches[i].before(c, s->watches[i].ctx);
     }
-    uint64_t start = s->now_ns, errors = s->stats.error_replies;
-    bool outermost = !(c->flags & CLIENT_FAKE);
-    if (outermost) s->running = c;
-    command_result r = run_batch(c);
-    s->now_ns = clock_mono_ns();
-    c->spent_ns += s->now_ns - start;
-    if (r != CMD_AGAIN) account(c, r, c->spent_ns, s->stats.error_replies != errors);
-    if (outermost) s->running = NULL;
-    if (r == CMD_AGAIN) {
-        s->stats.parked++;
-        return hold(c, CLIENT_PARKED | CLIENT_RERUN);
-    }
-    if (!(c->flags & CLIENT_BLOCKED)) dispatch_reply_done(c);
-    if (outermost && s->after_reply.len) append_pushed(c);
+    if (run_once(c) == CMD_AGAIN) return hold(c, CLIENT_PARKED | CLIENT_RERUN);
+    if (s->keys_ready && !s->running) keywait_serve(s->keywait);
     return DISPATCH_DONE;
+}
+
+command_result dispatch_again(client *c) {
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = 0;
+    return run_once(c);
 }
 
 /* ---- gates and watches --------------------------------------------------------------------------

@@ -11,6 +11,13 @@ typedef enum dispatch_result {
 
 /* Runs c->argv through the gates. Sets the session's clock (now_ns) to its end. */
 dispatch_result dispatch(client *c);
+/* A blocked client's command once more, as a batch of its own: no gate and no watch is asked again.
+ * c->flags has CLIENT_BLOCKED then, or it has replied; or CMD_AGAIN, and no trace. REQUIRES:
+ * CLIENT_BLOCKED taken off, argv and row as in its first run. */
+command_result dispatch_again(client *c);
+/* A command that was blocked has its late reply: it is counted, watchers are told, and
+ * dispatch_reply_done. */
+void dispatch_end(client *c, command_result r, bool failed);
 /* Everything between a command's last byte of reply and its being queued: what it depends on, reply
  * modes, limits. Also for the late reply of a blocked command. */
 void dispatch_reply_done(client *c);

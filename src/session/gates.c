@@ -52,11 +52,16 @@ static gate_result disk_gate(client *c, void *ctx) {
 /* ---- pause -------------------------------------------------------------------------------------
  */
 
+bool gates_paused(const client *c) {
+    const session *s = c->session;
+    if (!s->paused) return false;
+    return s->pause_all || (c->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE));
+}
+
 /* Armed while a pause is on. */
 static gate_result pause_gate(client *c, void *ctx) {
-    session *s = ctx;
-    if (s->pause_all || (c->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE))) return GATE_HOLD;
-    return GATE_PASS;
+    (void)ctx;
+    return gates_paused(c) ? GATE_HOLD : GATE_PASS;
 }
 
 /* The end of the pause has come. */
@@ -113,7 +118,7 @@ void gates_start(session *s) {
     session_gate_add(
         s,
         &(gate){.name = "disk", .rank = GATE_RANK_DISK, .pass = disk_gate, .commands = CMD_WRITE});
-    s->pause_gate = session_gate_add(
-        s, &(gate){.name = "pause", .rank = GATE_RANK_PAUSE, .pass = pause_gate, .ctx = s});
+    s->pause_gate =
+        session_gate_add(s, &(gate){.name = "pause", .rank = GATE_RANK_PAUSE, .pass = pause_gate});
     session_gate_arm(s, s->pause_gate, false);
 }

@@ -19,8 +19,8 @@ enum keywait_flags {
 /* keys: in the order in which the command looks at them; type: enum key_type. timeout_ms 0: for
  * ever. timed_out writes the reply of a time limit that has passed, or of CLIENT UNBLOCK; it is
  * called at once where the client can't wait (in a transaction, a script). Called again by a
- * command that is run again, it goes on with the same place and the same time limit. REQUIRES: c's
- * command is running and has replied nothing. */
+ * command that is run again, it goes on with the same keys, place and time limit. All is copied.
+ * REQUIRES: c's command is running and has replied nothing. */
 command_result client_wait_for_keys(client *c, const slice *keys, size_t n, unsigned type,
                                     unsigned flags, int64_t timeout_ms,
                                     void (*timed_out)(client *c));
@@ -30,5 +30,22 @@ command_result client_wait_for_keys(client *c, const slice *keys, size_t n, unsi
  * first run. A read that is pending is no new run. */
 void client_wait_keep(client *c, slice bytes);
 slice client_wait_kept(const client *c);
+
+/* ---- for this folder --------------------------------------------------------------------------
+ */
+
+typedef struct keywait keywait;
+
+keywait *keywait_new(session *s);
+void keywait_free(keywait *kw); /* REQUIRES: no clients */
+/* Serves the keys that are ready, and runs again who waited for a read. REQUIRES: no command is
+ * running. */
+void keywait_serve(keywait *kw);
+/* Pending reads are there, or a pause is over. */
+void keywait_resume(keywait *kw);
+/* How many keys somebody waits for; *gone of them also with KEYWAIT_ALSO_GONE. */
+size_t keywait_keys(const keywait *kw, size_t *gone);
+/* Bytes that c's waiting for keys takes. */
+size_t keywait_memory(const client *c);
 
 #endif

@@ -52,6 +52,11 @@ static void give_bytes(session *s, buf *b) {
     }
 }
 
+/* A command that waits has not replied. */
+void output_unused(client *c) {
+    if (c->out.data && c->out.len == 0) give_bytes(c->session, &c->out);
+}
+
 /* All of them are done with. */
 static void give_marks(session *s, client_output *o) {
     output_pool *p = &s->pool;

@@ -52,6 +52,8 @@ typedef struct output_pool {
 void output_open(client *c);
 /* The bytes from c->out_from on are a reply (or a push), depending on c->depends. */
 void output_end(client *c, bool push);
+/* Nothing was appended: an empty buffer goes back. */
+void output_unused(client *c);
 /* Bytes that are queued and have not gone. */
 static inline size_t output_unsent(const client *c) {
     return c->output.piece_bytes + c->out.len - c->output.sent;

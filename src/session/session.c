@@ -11,6 +11,7 @@
 #include "session/dispatch.h"
 #include "session/gates.h"
 #include "session/input.h"
+#include "session/keywait.h"
 #include "session/pace.h"
 
 #include <unistd.h>
@@ -36,6 +37,7 @@ status session_new(reactor *r, keyspace *ks, session **out) {
         s->listeners[i].fd = -1;
     gates_start(s);
     pace_start(s);
+    s->keywait = keywait_new(s);
     descriptors_start();
     reactor_after(r, flush_hook, s);
     *out = s;
@@ -47,6 +49,8 @@ void session_free(session *s) {
     session_unpause(s);
     while (s->first)
         client_free(s->first);
+    keywait_free(s->keywait);
+    buf_free(&s->keep);
     for (int i = 0; i < LISTENERS_MAX; i++)
         if (s->listeners[i].fd >= 0) session_unlisten(s, s->listeners[i].fd);
     output_pool_free(&s->pool);
@@ -95,6 +99,7 @@ static void free_closing(session *s) {
 /* In this order: what runs now still belongs to the batch that the engine writes. */
 void session_flush(session *s) {
     if (s->reading || s->running) return; /* a turn inside of a command */
+    if (s->keys_ready) keywait_serve(s->keywait);
     run_runnable(s);
     engine_turn_end(ks_engine(s->ks));
     send_all(s);
@@ -107,6 +112,7 @@ void session_resume(session *s) {
     for (list_node *n = s->waiting.next; n != &s->waiting; n = n->next)
         LIST_OWNER(n, client, run_link)->flags &= ~(unsigned)(CLIENT_PARKED | CLIENT_PAUSED);
     list_append_all(&s->runnable, &s->waiting);
+    keywait_resume(s->keywait);
     if (list_used(&s->runnable)) reactor_wake(s->reactor);
 }
 

@@ -70,6 +70,9 @@ struct session {
 
     listener listeners[LISTENERS_MAX];
     size_t blocked, blocked_for_a_time;
+    struct keywait *keywait;
+    bool keys_ready; /* keywait_serve has something to do */
+    buf keep;        /* of client_wait_keep, while that command runs */
     session_stats stats;
     rate ops, in_rate, out_rate;
     uint64_t rate_at_us;

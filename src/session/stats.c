@@ -4,6 +4,7 @@
 
 #include "session/config.h"
 #include "session/errors.h"
+#include "session/keywait.h"
 #include "session/state.h"
 
 #define RATE_SAMPLES 16
@@ -53,8 +54,9 @@ static void emit_clients(buf *out, void *ctx) {
     metric_u64(out, "blocked_clients", s->blocked);
     metric_u64(out, "tracking_clients", 0);
     metric_u64(out, "clients_in_timeout_table", s->blocked_for_a_time);
-    metric_u64(out, "total_blocking_keys", 0);
-    metric_u64(out, "total_blocking_keys_on_nokey", 0);
+    size_t gone, keys = keywait_keys(s->keywait, &gone);
+    metric_u64(out, "total_blocking_keys", keys);
+    metric_u64(out, "total_blocking_keys_on_nokey", gone);
     metric_u64(out, "delayed_clients", s->delayed);
     metric_u64(out, "clients_unsent_output_bytes", s->unsent_bytes);
 }

@@ -1,5 +1,6 @@
 /* What the scripts cannot show: on what replies depend, long values, scans of many keys, access. */
 #include "commands/commands.h"
+#include "commands/data.h"
 #include "support/session_kit.h"
 #include "support/unit.h"
 
@@ -12,9 +13,20 @@ static kit k;
 static client *c;
 static fake_end *end;
 
+/* timeout x, timeout x ms: what data_arg_timeout makes of it */
+static command_result run_timeout(client *who) {
+    int64_t ms;
+    if (!(who->argc > 2 ? data_arg_timeout_ms : data_arg_timeout)(who, 1, &ms)) return CMD_REFUSED;
+    reply_int(who, ms);
+    return CMD_DONE;
+}
+
+static const command own_commands[] = {{.name = "timeout", .run = run_timeout, .arity = -2}, {0}};
+
 static int setup(void **state) {
     (void)state;
     if (command_count() == 0) {
+        commands_register(own_commands);
         commands_register(string_commands);
         commands_register(bitmap_commands);
         commands_register(keys_commands);
@@ -340,8 +352,27 @@ static void lcs_is_bounded(void **state) {
         "-ERR string exceeds maximum allowed size (proto-max-bulk-len)\r\n");
 }
 
+/* Texts and limits as redis-server's. */
+static void timeouts(void **state) {
+    (void)state;
+    ASK("TIMEOUT 0\r\nTIMEOUT 1.5\r\nTIMEOUT 0.0001\r\nTIMEOUT 1e3\r\n",
+        ":0\r\n:1500\r\n:1\r\n:1000000\r\n");
+    ASK("TIMEOUT x\r\n", "-ERR timeout is not a float or out of range\r\n");
+    ASK("TIMEOUT nan\r\n", "-ERR timeout is not a float or out of range\r\n");
+    ASK("TIMEOUT -1\r\n", "-ERR timeout is negative\r\n");
+    ASK("TIMEOUT -inf\r\n", "-ERR timeout is negative\r\n");
+    ASK("TIMEOUT inf\r\n", "-ERR timeout is out of range\r\n");
+    ASK("TIMEOUT 9223372036854775\r\n", "-ERR timeout is out of range\r\n");
+    ASK("TIMEOUT 9223372036854776\r\n", "-ERR timeout is out of range\r\n");
+    ASK("TIMEOUT 15 ms\r\n", ":15\r\n");
+    ASK("TIMEOUT 1.5 ms\r\n", "-ERR timeout is not an integer or out of range\r\n");
+    ASK("TIMEOUT -1 ms\r\n", "-ERR timeout is negative\r\n");
+    ASK("TIMEOUT 9223372036854775807 ms\r\n", "-ERR timeout is out of range\r\n");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(timeouts, setup, teardown),
         cmocka_unit_test_setup_teardown(dependencies, setup, teardown),
         cmocka_unit_test_setup_teardown(a_changed_chunk_is_waited_for, setup, teardown),
         cmocka_unit_test_setup_teardown(pending_keys_come_together, setup, teardown),
