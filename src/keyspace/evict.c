@@ -19,6 +19,7 @@
 
 #define EVICT_BATCH   16 /* keys a batch; memory is measured between batches */
 #define DBS_PER_ROUND 16 /* databases sampled a round */
+#define RANDOM_TRIES  32 /* for a key that has a time of its own */
 
 /* How long one call may take. */
 static uint64_t time_limit_us(void) {
@@ -90,7 +91,10 @@ static engine_result fill_pool(keyspace *ks) {
             entry meta;
             engine_result r = engine_random(ks->engine, db, with_expire, &ks->picked, &meta);
             if (r == ENGINE_ABSENT) break;
+            if (r == ENGINE_OK && with_expire)
+                r = wake_resolve(ks, db, buf_slice(&ks->picked), &meta);
             if (r != ENGINE_OK) return r;
+            if (with_expire && meta.expire == ENGINE_NO_EXPIRE) continue;
             pool_offer(ks, db, buf_slice(&ks->picked), score_of(ks, &meta));
         }
     }
@@ -101,8 +105,16 @@ static engine_result fill_pool(keyspace *ks) {
 static engine_result pick(keyspace *ks, uint32_t *db) {
     bool with_expire = ks_conf.policy & POLICY_VOLATILE;
     if ((ks_conf.policy & POLICY_RANK) == POLICY_RANDOM) {
-        if (!next_db(ks, db)) return ENGINE_ABSENT;
-        return engine_random(ks->engine, *db, with_expire, &ks->picked, NULL);
+        entry meta;
+        engine_result r = ENGINE_ABSENT;
+        for (int i = 0; i < RANDOM_TRIES && next_db(ks, db); i++) {
+            r = engine_random(ks->engine, *db, with_expire, &ks->picked, &meta);
+            if (r == ENGINE_OK && with_expire)
+                r = wake_resolve(ks, *db, buf_slice(&ks->picked), &meta);
+            if (r != ENGINE_OK || !with_expire || meta.expire != ENGINE_NO_EXPIRE) return r;
+            r = ENGINE_ABSENT; /* only its type has a time */
+        }
+        return r;
     }
     engine_result r = fill_pool(ks);
     while (r == ENGINE_OK && ks->pooled > 0) {
@@ -112,6 +124,7 @@ static engine_result pick(keyspace *ks, uint32_t *db) {
         buf_clear(&ks->picked);
         buf_append_slice(&ks->picked, buf_slice(&c->key));
         r = engine_meta(ks->engine, *db, buf_slice(&ks->picked), &meta);
+        if (r == ENGINE_OK && with_expire) r = wake_resolve(ks, *db, buf_slice(&ks->picked), &meta);
         if (r == ENGINE_OK && (!with_expire || meta.expire)) return ENGINE_OK;
         if (r == ENGINE_ABSENT) r = ENGINE_OK; /* it went meanwhile: the next one */
     }

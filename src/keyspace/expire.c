@@ -12,6 +12,7 @@
 #include "base/log.h"
 
 #define CYCLE_BATCH 32 /* keys a batch: what a crash or a pending read can undo */
+#define WAKE_COST   8  /* a wake-up counts as that many keys */
 
 bool ks_deletes_allowed(const keyspace *ks) {
     return !ks->frozen && status_ok(engine_failed(ks->engine)) &&
@@ -41,16 +42,31 @@ void ks_set_expiry_frozen(keyspace *ks, bool frozen) {
     ks->frozen = frozen;
 }
 
+/* Something of the key is due: the key itself, or its type wants to be woken. *n: how many keys'
+ * worth of work it was. */
+static engine_result handle_due(keyspace *ks, uint32_t db, slice key, int *n) {
+    entry ent;
+    bool due;
+    engine_result r = engine_meta(ks->engine, db, key, &ent);
+    if (r == ENGINE_OK) r = wake_key_due(ks, db, key, &ent, &due);
+    CHECK(r != ENGINE_ABSENT);
+    *n = 1;
+    if (r != ENGINE_OK) return r;
+    if (due) return delete_due(ks, db, key);
+    *n = WAKE_COST;
+    return wake_now(ks, db, key, ent.type, 0);
+}
+
 /* Deletes up to CYCLE_BATCH due keys in one batch. ENGINE_OK: there may be more. */
 static engine_result cycle_batch(keyspace *ks) {
     engine_result r = ENGINE_OK;
     ks_begin(ks);
-    for (int n = 0; n < CYCLE_BATCH && r == ENGINE_OK; n++) {
+    for (int n = 0, cost = 1; n < CYCLE_BATCH && r == ENGINE_OK; n += cost) {
         uint32_t db = 0;
         int64_t when = 0;
         r = engine_due(ks->engine, ks->clock->wall_ms, &db, &ks->picked, &when);
         if (r == ENGINE_ABSENT) ks->due = when ? when : INT64_MAX;
-        if (r == ENGINE_OK) r = delete_due(ks, db, buf_slice(&ks->picked));
+        if (r == ENGINE_OK) r = handle_due(ks, db, buf_slice(&ks->picked), &cost);
     }
     if (r == ENGINE_OK || r == ENGINE_ABSENT) {
         ks_commit(ks);

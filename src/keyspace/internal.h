@@ -108,7 +108,8 @@ uint32_t access_fresh(const keyspace *ks);
 uint32_t access_touched(keyspace *ks, uint32_t access);
 uint32_t access_known(keyspace *ks, uint32_t access);
 
-/* expire.c */
+/* expire.c. Of an entry as the engine gave it that has KS_WAKES: the earlier of two times has come;
+ * wake_key_due says whether it is the key's. */
 static inline bool ks_is_due(const keyspace *ks, const entry *ent) {
     return ent->expire != ENGINE_NO_EXPIRE && ent->expire <= ks->clock->wall_ms;
 }
@@ -120,5 +121,26 @@ engine_result ks_expire_now(keyspace *ks, uint32_t db, slice key);
 static inline void ks_note_due(keyspace *ks, int64_t when) {
     if (when != ENGINE_NO_EXPIRE && when < ks->due) ks->due = when;
 }
+
+/* ---- keys that want to be woken (wake.c) --------------------------------------------------------
+ */
+
+/* The key's own expire time, and the wake-up, of an entry that has KS_WAKES, with its value. */
+int64_t wake_own(const entry *ent, int64_t *wake);
+/* What the engine is to have as expire time of an entry whose `expire` is the key's own. */
+int64_t wake_indexed(const entry *ent);
+/* A copy of the value of an entry that has KS_WAKES, with another expire time of the key. */
+slice wake_with_own(keyspace *ks, slice value, int64_t own);
+/* Makes ent->expire, as the engine gave it, the key's own. The value goes. */
+engine_result wake_resolve(keyspace *ks, uint32_t db, slice key, entry *ent);
+/* Is the key itself due? meta: as the engine gave it; its expire is the key's own if so. */
+engine_result wake_key_due(keyspace *ks, uint32_t db, slice key, entry *meta, bool *due);
+/* Wakes the type; see ks_wake_fn. */
+engine_result wake_now(keyspace *ks, uint32_t db, slice key, unsigned type, int64_t again);
+/* A lookup has found an entry that has KS_WAKES: gives the key's own time, and wakes the type if
+ * its time has come; the entry after that. */
+engine_result wake_lookup(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out);
+/* keyspace.c: ks_get's lookup, without statistics and access state. */
+engine_result lookup_entry(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out);
 
 #endif

@@ -6,6 +6,7 @@
  * the engine. A GET is one call on the engine in any case. */
 #include "keyspace/internal.h"
 
+#include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
 
@@ -141,12 +142,16 @@ static void missed(keyspace *ks, uint32_t db, slice key, unsigned flags) {
         held_add(ks, HELD_EVENT, KS_MISS, "keymiss", db, key);
 }
 
+engine_result lookup_entry(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out) {
+    engine_result r = flags & KS_META ? engine_meta(ks->engine, db, key, out)
+                                      : engine_get(ks->engine, db, key, out);
+    if (r == ENGINE_OK && out->hint & KS_WAKES) r = wake_lookup(ks, db, key, flags, out);
+    return r == ENGINE_OK && ks_is_due(ks, out) ? ks_expire_now(ks, db, key) : r;
+}
+
 engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out) {
     engine_result r = ENGINE_ABSENT;
-    if (key.len <= ENGINE_KEY_MAX)
-        r = flags & KS_META ? engine_meta(ks->engine, db, key, out)
-                            : engine_get(ks->engine, db, key, out);
-    if (r == ENGINE_OK && ks_is_due(ks, out)) r = ks_expire_now(ks, db, key);
+    if (key.len <= ENGINE_KEY_MAX) r = lookup_entry(ks, db, key, flags, out);
     if (r != ENGINE_OK) {
         if (r == ENGINE_ABSENT) missed(ks, db, key, flags);
         return r;
@@ -162,22 +167,50 @@ engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry
     return ENGINE_OK;
 }
 
-/* Hides what is due from a scan's visitor. */
+/* Hides what is due from a scan's visitor. A key of which only its value tells whether it is due is
+ * kept, and looked at when the engine's scan is over. */
 typedef struct scan_filter {
     keyspace *ks;
     void (*each)(void *ctx, slice key, const entry *meta);
     void *ctx;
+    buf later; /* such keys: length, bytes */
 } scan_filter;
 
 static void scan_each(void *ctx, slice key, const entry *meta) {
-    const scan_filter *f = ctx;
-    if (!ks_is_due(f->ks, meta)) f->each(f->ctx, key, meta);
+    scan_filter *f = ctx;
+    if (!ks_is_due(f->ks, meta)) {
+        f->each(f->ctx, key, meta);
+    } else if (meta->hint & KS_WAKES) {
+        char len[4];
+        put_u32(len, (uint32_t)key.len);
+        buf_append(&f->later, len, sizeof len);
+        buf_append_slice(&f->later, key);
+    }
+}
+
+/* Visits those of the kept keys that live. */
+static engine_result scan_later(scan_filter *f, uint32_t db) {
+    slice rest = buf_slice(&f->later);
+    while (rest.len > 0) {
+        entry meta;
+        bool due;
+        slice key = slice_of(rest.data + 4, load_u32(rest.data));
+        rest = slice_skip(rest, 4 + key.len);
+        engine_result r = engine_meta(f->ks->engine, db, key, &meta);
+        if (r == ENGINE_OK) r = wake_key_due(f->ks, db, key, &meta, &due);
+        if (r != ENGINE_OK) return r;
+        if (!due) f->each(f->ctx, key, &meta);
+    }
+    return ENGINE_OK;
 }
 
 engine_result ks_scan(keyspace *ks, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                       void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
-    scan_filter f = {ks, each, ctx};
-    return engine_scan(ks->engine, db, from, want, next, scan_each, &f);
+    scan_filter f = {ks, each, ctx, {0}};
+    engine_result r = engine_scan(ks->engine, db, from, want, next, scan_each, &f);
+    if (r == ENGINE_OK) r = scan_later(&f, db);
+    buf_free(&f.later);
+    return r;
 }
 
 engine_result ks_random(keyspace *ks, uint32_t db, buf *key) {
@@ -185,7 +218,9 @@ engine_result ks_random(keyspace *ks, uint32_t db, buf *key) {
         entry meta;
         engine_result r = engine_random(ks->engine, db, false, key, &meta);
         if (r != ENGINE_OK) return r;
-        if (!ks_is_due(ks, &meta)) return ENGINE_OK;
+        bool due;
+        r = wake_key_due(ks, db, buf_slice(key), &meta, &due);
+        if (r != ENGINE_OK || !due) return r;
         r = ks_expire_now(ks, db, buf_slice(key));
         if (r != ENGINE_ABSENT) return r;
     }
@@ -195,6 +230,14 @@ engine_result ks_random(keyspace *ks, uint32_t db, buf *key) {
 /* ---- changes ------------------------------------------------------------------------------------
  */
 
+/* What a key holds before it is replaced or deleted, expired if it was due. */
+static engine_result expire_old(keyspace *ks, uint32_t db, slice key, entry *old) {
+    bool due = false;
+    engine_result r = engine_meta(ks->engine, db, key, old);
+    if (r == ENGINE_OK) r = wake_key_due(ks, db, key, old, &due);
+    return due ? ks_expire_now(ks, db, key) : r;
+}
+
 /* Sets the access state of an entry that did not come from a read of its key, after the entry that
  * it replaces has expired, if it was due. Under LFU a replaced entry's count lives on. */
 static engine_result prepare_put(keyspace *ks, uint32_t db, slice key, entry *ent) {
@@ -202,8 +245,7 @@ static engine_result prepare_put(keyspace *ks, uint32_t db, slice key, entry *en
     ent->access = access_fresh(ks);
     if (!lfu && ks->clock->wall_ms < ks->due) return ENGINE_OK;
     entry old;
-    engine_result r = engine_meta(ks->engine, db, key, &old);
-    if (r == ENGINE_OK && ks_is_due(ks, &old)) r = ks_expire_now(ks, db, key);
+    engine_result r = expire_old(ks, db, key, &old);
     if (r == ENGINE_OK && lfu) ent->access = access_touched(ks, access_known(ks, old.access));
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
@@ -217,9 +259,10 @@ static uint64_t count_keys(keyspace *ks, uint32_t db) {
 
 engine_result ks_put(keyspace *ks, uint32_t db, slice key, const entry *ent) {
     CHECK(ks->depth > 0 && ent->expire >= 0);
-    ks_note_due(ks, ent->expire);
-    if (ent->access) return engine_put(ks->engine, db, key, ent);
     entry fresh = *ent;
+    fresh.expire = wake_indexed(ent);
+    ks_note_due(ks, fresh.expire);
+    if (ent->access) return engine_put(ks->engine, db, key, &fresh);
     engine_result r = prepare_put(ks, db, key, &fresh);
     if (r != ENGINE_OK) return r;
     if (!(ks->wanted & HELD_EVENT)) return engine_put(ks->engine, db, key, &fresh);
@@ -235,8 +278,7 @@ engine_result ks_del(keyspace *ks, uint32_t db, slice key) {
     if (key.len > ENGINE_KEY_MAX) return ENGINE_ABSENT;
     if (ks->clock->wall_ms >= ks->due) {
         entry old;
-        engine_result r = engine_meta(ks->engine, db, key, &old);
-        if (r == ENGINE_OK && ks_is_due(ks, &old)) r = ks_expire_now(ks, db, key);
+        engine_result r = expire_old(ks, db, key, &old);
         if (r != ENGINE_OK) return r;
     }
     return engine_del(ks->engine, db, key);
@@ -251,9 +293,12 @@ engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slic
 
 engine_result ks_set_expire(keyspace *ks, uint32_t db, slice key, entry *ent, int64_t when) {
     CHECK(ks->depth > 0 && when >= 0);
+    if (ent->hint & KS_WAKES) ent->value = wake_with_own(ks, ent->value, when);
     ent->expire = when;
-    ks_note_due(ks, when);
-    return engine_put(ks->engine, db, key, ent);
+    entry put = *ent;
+    put.expire = wake_indexed(ent);
+    ks_note_due(ks, put.expire);
+    return engine_put(ks->engine, db, key, &put);
 }
 
 engine_result ks_flush(keyspace *ks, int32_t db) {

@@ -25,8 +25,8 @@ const char *key_type_name(unsigned type); /* "string", ... */
 /* Bit of entry.hint, for any type that keeps elements: the type wants to be woken at a time of its
  * own (a hash at its first field's expiry). The value's bytes 1 .. 8 are then the key's own expire
  * time (little-endian, 0: none), bytes 9 .. 16 the time of the wake-up, and what the engine has as
- * the entry's expire time is the earlier of the two. Nobody but expire.c sees that one: ks_get
- * gives the key's own, ks_put takes the key's own. */
+ * the entry's expire time is the earlier of the two. Outside of this folder nobody sees that one:
+ * ks_get gives the key's own, ks_put takes the key's own. */
 #define KS_WAKES 8
 
 /* Classes of keyspace events (notify-keyspace-events). */
@@ -57,6 +57,7 @@ typedef struct ks_hooks {
 typedef struct ks_stats {
     uint64_t hits, misses;
     uint64_t expired, evicted;
+    uint64_t expired_elements; /* fields of hashes */
     uint64_t expire_cycle_us;
     uint64_t expire_cycle_capped; /* cycles that stopped at their budget with more to do */
     uint64_t evict_us;            /* spent above maxmemory, evicting */
@@ -101,6 +102,7 @@ enum ks_lookup_flags {
     KS_NO_STATS = 1 << 2,  /* neither hit nor miss */
     KS_WRITE = 1 << 3,     /* for a command that changes the key: no hit, no miss */
     KS_NO_NOTIFY = 1 << 4, /* no "keymiss" event */
+    KS_NO_WAKE = 1 << 5,   /* for the type that is woken: a key whose wake-up has come as it is */
 };
 /* The live entry. What is due has expired: it is deleted in this batch (event "expired") if writes
  * are allowed, and is ENGINE_ABSENT either way. out->access is never 0. */
@@ -119,11 +121,13 @@ engine_result ks_move(keyspace *ks, uint32_t db, slice key, uint32_t to_db, slic
  * for ks_move); ent: just read from `key`, with its value. Takes the scratch buffer. */
 engine_result ks_copy(keyspace *ks, uint32_t db, slice key, const entry *ent, uint32_t to_db,
                       slice to_key);
-/* Changes the expire time alone (ENGINE_NO_EXPIRE: persists). ent: just read, with its value. */
+/* Changes the expire time alone (ENGINE_NO_EXPIRE: persists). ent: just read, with its value, which
+ * may be another slice afterwards. */
 engine_result ks_set_expire(keyspace *ks, uint32_t db, slice key, entry *ent, int64_t when);
 engine_result ks_flush(keyspace *ks, int32_t db);
 engine_result ks_swap(keyspace *ks, uint32_t a, uint32_t b);
-/* As engine_scan, without what is due. */
+/* As engine_scan, without what is due. Keys whose type is to be woken come last. meta->expire is
+ * not to be used. */
 engine_result ks_scan(keyspace *ks, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                       void (*each)(void *ctx, slice key, const entry *meta), void *ctx);
 /* A live key picked at random. */
@@ -135,6 +139,17 @@ void ks_changed(keyspace *ks, unsigned klass, const char *event, uint32_t db, sl
 void ks_notify(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
 void ks_dirty(keyspace *ks, int64_t n);
 
+/* A key's wake-up has come (KS_WAKES): the type does what it wanted to, a bounded slice of it, and
+ * puts the entry with another wake-up, later than now, or none; or deletes the key. If the slice
+ * leaves something over, the wake-up is `again`, or (again 0) may be a time that has come already.
+ * Called in a batch in which deletes are allowed, by a lookup of the key or by the expire cycle.
+ * Reads the key with KS_NO_WAKE. */
+typedef engine_result (*ks_wake_fn)(keyspace *ks, uint32_t db, slice key, int64_t again);
+/* For the process, as types are. */
+void ks_on_wake(unsigned type, ks_wake_fn fn);
+/* That n elements of a key have expired: counts them, tells the hooks at commit. */
+void ks_expired_elements(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key,
+                         uint64_t n);
 /* Deletes what is due, in batches of its own, for about budget_us; true if more is due now. */
 bool ks_expire_cycle(keyspace *ks, uint64_t budget_us);
 /* DEBUG SET-ACTIVE-EXPIRE: off, only an access deletes what is due. */

@@ -6,6 +6,7 @@
 static void emit_stats(buf *out, void *ctx) {
     const ks_stats *st = ks_statistics(ctx);
     metric_u64(out, "expired_keys", st->expired);
+    metric_u64(out, "expired_subkeys", st->expired_elements);
     metric_f2(out, "expired_stale_perc", 0);
     metric_u64(out, "expired_time_cap_reached_count", st->expire_cycle_capped);
     metric_u64(out, "expire_cycle_cpu_milliseconds", st->expire_cycle_us / 1000);
@@ -27,7 +28,7 @@ static int64_t average_ttl(keyspace *ks, uint32_t db) {
     for (int i = 0; i < TTL_SAMPLES; i++) {
         entry meta;
         if (engine_random(ks->engine, db, true, &ks->picked, &meta) != ENGINE_OK) break;
-        if (ks_is_due(ks, &meta)) continue;
+        if (ks_is_due(ks, &meta) || meta.hint & KS_WAKES) continue;
         sum += (double)(meta.expire - ks_now(ks));
         n++;
     }
