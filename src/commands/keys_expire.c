@@ -3,10 +3,8 @@
  * A time to live is turned into a point in time when it is given: what was sent by one clock is not
  * stretched by another, and a copy of the command would mean the same an hour later. Deleting what
  * is due is the keyspace's affair (keyspace/expire.c): here a key whose time has come is absent. */
+#include "commands/expire_condition.h"
 #include "commands/keys_family.h"
-
-/* As bits, since some of them may be given together. */
-enum expire_condition { EXPIRE_NX = 1, EXPIRE_XX = 2, EXPIRE_GT = 4, EXPIRE_LT = 8 };
 
 /* ---- setting -----------------------------------------------------------------------------------
  */
@@ -40,15 +38,6 @@ static bool parse_conditions(client *c, unsigned *out) {
     return !error;
 }
 
-/* Does the key's present expire time (0: it has none, which counts as later than any) allow it? */
-static bool condition_holds(unsigned conditions, int64_t present, int64_t when) {
-    if (conditions & EXPIRE_NX && present) return false;
-    if (conditions & EXPIRE_XX && !present) return false;
-    if (conditions & EXPIRE_GT && (!present || when <= present)) return false;
-    if (conditions & EXPIRE_LT && present && when >= present) return false;
-    return true;
-}
-
 /* No such key, or a condition that did not hold: Redis makes no difference. */
 static command_result reply_unchanged(client *c) {
     client_depends_on_end(c);
@@ -70,7 +59,7 @@ static command_result expire(client *c, bool seconds, bool relative) {
         (relative && __builtin_add_overflow(when, ks_now(c->ks), &when)))
         return data_bad_expire(c);
     STEP_TRY(data_lookup(c, key, KS_WRITE, &ent, &found));
-    if (!found || !condition_holds(conditions, ent.expire, when)) return reply_unchanged(c);
+    if (!found || !expire_condition_holds(conditions, ent.expire, when)) return reply_unchanged(c);
     if (when <= ks_now(c->ks)) {
         ENGINE_TRY(c, ks_del(c->ks, c->db, key));
         data_changed(c, KS_GENERIC, "del", key);

@@ -5,6 +5,7 @@
 #include "commands/commands.h"
 #include "observe/observe.h"
 #include "server/admin.h"
+#include "types/classes.h"
 #include "types/limits.h"
 
 static status start_slowlog(server *s) {
@@ -19,6 +20,11 @@ static status start_monitor(server *s) {
     monitor_start(s->session);
     return STATUS_OK;
 }
+static status start_types(server *s) {
+    (void)s;
+    types_start();
+    return STATUS_OK;
+}
 static const metric_section *session_sections(server *s) {
     return session_metrics(s->session);
 }
@@ -29,11 +35,12 @@ static const metric_section *keyspace_sections(server *s) {
 static const module session_module = {"session", session_settings, NULL, NULL, session_sections};
 static const module keyspace_module = {"keyspace", keyspace_settings, NULL, NULL,
                                        keyspace_sections};
-static const module types_module = {"types", types_settings};
+static const module types_module = {"types", types_settings, NULL, start_types};
 static const module connection_module = {"connection", NULL, connection_commands};
 static const module command_module = {"command", NULL, command_commands};
 static const module string_module = {"string", NULL, string_commands};
 static const module bitmap_module = {"bitmap", NULL, bitmap_commands};
+static const module hash_module = {"hash", NULL, hash_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
@@ -45,21 +52,8 @@ static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
 
 const module *const modules[] = {
-    &session_module,
-    &keyspace_module,
-    &types_module,
-    &connection_module,
-    &command_module,
-    &string_module,
-    &bitmap_module,
-    &keys_module,
-    &slowlog_module,
-    &latency_module,
-    &monitor_module,
-    &config_module,
-    &info_module,
-    &admin_module,
-    &debug_module,
-    &lolwut_module,
-    NULL,
+    &session_module, &keyspace_module, &types_module,  &connection_module, &command_module,
+    &string_module,  &bitmap_module,   &hash_module,   &keys_module,       &slowlog_module,
+    &latency_module, &monitor_module,  &config_module, &info_module,       &admin_module,
+    &debug_module,   &lolwut_module,   NULL,
 };

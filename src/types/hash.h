@@ -6,7 +6,7 @@
 #ifndef STAVE_TYPES_HASH_H
 #define STAVE_TYPES_HASH_H
 
-#include "types/elements.h"
+#include "types/sample.h"
 
 extern const el_type hash_type;
 
@@ -35,6 +35,10 @@ engine_result hash_count(elements *el, uint64_t *out);
 /* Going over all fields, in no particular order. Invalid after any change. */
 engine_result hash_first(elements *el, el_iter *out);
 engine_result hash_next(el_iter *it);
+
+/* As sample.h has it, of fields that are not due (hash_sample.c). */
+engine_result hash_sample_any(elements *el, uint64_t n, sample_each each, void *ctx);
+engine_result hash_sample_distinct(elements *el, uint64_t n, sample_each each, void *ctx);
 
 /* Sets a field. was: what hash_get has just said of it, found or not. value must not lie in what a
  * read gave. expire: ENGINE_NO_EXPIRE, or when it is due. */
