@@ -18,7 +18,7 @@ FOLDERS  := base io resp storage engine keyspace convert types rdb session comma
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
-PACKAGES := liblz4 $(if $(filter yes,$(JEMALLOC)),jemalloc)
+PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc)
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
@@ -307,6 +307,7 @@ help:
 
 FUZZ_SECONDS   ?= 30
 FUZZ_LINK_resp := base resp
+FUZZ_LINK_rdb  := $(LINK_rdb)
 FUZZ_NAMES     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_MAIN      ?= $(BUILD)/tests/support/fuzz_main.o
 FUZZ_PROBE      = int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return !p + !n; }
