@@ -108,6 +108,16 @@ slice el_keep(elements *el, slice s) {
     return slice_of(copy, s.len);
 }
 
+/* Twice what is needed, so that all the room that is ever made is a few times the longest. */
+slice el_copy(elements *el, el_room *room, slice s) {
+    if (s.len > room->cap) {
+        room->cap = 2 * s.len;
+        room->bytes = ks_alloc(el->ks, room->cap);
+    }
+    if (s.len) memcpy(room->bytes, s.data, s.len);
+    return slice_of(room->bytes, s.len);
+}
+
 void el_make(elements *el) {
     CHECK(el->type->lives_empty && !el->wrong_type);
     el->entry_changed |= !el->exists;

@@ -142,6 +142,13 @@ engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t
 engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old);
 /* A copy that lives as long as the batch. */
 slice el_keep(elements *el, slice s);
+/* A copy that lives until the next one into the same room: for walks that copy each element.
+ * room: {0} at first. */
+typedef struct el_room {
+    char *bytes;
+    size_t cap;
+} el_room;
+slice el_copy(elements *el, el_room *room, slice s);
 
 /* The three bits of entry.hint that a type has for itself. */
 static inline unsigned el_hint(const elements *el) {

@@ -13,8 +13,7 @@
 
 const el_type zset_type = {.type = KEY_ZSET, .order = EL_BY_DERIVED};
 
-/* The score of an element of map 0. */
-static double score_of(const el_item *item) {
+double zset_item_score(const el_item *item) {
     CHECK(item->value.len == KEYENC_SCORE);
     return keyenc_score_of(item->value.data);
 }
@@ -22,7 +21,7 @@ static double score_of(const el_item *item) {
 engine_result zset_score(elements *el, slice member, double *score) {
     el_item item;
     engine_result r = el_get(el, 0, member, &item);
-    if (r == ENGINE_OK) *score = score_of(&item);
+    if (r == ENGINE_OK) *score = zset_item_score(&item);
     return r;
 }
 
@@ -53,7 +52,7 @@ static engine_result put(elements *el, slice member, double score, const el_item
 /* Of one that is there, with the score that `found` has. */
 static engine_result update(elements *el, slice member, double score, unsigned flags,
                             const el_item *found, double *now, zset_outcome *outcome) {
-    double was = score_of(found);
+    double was = zset_item_score(found);
     *outcome = ZSET_REFUSED;
     if (flags & ZSET_NX) return ENGINE_OK;
     if (flags & ZSET_INCR) score += was;
@@ -80,6 +79,10 @@ engine_result zset_add(elements *el, slice member, double score, unsigned flags,
     if (flags & ZSET_XX) return ENGINE_OK;
     *now = score == 0 ? 0 : score;
     *outcome = ZSET_ADDED;
+    return put(el, member, score, NULL);
+}
+
+engine_result zset_put(elements *el, slice member, double score) {
     return put(el, member, score, NULL);
 }
 

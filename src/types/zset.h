@@ -21,6 +21,8 @@ enum zset_hint {
 /* ---- one member ---------------------------------------------------------------------------------
  */
 
+/* The score of an element of map 0. */
+double zset_item_score(const el_item *item);
 /* ENGINE_ABSENT: no such member. */
 engine_result zset_score(elements *el, slice member, double *score);
 /* How many come before it (reverse: after it), and its score. ENGINE_ABSENT: no such member. */
@@ -45,6 +47,8 @@ typedef enum zset_outcome {
  * this set gave. REQUIRES: score is a number. */
 engine_result zset_add(elements *el, slice member, double score, unsigned flags, double *now,
                        zset_outcome *outcome);
+/* A member that is known not to be there. */
+engine_result zset_put(elements *el, slice member, double score);
 /* ENGINE_ABSENT: no such member. */
 engine_result zset_remove(elements *el, slice member);
 /* A set of n members is coming: what OBJECT ENCODING says, as redis-server decides it. */

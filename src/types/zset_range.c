@@ -249,16 +249,6 @@ engine_result zset_count(elements *el, const zset_range *range, uint64_t *count)
 /* ---- removing -----------------------------------------------------------------------------------
  */
 
-/* A copy of a derived subkey in room that is used again: what is removed takes no memory here. */
-static slice copy_to(elements *el, slice sub, char **room, size_t *cap) {
-    if (sub.len > *cap) {
-        *cap = 2 * sub.len;
-        *room = ks_alloc(el->ks, *cap);
-    }
-    memcpy(*room, sub.data, sub.len);
-    return slice_of(*room, sub.len);
-}
-
 /* The member of a derived subkey, which also says the score that it has. */
 static engine_result remove_derived(elements *el, slice derived) {
     el_item old = {.sub = slice_skip(derived, KEYENC_SCORE),
@@ -272,15 +262,14 @@ static engine_result remove_derived(elements *el, slice derived) {
 engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t *removed) {
     zset_walk w;
     zset_range all = *range;
-    char *room = NULL;
-    size_t cap = 0;
+    el_room room = {0};
     CHECK(!range->reverse);
     *removed = 0;
     all.offset = 0;
     all.limit = -1;
     engine_result r = zset_first(el, &all, &w);
     while (r == ENGINE_OK) {
-        slice gone = copy_to(el, w.it.item.sub, &room, &cap);
+        slice gone = el_copy(el, &room, w.it.item.sub);
         r = remove_derived(el, gone);
         if (r != ENGINE_OK) break;
         ++*removed;

@@ -1,0 +1,160 @@
+/* Taking from the ends of sorted sets: ZPOPMIN and ZPOPMAX, ZMPOP, and those that wait.
+ *
+ * ZPOPMIN gives members and scores flat in RESP2, and in RESP3 without a count; ZMPOP always in
+ * pairs. Who waits runs the whole command again when one of its keys has become a sorted set, so
+ * nothing is kept from one run to the next. */
+#include "commands/zset_family.h"
+#include "session/keywait.h"
+
+/* ---- taking -------------------------------------------------------------------------------------
+ */
+
+/* Takes up to `count` from a set that has some, and replies with them, array and all. */
+static command_result take(client *c, elements *el, bool highest, uint64_t count, bool nested) {
+    uint64_t n = el_count(el, 0);
+    slice member;
+    double score;
+    if (count < n) n = count;
+    reply_array(c, zset_reply_length(n, true, nested));
+    for (uint64_t i = 0; i < n; i++) {
+        ENGINE_TRY(c, zset_pop(el, highest, &member, &score));
+        zset_reply_member(c, member, score, true, nested);
+    }
+    ENGINE_TRY(c, el_end(el));
+    zset_taken(c, el, highest ? "zpopmax" : "zpopmin", n);
+    return CMD_DONE;
+}
+
+static command_result pop(client *c, bool highest) {
+    elements el;
+    int64_t count = 1;
+    if (c->argc > 3) return reply_syntax_error(c);
+    if (c->argc == 3 &&
+        !arg_i64_range(c, 2, 0, INT64_MAX, &count, "ERR value is out of range, must be positive"))
+        return CMD_REFUSED;
+    STEP_TRY(data_elements(c, c->argv[1], &zset_type, KS_WRITE, &el));
+    if (el.exists && count > 0)
+        return take(c, &el, highest, (uint64_t)count, c->argc == 3 && c->proto > 2);
+    client_depends_on_end(c);
+    reply_array(c, 0);
+    return CMD_DONE;
+}
+
+command_result cmd_zpopmin(client *c) {
+    return pop(c, false);
+}
+
+command_result cmd_zpopmax(client *c) {
+    return pop(c, true);
+}
+
+/* The first of the keys that is a sorted set; *found is false if none is. */
+static command_result first_of(client *c, const slice *keys, size_t n, elements *el, bool *found) {
+    *found = false;
+    for (size_t i = 0; i < n && !*found; i++) {
+        STEP_TRY(data_elements(c, keys[i], &zset_type, KS_WRITE, el));
+        *found = el->exists;
+    }
+    return CMD_DONE;
+}
+
+static void reply_none(client *c) {
+    resp_null_array(&c->out, c->proto);
+}
+
+/* ---- ZMPOP --------------------------------------------------------------------------------------
+ */
+
+typedef struct mpop_args {
+    const slice *keys;
+    size_t n;
+    bool highest;
+    int64_t count;
+} mpop_args;
+
+/* numkeys key ... MIN|MAX [COUNT count], from argument `at` on. */
+static command_result mpop_read(client *c, int at, mpop_args *a) {
+    int64_t n;
+    if (!arg_i64_range(c, at, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0"))
+        return CMD_REFUSED;
+    if (n >= c->argc - at - 1) return reply_syntax_error(c);
+    *a = (mpop_args){.keys = c->argv + at + 1, .n = (size_t)n, .count = 1};
+    int i = at + 1 + (int)n;
+    a->highest = arg_is(c, i, "max");
+    if (!a->highest && !arg_is(c, i, "min")) return reply_syntax_error(c);
+    bool counted = false;
+    for (i++; i < c->argc; i += 2) {
+        if (counted || i + 1 == c->argc || !arg_is(c, i, "count")) return reply_syntax_error(c);
+        counted = true;
+        if (!arg_i64_range(c, i + 1, 1, INT64_MAX, &a->count, "ERR count should be greater than 0"))
+            return CMD_REFUSED;
+    }
+    return CMD_DONE;
+}
+
+/* The key, and pairs; *found is false, and nothing said, if no key has any. */
+static command_result mpop_take(client *c, const mpop_args *a, bool *found) {
+    elements el;
+    STEP_TRY(first_of(c, a->keys, a->n, &el, found));
+    if (!*found) return CMD_DONE;
+    reply_array(c, 2);
+    reply_bulk(c, el.key);
+    return take(c, &el, a->highest, (uint64_t)a->count, true);
+}
+
+command_result cmd_zmpop(client *c) {
+    mpop_args a;
+    bool found;
+    STEP_TRY(mpop_read(c, 1, &a));
+    STEP_TRY(mpop_take(c, &a, &found));
+    if (found) return CMD_DONE;
+    client_depends_on_end(c);
+    reply_none(c);
+    return CMD_DONE;
+}
+
+/* ---- waiting ------------------------------------------------------------------------------------
+ */
+
+static command_result wait_for(client *c, const slice *keys, size_t n, int64_t timeout_ms) {
+    return client_wait_for_keys(c, keys, n, KEY_ZSET, 0, timeout_ms, reply_none);
+}
+
+/* The key, the member and its score, all flat. */
+static command_result bpop(client *c, bool highest) {
+    elements el;
+    int64_t timeout_ms;
+    bool found;
+    slice member;
+    double score;
+    const slice *keys = c->argv + 1;
+    size_t n = (size_t)c->argc - 2;
+    if (!data_arg_timeout(c, c->argc - 1, &timeout_ms)) return CMD_REFUSED;
+    STEP_TRY(first_of(c, keys, n, &el, &found));
+    if (!found) return wait_for(c, keys, n, timeout_ms);
+    ENGINE_TRY(c, zset_pop(&el, highest, &member, &score));
+    ENGINE_TRY(c, el_end(&el));
+    reply_array(c, 3);
+    reply_bulk(c, el.key);
+    zset_reply_member(c, member, score, true, false);
+    zset_taken(c, &el, highest ? "zpopmax" : "zpopmin", 1);
+    return CMD_DONE;
+}
+
+command_result cmd_bzpopmin(client *c) {
+    return bpop(c, false);
+}
+
+command_result cmd_bzpopmax(client *c) {
+    return bpop(c, true);
+}
+
+command_result cmd_bzmpop(client *c) {
+    mpop_args a;
+    int64_t timeout_ms;
+    bool found;
+    if (!data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
+    STEP_TRY(mpop_read(c, 2, &a));
+    STEP_TRY(mpop_take(c, &a, &found));
+    return found ? CMD_DONE : wait_for(c, a.keys, a.n, timeout_ms);
+}
