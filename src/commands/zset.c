@@ -78,7 +78,7 @@ const command zset_commands[] = {
      .since = "2.0.0",
      .complexity = REMOVE_COST,
      .summary = "Removes the members of a sorted set whose ranks are in a range.",
-     .syntax = "key start stop",
+     .syntax = "key start stop:integer",
      .keys = {CUT_KEY}},
     {.name = "zremrangebyscore",
      .run = cmd_zremrangebyscore,
@@ -228,7 +228,7 @@ const command zset_commands[] = {
      .complexity = RANGE_COST,
      .summary = "Returns the members of a sorted set whose ranks, from the highest score on, are "
                 "in a range.",
-     .syntax = "key start stop [WITHSCORES]",
+     .syntax = "key start stop:integer [WITHSCORES]",
      .keys = {READ_KEY},
      .replaced_by = "`ZRANGE` with the `REV` argument",
      .deprecated_since = "6.2.0"},
@@ -424,7 +424,7 @@ const command zset_commands[] = {
      .since = "7.0.0",
      .complexity = INTER_COST,
      .summary = "Counts the members that several sorted sets have in common.",
-     .syntax = "numkeys key... [LIMIT limit]",
+     .syntax = "numkeys key... [LIMIT limit:integer]",
      .keys = {COUNTED_KEYS(1, KEY_RO | KEY_ACCESS)}},
     {0},
 };

@@ -53,10 +53,6 @@ static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
 
 const module *const modules[] = {
-    &session_module, &keyspace_module, &types_module,  &connection_module, &command_module,
-    &string_module,  &bitmap_module,   &hash_module,   &keys_module,       &slowlog_module,
-    &latency_module, &monitor_module,  &config_module, &info_module,       &admin_module,
-    &debug_module,   &lolwut_module,   NULL,
     &session_module,
     &keyspace_module,
     &types_module,
@@ -64,6 +60,7 @@ const module *const modules[] = {
     &command_module,
     &string_module,
     &bitmap_module,
+    &hash_module,
     &zset_module,
     &keys_module,
     &slowlog_module,

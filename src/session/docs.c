@@ -135,11 +135,12 @@ static bool takes(const node *n) {
     return n->kind != NODE_TOKEN && !n->optional && !n->token.len;
 }
 
-/* Joins a token with what follows it in the list from `n`; returns what stands in its place. */
+/* Joins a token with what follows it in the list from `n`; returns what stands in its place. A
+ * token in brackets of its own takes nothing. */
 static int attach(parser *ps, int n) {
     int first = ps->nodes[n].next, last = first;
-    if (ps->nodes[n].kind != NODE_TOKEN || ps->nodes[n].multiple || !first ||
-        !takes(&ps->nodes[first]))
+    if (ps->nodes[n].kind != NODE_TOKEN || ps->nodes[n].multiple || ps->nodes[n].optional ||
+        !first || !takes(&ps->nodes[first]))
         return n;
     while (ps->nodes[last].next && takes(&ps->nodes[ps->nodes[last].next]))
         last = ps->nodes[last].next;
