@@ -41,7 +41,7 @@ status side_open(side *s, const char *dir, uint32_t databases, bool cluster, con
                         .cluster = cluster,
                         .slot_of = cluster ? key_slot : NULL,
                         .hash = hash,
-                        .derive = keyenc_derive};
+                        .derive = &keyenc_derived};
     clock_refresh(&s->clock);
     return s->engine->klass->open(&o, &s->e);
 }

@@ -13,8 +13,8 @@
  *  E1. Changes are made only inside a batch. A batch that is aborted leaves no trace.
  *  E2. Any read may answer ENGINE_PENDING: the bytes are on their way. The caller aborts its batch,
  *      waits for engine_host.ready, and runs the whole command again.
- *  E3. Slices that a read returns live until the next call on the engine that is not one of:
- *      engine_set_access, engine_map_count, positions. Keys and values passed in are copied or written before return.
+ *  E3. Slices that a read returns live until the next call on the engine but engine_set_access,
+ *      engine_map_count, positions. Keys and values passed in are copied or written before return.
  *  E4. The engine never deletes what has expired by itself: it says what is due (engine_due), the
  *      keyspace deletes it, in a batch. Reads do not look at the clock.
  *  E5. Nothing that needs the log may be told to anybody before engine_released() reaches the
@@ -81,8 +81,7 @@ static inline engine_result engine_map_del(engine *e, engine_coll *c, unsigned m
 static inline uint64_t engine_map_count(engine *e, engine_coll *c, unsigned map) {
     return e->ops->map_count(e, c, map);
 }
-/* At the first element >= from, or (backward) the last one <= from. An empty `from` backward means
- * the last element. */
+/* At the first element >= from, or (backward) the last one <= from; backward from "": the last. */
 static inline engine_result engine_map_seek(engine *e, engine_coll *c, unsigned map, slice from,
                                             bool backward, map_iter *out) {
     return e->ops->map_seek(e, c, map, from, backward, out);
@@ -196,8 +195,7 @@ static inline status engine_sync(engine *e) {
     return e->ops->sync(e);
 }
 
-/* ---- life -------------------------------------------------------------------------------------
- */
+/* ---- life ------------------------------------------------------------------------------------ */
 
 /* Background slices (applying a merge, freeing): about budget_us; true if there is more to do. */
 static inline bool engine_background(engine *e, uint64_t budget_us) {

@@ -58,6 +58,19 @@ typedef struct engine_host {
     void *ctx;
 } engine_host;
 
+/* Map ENGINE_DERIVED of a collection is a pure function of its map 0. Whoever changes map 0 changes
+ * that one too, in the same batch; but an engine may leave it out of its log and make it again at a
+ * start by this. Values there are empty, expire is none. Types that have no derived map leave that
+ * one alone. */
+typedef struct engine_derive {
+    uint16_t types;    /* bit 1 << type: its collections have a derived map */
+    uint16_t by_value; /* of those, in which the value matters; for others it may be given empty */
+    /* Appends to out the derived subkey of an element that a collection owned by an entry of this
+     * type has in map 0, and is true; false if it has none. Different subkeys have different ones.
+     */
+    bool (*subkey)(uint8_t type, slice subkey, slice value, int64_t expire, buf *out);
+} engine_derive;
+
 typedef struct engine_options {
     const char *dir;
     const io_env *env;
@@ -67,12 +80,7 @@ typedef struct engine_options {
     uint16_t (*slot_of)(slice key); /* with cluster */
     const hash_key *hash; /* of a store that is made now, so that its tokens are those of another
                              store; NULL: a random one */
-    /* Map ENGINE_DERIVED of a collection is a pure function of its map 0. Whoever changes map 0
-     * changes that one too; but an engine may leave it out of its log and make it again at a start
-     * by this: appends to out the derived subkey of an element that a collection owned by an entry
-     * of this type has in map 0, and is true; false if it has none. Values there are empty, expire
-     * is none. NULL: there are no such maps. */
-    bool (*derive)(uint8_t type, slice subkey, slice value, int64_t expire, buf *out);
+    const engine_derive *derive; /* NULL: there are no derived maps */
 } engine_options;
 
 /* Totals of one logical database. Exact. */

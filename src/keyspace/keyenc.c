@@ -25,3 +25,9 @@ bool keyenc_derive(uint8_t type, slice subkey, slice value, int64_t expire, buf 
     buf_append_slice(out, slice_skip(subkey, KEYENC_PREFIX));
     return true;
 }
+
+const engine_derive keyenc_derived = {
+    .types = 1u << KEY_ZSET | 1u << KEY_HASH,
+    .by_value = 1u << KEY_ZSET,
+    .subkey = keyenc_derive,
+};

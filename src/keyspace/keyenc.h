@@ -52,7 +52,7 @@ static inline double keyenc_score_of(const char *p) {
     return score;
 }
 
-/* The derived map of each type (engine_options.derive):
+/* The derived map of each type (engine_derive):
  *
  *   sorted set   map 0: hash ‖ member -> keyenc_score     derived: those 8 bytes ‖ member
  *   hash         map 0: hash ‖ field -> value, expire     derived: be64 expire time ‖ field
@@ -61,7 +61,8 @@ static inline double keyenc_score_of(const char *p) {
  * the element has no derived one. */
 #define KEYENC_HEAD 8
 bool keyenc_derive_head(uint8_t type, slice value, int64_t expire, char head[KEYENC_HEAD]);
-/* As engine_options wants it: `subkey` is the engine's, with its prefix. */
+/* The same for an engine: `subkey` is the engine's, with its prefix. */
 bool keyenc_derive(uint8_t type, slice subkey, slice value, int64_t expire, buf *out);
+extern const engine_derive keyenc_derived;
 
 #endif

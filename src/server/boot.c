@@ -97,7 +97,7 @@ status server_open_engine(server *s) {
                  .loading = on_loading,
                  .ctx = s},
         .databases = (int)settings.databases,
-        .derive = keyenc_derive,
+        .derive = &keyenc_derived,
     };
     set_loading(s, true);
     clock_refresh(&s->clock);

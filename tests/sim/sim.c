@@ -199,7 +199,8 @@ engine_options sim_options(sim *s) {
                             .host = s->host,
                             .databases = SIM_DBS + (int)rng_below(&s->chance, 3),
                             .cluster = s->cluster,
-                            .slot_of = slot_of};
+                            .slot_of = slot_of,
+                            .derive = &sim_derived};
 }
 
 sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose) {

@@ -17,7 +17,7 @@
 
 #define SIM_DIR        "/sim"
 #define SIM_DBS        4
-#define SIM_MAPS       3
+#define SIM_MAPS       4            /* 0, 1, 2, and the derived one */
 #define SIM_LOW_ROOM   (2200 << 10) /* bytes: two of the largest segments */
 #define SIM_LEAST_ROOM (600 << 10)  /* with so much beside two segments, writes go on */
 #define SIM_RECENT     80           /* lines of trace that are kept for a failure's report */
@@ -213,6 +213,12 @@ engine_result sim_agree(sim *s, const char *what, slice key, engine_result r, en
 /* The name of a key, or a subkey, by number; a chosen one. */
 void sim_key_name(sim *s, unsigned number, buf *out);
 void sim_pick_key(sim *s, buf *out);
+/* The number of the i-th map that is used. */
+static inline unsigned sim_map(uint64_t i) {
+    return i < SIM_MAPS - 1 ? (unsigned)i : ENGINE_DERIVED;
+}
+/* What is derived: of every third type nothing, of others by value or by expire time. */
+extern const engine_derive sim_derived;
 void sim_pick_sub(sim *s, buf *out);
 uint32_t sim_pick_db(sim *s);
 

@@ -163,13 +163,25 @@ static engine_result change_dbs(change *c) {
                      engine_swap(s->model, c->db, other));
 }
 
-/* Opens the collection of a key on both sides, or makes one under it. */
-static engine_result open_both(change *c, engine_coll *mine, engine_coll *model) {
+/* ---- collections
+ * -------------------------------------------------------------------------------
+ */
+
+/* A collection on both sides, and the type of its owner. */
+typedef struct both {
+    engine_coll mine, model;
+    uint8_t type;
+} both;
+
+/* Opens the collection of a key, or makes one under it. */
+static engine_result open_both(change *c, both *out) {
+    engine_coll *mine = &out->mine, *model = &out->model;
     sim *s = c->s;
     slice key = buf_slice(&c->key);
     entry a, b;
     engine_result r = sim_read_entry(s, c->db, key, true, &a, &b);
     if (r >= ENGINE_PENDING) return r;
+    out->type = a.type;
     if (r == ENGINE_OK && a.coll && !sim_permille(s, 30))
         return sim_agree(s, "coll_open", key, engine_coll_open(s->e, c->db, key, &a, mine),
                          engine_coll_open(s->model, c->db, key, &b, model));
@@ -181,30 +193,75 @@ static engine_result open_both(change *c, engine_coll *mine, engine_coll *model)
     a.value = b.value = buf_slice(&c->value);
     a.coll = mine->id;
     b.coll = model->id;
+    out->type = a.type;
     return put_both(c, &a, &b);
+}
+
+static bool derive(uint8_t type, slice subkey, slice value, int64_t expire, buf *out) {
+    uint64_t head = (uint64_t)expire;
+    if (type % 3 == 0) return false;
+    if (type % 3 == 1)
+        head = value.len && (value.data[0] & 3) ? 0x100u + (uint8_t)value.data[0] : 0;
+    if (head == 0) return false;
+    put_be64(buf_reserve(out, 8), head);
+    out->len += 8;
+    buf_append_slice(out, subkey);
+    return true;
+}
+
+const engine_derive sim_derived = {.types = 0x6db6, .by_value = 0x2492, .subkey = derive};
+
+static engine_result put_element(sim *s, both *b, unsigned map, slice sub, slice value,
+                                 int64_t expire) {
+    return sim_agree(s, "map_put", sub, engine_map_put(s->e, &b->mine, map, sub, value, expire),
+                     engine_map_put(s->model, &b->model, map, sub, value, expire));
+}
+
+static engine_result del_element(sim *s, both *b, unsigned map, slice sub) {
+    return sim_agree(s, "map_del", sub, engine_map_del(s->e, &b->mine, map, sub),
+                     engine_map_del(s->model, &b->model, map, sub));
+}
+
+/* An element of map 0 will be that, or nothing (value NULL): the derived map follows first. As a
+ * type does it, the element is looked at before. */
+static engine_result follow(sim *s, both *b, slice sub, const slice *value, int64_t expire) {
+    map_iter old, model;
+    buf was = {0}, now = {0};
+    if (!(sim_derived.types >> b->type & 1)) return ENGINE_OK;
+    engine_result r = sim_agree(s, "map_get", sub, engine_map_get(s->e, &b->mine, 0, sub, &old),
+                                engine_map_get(s->model, &b->model, 0, sub, &model));
+    bool had = r == ENGINE_OK && derive(b->type, sub, old.value, old.expire, &was);
+    bool has = r <= ENGINE_ABSENT && value && derive(b->type, sub, *value, expire, &now);
+    bool same = had && has && slice_eq(buf_slice(&was), buf_slice(&now));
+    if (had && !same) r = del_element(s, b, ENGINE_DERIVED, buf_slice(&was));
+    if (has && !same && r <= ENGINE_ABSENT)
+        r = put_element(s, b, ENGINE_DERIVED, buf_slice(&now), SLICE_EMPTY, ENGINE_NO_EXPIRE);
+    buf_free(&was);
+    buf_free(&now);
+    return r;
 }
 
 /* Puts and deletes a few elements, or very many, so that a small collection becomes a large one. */
 static engine_result change_coll(change *c) {
     sim *s = c->s;
-    engine_coll mine, model;
-    engine_result r = open_both(c, &mine, &model);
+    both b;
+    engine_result r = open_both(c, &b);
     uint64_t n = 1 + rng_below(&s->chance, sim_permille(s, 50) ? 300 : 6);
     for (; r <= ENGINE_ABSENT && n > 0; n--) {
-        unsigned map = (unsigned)rng_below(&s->chance, SIM_MAPS);
+        unsigned map = sim_map(rng_below(&s->chance, SIM_MAPS - 1)); /* the derived one follows */
         sim_pick_sub(s, &c->sub);
         slice sub = buf_slice(&c->sub);
         if (sim_permille(s, s->style.deletes)) {
-            r = sim_agree(s, "map_del", sub, engine_map_del(s->e, &mine, map, sub),
-                          engine_map_del(s->model, &model, map, sub));
+            if (map == 0) r = follow(s, &b, sub, NULL, 0);
+            if (r <= ENGINE_ABSENT) r = del_element(s, &b, map, sub);
             continue;
         }
         make_value(s, c->bound < 200 ? c->bound : 200, &c->value);
         if (sim_permille(s, 10)) make_value(s, c->bound, &c->value);
         slice value = buf_slice(&c->value);
         int64_t expire = make_expire(s);
-        r = sim_agree(s, "map_put", sub, engine_map_put(s->e, &mine, map, sub, value, expire),
-                      engine_map_put(s->model, &model, map, sub, value, expire));
+        if (map == 0) r = follow(s, &b, sub, &value, expire);
+        if (r <= ENGINE_ABSENT) r = put_element(s, &b, map, sub, value, expire);
     }
     return r;
 }

@@ -104,7 +104,7 @@ static engine_result walk_in_a_crowd(ground *g, buf *sub) {
     for (size_t i = 0; i < n && r <= ENGINE_ABSENT; i++) {
         crowd[i] = (walker){0};
         sim_pick_sub(s, sub);
-        r = set_out(g, (unsigned)rng_below(&s->chance, SIM_MAPS), buf_slice(sub), &crowd[i]);
+        r = set_out(g, sim_map(rng_below(&s->chance, SIM_MAPS)), buf_slice(sub), &crowd[i]);
         crowd[i].ended = r != ENGINE_OK;
     }
     for (uint64_t steps = 2 * n; r <= ENGINE_ABSENT && steps > 0; steps--) {
@@ -126,7 +126,7 @@ engine_result sim_read_coll(sim *s, uint32_t db, slice key, buf *sub_name) {
     if (r != ENGINE_OK || !ea.coll) return r;
     r = sim_agree(s, "coll_open", key, engine_coll_open(s->e, db, key, &ea, &a),
                   engine_coll_open(s->model, db, key, &eb, &b));
-    unsigned map = (unsigned)rng_below(&s->chance, SIM_MAPS);
+    unsigned map = sim_map(rng_below(&s->chance, SIM_MAPS));
     sim_pick_sub(s, sub_name);
     slice sub = buf_slice(sub_name);
     if (r != ENGINE_OK) return r;

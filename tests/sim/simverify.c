@@ -74,8 +74,8 @@ static engine_result read_key(engine *e, uint32_t db, slice key, buf *out, uint3
     add_bytes(out, ent.value);
     if (!ent.coll) return r;
     r = engine_coll_open(e, db, key, &ent, &c);
-    for (unsigned map = 0; r == ENGINE_OK && map < SIM_MAPS; map++)
-        r = read_map(e, &c, map, out);
+    for (unsigned i = 0; r == ENGINE_OK && i < SIM_MAPS; i++)
+        r = read_map(e, &c, sim_map(i), out);
     return r;
 }
 

@@ -15,7 +15,7 @@ typedef struct undo {
     uint8_t kind;
     bool had;         /* UNDO_ELEMENT: there was an old cell */
     bool has;         /* UNDO_ELEMENT: there is a new one */
-    uint32_t size;    /* of the record written */
+    uint32_t size;    /* of the record written; 0: none, a derived element */
     uint32_t offset;  /* of it; its segment is the active one */
     uint32_t logical; /* UNDO_MAP */
     pdb *db;          /* UNDO_MAP: the one mapped before */

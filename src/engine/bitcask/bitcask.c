@@ -66,6 +66,7 @@ static bitcask *new_engine(const engine_options *opt) {
     e->fs = opt->env->fs;
     e->dir = mem_strdup(opt->dir);
     e->host = opt->host;
+    e->derive = opt->derive;
     e->shared.arena = arena_new(ARENA_MAX);
     e->pdbs = dict_new(false);
     e->values = cache_new((uint64_t)bitcask_conf.value_cache_size);

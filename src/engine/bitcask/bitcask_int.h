@@ -31,6 +31,7 @@ typedef struct bitcask_stats {
     uint64_t merges, merge_failures, merge_read, merge_written, last_merge_ms, last_fork_us;
     uint64_t hints, hint_failures;
     uint64_t recovery_ms, recovery_records, recovery_hints, recovery_logs, recovery_cut;
+    uint64_t recovery_derived, recovery_derived_ms;
 } bitcask_stats;
 
 typedef struct bitcask {
@@ -39,6 +40,7 @@ typedef struct bitcask {
     vfs *fs;
     char *dir;
     engine_host host;
+    const engine_derive *derive; /* NULL: no map is derived */
     bool cluster;
     keydir_shared shared;
     meta_queue meta;     /* the manifest */

@@ -10,6 +10,8 @@
  *  11  i64  expire   with flag 1
  *      the value     with flag 2
  *
+ * Elements of a derived map have no cells (derive.c).
+ *
  * A collection lives as long as a main entry owns it. It needs no record of its own to be dropped:
  * once no entry names its id, after a start too, its elements are garbage (B10). What a dropped one
  * has in each segment is found out by walking over it, in slices, so such bytes count as live a
@@ -47,6 +49,18 @@ void cell_decode(slice b, cell *out) {
                   .expire = flags & CELL_EXPIRE ? (int64_t)load_u64(b.data + 11) : 0};
     CHECK(b.len >= head && (out->has_value || b.len == head));
     out->value = slice_skip(b, head);
+}
+
+value_want coll_want(const coll *c, slice key, const cell *x) {
+    CHECK(key.len > 0 && c->id != 0);
+    return (value_want){.kind = RECORD_MAP_PUT,
+                        .map = (uint8_t)key.data[0],
+                        .slot = x->slot,
+                        .pdb = c->db->number,
+                        .offset = x->offset,
+                        .size = x->size,
+                        .coll = c->id,
+                        .key = slice_skip(key, 1)};
 }
 
 /* ---- the table --------------------------------------------------------------------------------
@@ -109,8 +123,11 @@ static bool walk_some(bitcask *e, coll *c) {
     bool more = c->walking || btree_first(c->tree, &c->walk);
     for (int i = 0; more && i < SLICE_PAIRS; i++) {
         cell x;
-        cell_decode(btree_iter_value(&c->walk), &x);
-        seg_live_sub(e, c->db, x.slot, x.size);
+        slice bytes = btree_iter_value(&c->walk);
+        if (bytes.len) {
+            cell_decode(bytes, &x);
+            seg_live_sub(e, c->db, x.slot, x.size);
+        }
         more = btree_next(&c->walk);
     }
     c->walking = more;
@@ -173,7 +190,7 @@ void coll_undo(bitcask *e, const undo *u) {
     slice key = undo_key(e, u);
     unsigned map = (unsigned char)key.data[0];
     CHECK(map < ENGINE_MAPS && c->counts[map] + u->had >= u->has);
-    if (u->has) cache_drop(e->values, seg_pos(seg_active(e), u->offset));
+    if (u->has && u->size) cache_drop(e->values, seg_pos(seg_active(e), u->offset));
     if (u->had) {
         bool was_new = btree_put(c->tree, key, undo_old(e, u));
         CHECK(was_new == !u->has);
@@ -190,7 +207,9 @@ void coll_settle(bitcask *e, const undo *u) {
         if (u->c->owners == 0 && coll_find(u->c->db, u->c->id) == u->c) coll_drop(e, u->c);
         return;
     }
-    CHECK(u->kind == UNDO_ELEMENT && u->size >= RECORD_HEADER);
+    CHECK(u->kind == UNDO_ELEMENT);
+    if (u->size == 0) return; /* a derived one */
+    CHECK(u->size >= RECORD_HEADER);
     pdb *d = u->element.c->db;
     if (u->has)
         seg_live_add(e, d, seg_active(e)->slot, u->size);

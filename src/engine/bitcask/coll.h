@@ -2,7 +2,8 @@
 #ifndef STAVE_ENGINE_BITCASK_COLL_H
 #define STAVE_ENGINE_BITCASK_COLL_H
 
-#include "engine/bitcask/batch.h"
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/entries.h"
 
 #define COLL_KEY_MAX (1 + ENGINE_SUBKEY_MAX)
 
@@ -19,6 +20,13 @@ typedef struct cell {
 /* Returns its length. */
 size_t cell_encode(char *p, const cell *c);
 void cell_decode(slice bytes, cell *out);
+
+/* Is that a map whose elements have neither cells nor records (derive.c)? */
+static inline bool coll_is_derived(const bitcask *e, unsigned map) {
+    return map == ENGINE_DERIVED && e->derive;
+}
+/* What is read to have the value of the element `key`, map number and subkey, of c. */
+value_want coll_want(const coll *c, slice key, const cell *x);
 
 /* The collection of that id, or NULL. */
 coll *coll_find(const pdb *d, uint64_t id);

@@ -151,7 +151,10 @@ void entry_linked(bitcask *e, pdb *d, uint64_t token, arena_ref r) {
     kdent k;
     kdent_decode(p, &k);
     if (k.expire) due_add(d, token, k.expire);
-    if (k.coll) coll_make(d, k.coll)->owners++;
+    if (!k.coll) return;
+    coll *c = coll_make(d, k.coll);
+    c->owners++;
+    c->type = k.type;
 }
 
 /* The keydir has forgotten r already, so that due_del finds only others. */

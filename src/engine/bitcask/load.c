@@ -73,6 +73,7 @@ static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
 static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) {
     CHECK(x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL);
     CHECK(x->coll != 0 && x->map < ENGINE_MAPS);
+    if (coll_is_derived(e, x->map)) return; /* of a time when nobody derived */
     char bytes[CELL_MAX(1024)];
     slice was = SLICE_EMPTY, key = coll_key(e, x->map, x->key);
     coll *c = coll_make(d, x->coll);
@@ -222,6 +223,11 @@ void load_progress(load_ctx *l, uint64_t bytes) {
     if (l->done - l->told < TELL_BYTES || !l->e->host.loading) return;
     l->told = l->done;
     l->e->host.loading(l->e->host.ctx, l->done < l->total ? l->done : l->total, l->total);
+}
+
+void load_tell(load_ctx *l) {
+    CHECK(l->told <= l->done);
+    if (l->e->host.loading) l->e->host.loading(l->e->host.ctx, l->total, l->total);
 }
 
 /* Drops the collections of d that no entry owns. One whose owner was deleted, or put with another

@@ -21,6 +21,8 @@ status load_record(load_ctx *l, struct segment *s, const logscan_item *item);
 status load_hint(load_ctx *l, struct segment *s);
 /* Bytes of the log were dealt with: tells the host from time to time. */
 void load_progress(load_ctx *l, uint64_t bytes);
+/* Tells it that all but a little is done. */
+void load_tell(load_ctx *l);
 /* All is loaded: drops what is not mapped, and collections that nobody owns. */
 void load_finish(load_ctx *l);
 

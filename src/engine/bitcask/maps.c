@@ -1,7 +1,7 @@
 /* maps: the calls on a collection's maps, over the trees of coll.c.
  *
  * Elements are undone and accounted for as main entries are (entries.c); the tree's cells take the
- * place of the keydir's entries. Elements of derived maps are logged like all others so far.
+ * place of the keydir's entries. Elements of derived maps are in the tree alone (derive.c).
  *
  * An iterator is a btree_iter in map_iter.priv[0..3], the collection in [4] and the map in [5]. All
  * maps of a collection share one tree, so a position is in the map only if its key begins with the
@@ -71,20 +71,17 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
 static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map_iter *out) {
     CHECK(key.len > 0 && (unsigned char)key.data[0] < ENGINE_MAPS && c->id != 0);
     cell x;
-    cell_decode(bytes, &x);
     out->subkey = slice_skip(key, 1);
+    if (bytes.len == 0) { /* a derived one: which record it is of is not known */
+        out->pos = chain_log_end(&e->log);
+        return ENGINE_OK;
+    }
+    cell_decode(bytes, &x);
     out->expire = x.expire;
     out->value = x.value;
     out->pos = value_depends(e, x.slot, x.offset, x.size);
     if (x.has_value) return ENGINE_OK;
-    value_want w = {.kind = RECORD_MAP_PUT,
-                    .map = (uint8_t)key.data[0],
-                    .slot = x.slot,
-                    .pdb = c->db->number,
-                    .offset = x.offset,
-                    .size = x.size,
-                    .coll = c->id,
-                    .key = out->subkey};
+    value_want w = coll_want(c, key, &x);
     return value_read(e, &w, &out->value);
 }
 
@@ -183,15 +180,16 @@ engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_
 /* ---- changing ----------------------------------------------------------------------------------
  */
 
-/* Remembers a change of the element `key` (map number and subkey) of c, about to be made. */
-static void element_changes(bitcask *e, coll *c, slice key, const record *r, log_pos at, bool has) {
+/* Remembers a change of the element `key` (map number and subkey) of c, about to be made; size, at:
+ * of its record, 0 if it has none. */
+static void element_changes(bitcask *e, coll *c, slice key, uint32_t size, log_pos at, bool has) {
     CHECK(e->log.open && key.len > 0);
     slice old = SLICE_EMPTY;
     undo *u = batch_undo(e);
     u->kind = UNDO_ELEMENT;
     u->had = btree_get(c->tree, key, &old);
     u->has = has;
-    u->size = r->size;
+    u->size = size;
     u->offset = log_pos_offset(at);
     u->db = c->db;
     u->element.c = c;
@@ -205,12 +203,30 @@ static void element_changes(bitcask *e, coll *c, slice key, const record *r, log
     c->counts[map] = c->counts[map] + has - u->had;
 }
 
+/* Puts or deletes a derived element. */
+static engine_result derived_change(bitcask *e, coll *c, slice sub, bool put) {
+    slice old, key = coll_key(e, ENGINE_DERIVED, sub);
+    CHECK(e->log.open);
+    bool there = btree_get(c->tree, key, &old);
+    if (there == put) return put ? ENGINE_OK : ENGINE_ABSENT;
+    element_changes(e, c, key, 0, 0, put);
+    if (put)
+        btree_put(c->tree, key, SLICE_EMPTY);
+    else
+        btree_del(c->tree, key);
+    return ENGINE_OK;
+}
+
 /* Puts an element. */
 static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, slice value,
                                  int64_t expire) {
     char bytes[CELL_MAX(1024)];
     log_pos at;
     CHECK(e->log.open && value.len <= ENGINE_VALUE_MAX && expire >= 0);
+    if (coll_is_derived(e, map)) {
+        CHECK(value.len == 0 && expire == ENGINE_NO_EXPIRE);
+        return derived_change(e, c, sub, true);
+    }
     record r = {.kind = RECORD_MAP_PUT,
                 .flags = expire ? RECORD_EXPIRE : 0,
                 .pdb = c->db->number,
@@ -231,7 +247,7 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
     CHECK(x.value.len <= 1024);
     size_t n = cell_encode(bytes, &x);
     slice key = coll_key(e, map, sub);
-    element_changes(e, c, key, &r, at, true);
+    element_changes(e, c, key, r.size, at, true);
     btree_put(c->tree, key, slice_of(bytes, n));
     value_written(e, at, value, x.has_value);
     return ENGINE_OK;
@@ -251,6 +267,7 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
     slice old;
     log_pos at;
     CHECK(e->log.open);
+    if (coll_is_derived(e, map)) return derived_change(e, c, sub, false);
     if (!btree_get(c->tree, coll_key(e, map, sub), &old)) return ENGINE_ABSENT;
     record r = {.kind = RECORD_MAP_DEL,
                 .pdb = c->db->number,
@@ -261,7 +278,7 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
     if (!status_ok(s)) return bc_error(e, s);
     CHECK(log_pos_file(at) == seg_active(e)->log.number);
     slice key = coll_key(e, map, sub);
-    element_changes(e, c, key, &r, at, false);
+    element_changes(e, c, key, r.size, at, false);
     bool was = btree_del(c->tree, key);
     CHECK(was);
     return ENGINE_OK;

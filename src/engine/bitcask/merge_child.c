@@ -258,6 +258,7 @@ static status do_main(worker *w, const pdb *d, const segment *from, uint32_t off
 /* A MAP_PUT or MAP_DEL of database d. */
 static status do_element(worker *w, const pdb *d, const segment *from, uint32_t offset, record *r) {
     CHECK(r->map < ENGINE_MAPS && from->frozen);
+    if (coll_is_derived(w->e, r->map)) return STATUS_OK;
     const coll *c = owned(d, r->coll);
     slice value;
     if (!c) return STATUS_OK;

@@ -115,6 +115,8 @@ static void emit_recovery(const bitcask *e, buf *out) {
     bool logs = e->stats.recovery_logs > 0, hints = e->stats.recovery_hints > 0;
     metric_u64(out, "recovery_ms", e->stats.recovery_ms);
     metric_u64(out, "recovery_records", e->stats.recovery_records);
+    metric_u64(out, "recovery_derived", e->stats.recovery_derived);
+    metric_u64(out, "recovery_derived_ms", e->stats.recovery_derived_ms);
     metric_str(out, "recovery_source", logs && hints ? "hints,log" : hints ? "hints" : "log");
     metric_u64(out, "recovery_cut_bytes", e->stats.recovery_cut);
 }

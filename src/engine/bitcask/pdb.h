@@ -19,6 +19,7 @@ typedef struct coll {
     uint64_t id;
     struct pdb *db;
     uint32_t owners; /* main entries that own it: 1, or for a moment 0 or 2 */
+    uint8_t type;    /* of its owner, the latest */
     btree *tree;     /* map number || subkey -> cell (coll.c) */
     uint64_t counts[ENGINE_MAPS];
     struct coll *next; /* in the list of dropped ones */

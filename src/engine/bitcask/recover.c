@@ -6,12 +6,14 @@
  *   3. the open end of the log is fsynced and sealed where it was cut, what lies behind it retired,
  *      the mapping of databases as it now stands recorded, all in the manifest edit that also
  *      begins a new segment
+ *   4. the derived maps are made again
  *
  * Until 3 nothing but step 1's unlinking has changed a file. */
 #include "engine/bitcask/recover.h"
 
 #include "base/log.h"
 #include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/derive.h"
 #include "engine/bitcask/load.h"
 #include "engine/log/recover.h"
 
@@ -130,7 +132,8 @@ static status recover_all(bitcask *e, loading *l, uint32_t databases) {
     TRY(load_all(e, l));
     TRY(fill_map(e, databases));
     load_finish(&l->load);
-    return begin(e, l);
+    TRY(begin(e, l));
+    return derive_all(&l->load);
 }
 
 /* The steps above, in order. */

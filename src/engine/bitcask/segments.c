@@ -97,6 +97,7 @@ static void batch_moved(bitcask *e, const segment *from, const logwrite_moved *m
     for (uint32_t i = 0; i < e->batch.n; i++) {
         undo *u = &e->batch.undo[i];
         if (u->kind != UNDO_ENTRY && u->kind != UNDO_ELEMENT) continue;
+        if (u->size == 0) continue; /* a derived element */
         CHECK(u->size >= RECORD_HEADER);
         log_pos old = log_pos_of(log_pos_file(m->from), u->offset);
         CHECK(old >= m->from);
