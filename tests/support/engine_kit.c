@@ -126,7 +126,8 @@ status kit_try_open(kit *k) {
     engine_options opt = {.dir = k->dir,
                           .env = &k->env,
                           .host = {.released = on_released, .ctx = k},
-                          .databases = k->databases};
+                          .databases = k->databases,
+                          .derive = k->derive};
     assert_null(k->e);
     return used->class->open(&opt, &k->e);
 }

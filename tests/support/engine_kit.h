@@ -16,6 +16,7 @@ typedef struct kit {
     engine *e; /* NULL: closed */
     const char *dir;
     int databases;
+    const engine_derive *derive; /* NULL at first */
     io_env env;
     stave_clock clock;
     rng sampling;

@@ -38,6 +38,7 @@ typedef struct one {
 /* A key. In order of insertion. */
 typedef struct model {
     const el_type *type;
+    bool small; /* its elements are a few bytes each: the border is met by number */
     bool exists, apart;
     uint32_t n, bytes;
     unsigned hint, header;
@@ -45,16 +46,16 @@ typedef struct model {
     one at[UNIVERSE];
 } model;
 
-static model models[KINDS];
-static const char *const names[KINDS] = {"hash", "zset", "list", "stream"};
+static model models[2 * KINDS];
+static const char *const names[2 * KINDS] = {"hash", "zset", "list", "stream", "h", "z", "l", "s"};
 
 static int open_world(void **state) {
     (void)state;
     world_open(&w, 33, true);
     for (size_t i = 0; i < sizeof long_bytes; i++)
         long_bytes[i] = (char)(i * 7 + i / 251);
-    for (int i = 0; i < KINDS; i++)
-        models[i] = (model){.type = &kinds[i]};
+    for (int i = 0; i < 2 * KINDS; i++)
+        models[i] = (model){.type = &kinds[i % KINDS], .small = i >= KINDS};
     return 0;
 }
 
@@ -75,7 +76,7 @@ typedef struct sub_buf {
 /* Subkeys of all lengths; that of 0 is empty where subkeys have a prefix. */
 static slice sub_of(const model *m, unsigned id, sub_buf *out) {
     if (id == 0 && m->type->order != EL_BY_SUBKEY) return SLICE_EMPTY;
-    size_t n = 3 + (id % 23 == 0 ? 200 + id % 60 : id % 9);
+    size_t n = m->small ? 3 : 3 + (id % 23 == 0 ? 200 + id % 60 : id % 9);
     memset(out->bytes, (int)('a' + id % 26), n);
     out->bytes[0] = (char)(id * 37);
     out->bytes[1] = (char)id;
@@ -136,7 +137,7 @@ static void model_del(model *m, int i) {
 /* What el_end does. */
 static void model_end(model *m) {
     if (m->n || (m->type->lives_empty && m->exists)) return;
-    *m = (model){.type = m->type};
+    *m = (model){.type = m->type, .small = m->small};
 }
 
 static const model *sorting; /* for the two functions below */
@@ -371,7 +372,7 @@ static engine_result change(elements *el, model *m, rng *r, unsigned range, bool
     if (o.id == 0 && m->type->order == EL_BY_SUBKEY) o.id = 1;
     int at = find(m, o.id);
     const el_item *old = EL_UNKNOWN;
-    bool put = rng_below(r, 5) < 3;
+    bool put = rng_below(r, 5) < (m->small ? 4 : 3);
     slice sub = sub_of(m, o.id, &b);
     if (rng_below(r, 2)) {
         engine_result got = el_get(el, 0, sub, &found);
@@ -388,10 +389,10 @@ static engine_result change(elements *el, model *m, rng *r, unsigned range, bool
         return ENGINE_OK;
     }
     if (m->type->type != KEY_ZSET) {
-        o.len = (uint32_t)rng_below(r, rng_below(r, 9) ? 12 : 120);
+        o.len = (uint32_t)rng_below(r, m->small ? 4 : rng_below(r, 9) ? 12 : 120);
         if (longs && rng_below(r, 12) == 0)
             o.len = EL_PIECE - 2 + (uint32_t)(rng_below(r, 3) ? rng_below(r, 5) : EL_PIECE);
-        o.expire = rng_below(r, 3) ? 0 : 1 + (int64_t)rng_below(r, 40);
+        o.expire = m->small || rng_below(r, 3) ? 0 : 1 + (int64_t)rng_below(r, 40);
     }
     engine_result done = el_put(el, 0, sub, value_of(m, &o, score), o.expire, old);
     if (done == ENGINE_OK) model_put(m, &o);
@@ -416,7 +417,7 @@ static engine_result batch(model *m, rng *r, const char *key, bool longs) {
     unsigned range = rng_below(r, 2) ? UNIVERSE : 20; /* few: so that it empties, too */
     if (rng_below(r, 40) == 0) {                      /* what was there is replaced */
         el_create(w.ks, 0, slice_cstr(key), m->type, &el);
-        *m = (model){.type = m->type};
+        *m = (model){.type = m->type, .small = m->small};
     } else {
         PASS(el_open(w.ks, 0, slice_cstr(key), m->type, KS_WRITE, &el));
         assert_false(el.wrong_type);
@@ -446,7 +447,7 @@ static void walk(unsigned pending, int steps, bool longs) {
     rng r;
     unit_seed(&r);
     for (int i = 0; i < steps; i++) {
-        unsigned k = (unsigned)rng_below(&r, KINDS);
+        unsigned k = (unsigned)rng_below(&r, 2 * KINDS);
         mem_knobs *knobs = engine_mem_knobs(w.e);
         knobs->pending_permille = pending;
         if (pending && rng_below(&r, 4) == 0) knobs->error_at = 1 + rng_below(&r, 60);
@@ -607,6 +608,31 @@ static void replacing(void **state) {
     assert_false(world_has(&w, 0, "zset"));
 }
 
+/* A collection that was made in vain goes with its key, or with nothing. */
+static void apart_and_gone(void **state) {
+    (void)state;
+    elements el;
+    for (int stored = 0; stored < 2; stored++) {
+        ks_begin(w.ks);
+        open_kind(&el, 0);
+        if (stored) {
+            put(&el, "a", SLICE("b"));
+            assert_int_equal(el_end(&el), ENGINE_OK);
+            assert_int_equal(el_del(&el, 0, SLICE("a"), EL_UNKNOWN), ENGINE_OK);
+        }
+        put(&el, "f", slice_of(long_bytes, LONG_LEN));
+        assert_int_equal(el_del(&el, 0, SLICE("f"), EL_UNKNOWN), ENGINE_OK);
+        assert_int_equal(el_end(&el), ENGINE_OK);
+        assert_int_equal(el.deleted, stored);
+        assert_false(el.exists);
+        ks_commit(w.ks);
+        assert_false(world_has(&w, 0, "hash"));
+    }
+    buf report = {0};
+    assert_true(status_ok(engine_check(w.e, &report)));
+    buf_free(&report);
+}
+
 /* Maps of the type's own: always apart. */
 static void other_maps(void **state) {
     (void)state;
@@ -699,6 +725,7 @@ int main(void) {
         IN_WORLD(scans_are_complete),
         IN_WORLD(long_values),
         IN_WORLD(replacing),
+        IN_WORLD(apart_and_gone),
         IN_WORLD(other_maps),
         IN_WORLD(random_reaches_all),
         IN_WORLD(the_format),

@@ -1,0 +1,209 @@
+/* Derived maps: kept by whoever changes map 0, not logged by Bitcask, made again at a start. The
+ * simulator does all this at random; here is what it can't see: that nothing is written, and what
+ * older stores have. */
+#include "base/codec.h"
+#include "support/engine_kit.h"
+#include "support/unit.h"
+
+#include <stdio.h>
+
+enum { ZSET = 3, PLAIN = 2, MANY = 700 };
+
+/* First eight bytes of the value, then the subkey. */
+static bool derive(uint8_t type, slice subkey, slice value, int64_t expire, buf *out) {
+    (void)expire;
+    assert_int_equal(type, ZSET);
+    assert_true(value.len >= 8);
+    buf_append(out, value.data, 8);
+    buf_append_slice(out, subkey);
+    return true;
+}
+static const engine_derive derived = {.types = 1 << ZSET, .by_value = 1 << ZSET, .subkey = derive};
+
+static void new_coll(kit *k, const char *key, uint8_t type, engine_coll *c) {
+    assert_int_equal(engine_coll_new(k->e, 0, slice_cstr(key), c), ENGINE_OK);
+    entry ent = {.type = type, .coll = c->id};
+    assert_int_equal(engine_put(k->e, 0, slice_cstr(key), &ent), ENGINE_OK);
+}
+
+static bool open_coll(kit *k, uint32_t db, const char *key, engine_coll *c) {
+    entry ent;
+    if (engine_meta(k->e, db, slice_cstr(key), &ent) != ENGINE_OK) return false;
+    assert_int_equal(engine_coll_open(k->e, db, slice_cstr(key), &ent, c), ENGINE_OK);
+    return true;
+}
+
+static slice sub_of(int i, char out[16]) {
+    return slice_of(out, (size_t)snprintf(out, 16, "m%d", i));
+}
+
+/* Puts element i with its derived one; len: bytes of the value, eight or more. */
+static void put(kit *k, engine_coll *c, int i, uint64_t score, size_t len) {
+    char sub[16], value[300] = {0}, key[40];
+    put_be64(value, score);
+    slice s = sub_of(i, sub);
+    memcpy(key, value, 8);
+    memcpy(key + 8, s.data, s.len);
+    assert_int_equal(engine_map_put(k->e, c, 0, s, slice_of(value, len), 0), ENGINE_OK);
+    slice d = slice_of(key, 8 + s.len);
+    assert_int_equal(engine_map_put(k->e, c, ENGINE_DERIVED, d, SLICE_EMPTY, 0), ENGINE_OK);
+}
+
+static void make(kit *k, const char *key, size_t len) {
+    engine_coll c;
+    engine_begin(k->e);
+    new_coll(k, key, ZSET, &c);
+    for (int i = 0; i < MANY; i++)
+        put(k, &c, i, (uint64_t)i * 7919 % MANY, len);
+    engine_commit(k->e);
+}
+
+/* In the order of scores, all of them. */
+static void assert_whole(kit *k, uint32_t db, const char *key) {
+    engine_coll c;
+    map_iter it;
+    assert_true(open_coll(k, db, key, &c));
+    assert_int_equal(engine_map_count(k->e, &c, 0), MANY);
+    assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), MANY);
+    engine_result r = engine_map_seek(k->e, &c, ENGINE_DERIVED, SLICE_EMPTY, false, &it);
+    for (uint64_t i = 0; i < MANY; i++, r = engine_map_step(k->e, &it, false)) {
+        assert_int_equal(r, ENGINE_OK);
+        assert_int_equal(load_be64(it.subkey.data), i);
+        assert_int_equal(it.value.len, 0);
+    }
+    assert_int_equal(r, ENGINE_ABSENT);
+    kit_check(k);
+}
+
+static kit *new_kit(void) {
+    kit *k = kit_sim();
+    k->derive = &derived;
+    kit_open(k);
+    return k;
+}
+
+/* How far the log goes in f. */
+static uint64_t written(kit *k, log_pos before) {
+    assert_int_equal(before >> 32, engine_log_end(k->e) >> 32);
+    return engine_log_end(k->e) - before;
+}
+
+static void nothing_is_logged(void **state) {
+    (void)state;
+    kit *k = new_kit();
+    engine_coll c;
+    map_iter it;
+    make(k, "z", 8);
+    kit_end_turn(k);
+    log_pos before = engine_log_end(k->e);
+    engine_begin(k->e);
+    assert_true(open_coll(k, 0, "z", &c));
+    slice d = SLICE("\0\0\0\0\0\0\0\1m179");
+    assert_int_equal(engine_map_get(k->e, &c, ENGINE_DERIVED, d, &it), ENGINE_OK);
+    if (kit_is("bitcask")) assert_true(it.pos == engine_log_end(k->e));
+    assert_int_equal(engine_map_del(k->e, &c, ENGINE_DERIVED, d), ENGINE_OK);
+    assert_int_equal(engine_map_del(k->e, &c, ENGINE_DERIVED, d), ENGINE_ABSENT);
+    assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), MANY - 1);
+    engine_map_put(k->e, &c, ENGINE_DERIVED, SLICE("12345678x"), SLICE_EMPTY, 0);
+    if (kit_is("bitcask")) assert_int_equal(written(k, before), 0);
+    engine_abort(k->e);
+    assert_whole(k, 0, "z");
+    kit_free(k);
+}
+
+static void made_again(void **state) {
+    (void)state;
+    kit *k = new_kit();
+    make(k, "z", 8);
+    kit_end_turn(k);
+    kit_kill(k);
+    assert_whole(k, 0, "z");
+    kit_settle(k);
+    kit_close(k); /* by hint */
+    kit_open(k);
+    assert_whole(k, 0, "z");
+    if (kit_is("bitcask")) assert_int_equal(kit_info(k, "recovery_derived"), MANY);
+    kit_merge(k);
+    kit_power_cut(k);
+    assert_whole(k, 0, "z");
+    engine_begin(k->e);
+    assert_int_equal(engine_move(k->e, 0, SLICE("z"), 1, SLICE("y")), ENGINE_OK);
+    engine_commit(k->e);
+    assert_whole(k, 1, "y");
+    kit_settle(k);
+    kit_kill(k);
+    assert_whole(k, 1, "y");
+    kit_free(k);
+}
+
+/* Values that are not in the tree are read, packed ones too. */
+static void from_values_in_the_log(void **state) {
+    (void)state;
+    kit *k = new_kit();
+    if (kit_is("bitcask")) kit_setting("inline-value-max", "0");
+    make(k, "z", 8);
+    make(k, "long", 300);
+    kit_settle(k);
+    kit_kill(k);
+    assert_whole(k, 0, "z");
+    assert_whole(k, 0, "long");
+    kit_free(k);
+}
+
+/* A store of a time when nobody derived has records of the map: they are passed over, and are
+ * garbage to merges. */
+static void records_of_an_older_store(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    engine_coll c;
+    kit_open(k);
+    make(k, "z", 8);
+    engine_begin(k->e);
+    assert_true(open_coll(k, 0, "z", &c));
+    engine_map_put(k->e, &c, ENGINE_DERIVED, SLICE("12345678wrong"), SLICE_EMPTY, 0);
+    engine_commit(k->e);
+    kit_settle(k);
+    kit_close(k);
+    if (kit_is("lsm")) { /* which believes what is there */
+        kit_free(k);
+        return;
+    }
+    k->derive = &derived;
+    kit_open(k);
+    assert_whole(k, 0, "z");
+    kit_merge(k);
+    assert_whole(k, 0, "z");
+    kit_kill(k);
+    assert_whole(k, 0, "z");
+    kit_free(k);
+}
+
+/* Other types' maps are theirs; an empty collection has nothing to derive. */
+static void other_types(void **state) {
+    (void)state;
+    kit *k = new_kit();
+    engine_coll c;
+    engine_begin(k->e);
+    new_coll(k, "p", PLAIN, &c);
+    assert_int_equal(engine_map_put(k->e, &c, 0, SLICE("short"), SLICE("v"), 0), ENGINE_OK);
+    new_coll(k, "empty", ZSET, &c);
+    engine_commit(k->e);
+    kit_settle(k);
+    kit_kill(k);
+    kit_check(k);
+    assert_true(open_coll(k, 0, "p", &c));
+    assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), 0);
+    assert_true(open_coll(k, 0, "empty", &c));
+    assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), 0);
+    kit_free(k);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(nothing_is_logged),         cmocka_unit_test(made_again),
+        cmocka_unit_test(from_values_in_the_log),    cmocka_unit_test(other_types),
+        cmocka_unit_test(records_of_an_older_store),
+    };
+    int failed = kit_use("bitcask") + cmocka_run_group_tests_name("bitcask", tests, NULL, NULL);
+    return failed + kit_use("lsm") + cmocka_run_group_tests_name("lsm", tests, NULL, NULL);
+}
