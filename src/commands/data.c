@@ -124,6 +124,22 @@ command_result data_reply_value(client *c, string *s) {
     return CMD_DONE;
 }
 
+/* A long value goes from the engine to the reply piece by piece. */
+command_result data_reply_item(client *c, elements *el, const el_item *item) {
+    if (!item->left) {
+        reply_bulk(c, item->value);
+        return CMD_DONE;
+    }
+    slice sub = el_keep(el, item->sub), piece;
+    begin_bulk(c, item->left);
+    for (uint64_t at = 0; at < item->left; at += piece.len) {
+        ENGINE_TRY(c, el_piece(el, sub, at, &piece));
+        buf_append_slice(&c->out, piece);
+    }
+    buf_append(&c->out, "\r\n", 2);
+    return CMD_DONE;
+}
+
 /* For lengths that are known last: moving the reply once is cheaper than building it apart. */
 void data_insert(client *c, size_t at, slice head) {
     buf_reserve(&c->out, head.len);

@@ -52,6 +52,9 @@ void data_depends(client *c, const string *s);
 command_result data_reply_range(client *c, string *s, uint64_t from, uint64_t to);
 command_result data_reply_value(client *c, string *s);
 
+/* Replies with an element's value, also with one that was left where it is (elements.lean). */
+command_result data_reply_item(client *c, elements *el, const el_item *item);
+
 /* The command has changed this key. */
 static inline void data_changed(client *c, unsigned klass, const char *event, slice key) {
     ks_changed(c->ks, klass, event, c->db, key);

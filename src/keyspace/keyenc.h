@@ -10,7 +10,8 @@
 #define KEYENC_CHUNK 4
 #define KEYENC_PREFIX                                                                              \
     4 /* bytes of hash before a member of a set, a sorted set, a field of a hash */
-#define KEYENC_SCORE 8
+#define KEYENC_SCORE    8
+#define KEYENC_POSITION 8
 
 static inline char *put_be32(char *p, uint32_t v) {
     return put_u32(p, __builtin_bswap32(v));
@@ -27,6 +28,16 @@ static inline slice keyenc_chunk(char out[KEYENC_CHUNK], uint32_t number) {
 /* REQUIRES: the length is KEYENC_CHUNK. */
 static inline uint32_t keyenc_chunk_number(slice subkey) {
     return load_be32(subkey.data);
+}
+
+/* A position in a list, so that elements come in order. */
+static inline slice keyenc_position(char out[KEYENC_POSITION], uint64_t position) {
+    put_be64(out, position);
+    return slice_of(out, KEYENC_POSITION);
+}
+/* REQUIRES: the length is KEYENC_POSITION. */
+static inline uint64_t keyenc_position_of(slice subkey) {
+    return load_be64(subkey.data);
 }
 
 /* The hash of a member, which goes before it: members come in the order of their hashes, so that a

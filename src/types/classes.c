@@ -2,12 +2,15 @@
 #include "types/classes.h"
 
 #include "types/hash.h"
+#include "types/list.h"
 #include "types/zset.h"
 
 static const type_class classes[ENGINE_TYPES] = {
     [KEY_STRING] = {0},
     [KEY_ZSET] = {&zset_type, zset_encoding, NULL},
     [KEY_HASH] = {&hash_type, hash_encoding, hash_wake},
+    [KEY_LIST] = {&list_type, list_encoding},
+    [KEY_ZSET] = {&zset_type, zset_encoding},
 };
 
 void types_start(void) {

@@ -118,6 +118,17 @@ slice el_copy(elements *el, el_room *room, slice s) {
     return slice_of(room->bytes, s.len);
 }
 
+/* As if they were packed and none: what was apart goes when the entry no longer names it. */
+void el_clear(elements *el) {
+    CHECK(!el->wrong_type);
+    el->packed = el->entry_changed = true;
+    el->own = false;
+    el->count = 0;
+    el->len = el->cap = 0;
+    el->bytes = NULL;
+    el->places = NULL;
+}
+
 void el_make(elements *el) {
     CHECK(el->type->lives_empty && !el->wrong_type);
     el->entry_changed |= !el->exists;

@@ -45,8 +45,9 @@ typedef struct el_type {
 
 typedef struct el_item {
     slice sub, value;
-    int64_t expire; /* the element's own; ENGINE_NO_EXPIRE */
-    bool long_value;
+    int64_t expire;  /* the element's own; ENGINE_NO_EXPIRE */
+    bool long_value; /* of more than EL_PIECE bytes, and: */
+    uint64_t left;   /* so many of them are left where they are, value is empty: see `lean` */
 } el_item;
 
 /* One key's elements, open. The caller owns the struct, and frees nothing. `key` must live as long.
@@ -64,6 +65,7 @@ typedef struct elements {
     int64_t wake; /* when the type wants to be woken, 0: never (KS_WAKES); el_set_wake */
     log_pos pos;  /* the latest position of what was read: what a reply that shows it depends on */
     bool deleted; /* el_end has deleted the key */
+    bool lean;    /* the caller's to set: reads leave long values where they are: see el_piece */
 
     /* Inside. */
     bool stored, replaces, entry_changed;
@@ -119,6 +121,11 @@ engine_result el_step(el_iter *it, bool backward);
 engine_result el_rank(elements *el, unsigned map, slice sub, uint64_t *rank);
 engine_result el_select(elements *el, unsigned map, uint64_t rank, el_iter *out);
 
+/* Of a value that was left where it is: the piece that begins at byte `at`, a multiple of EL_PIECE
+ * below item->left; each but the last is EL_PIECE bytes. sub: the element's, in memory of one's
+ * own. An iterator can be stepped afterwards. */
+engine_result el_piece(elements *el, slice sub, uint64_t at, slice *out);
+
 /* Visits elements of map 0, not EL_BY_SUBKEY, from a cursor (0: the beginning), at least `want` or
  * all (all of a packed one); *next is the cursor to go on from, 0 at the end. An element that is
  * there all the time is seen by a whole scan, whatever else changes. */
@@ -140,6 +147,8 @@ engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t
                      const el_item *old);
 /* ENGINE_ABSENT if it is not there. old: as above, not NULL. */
 engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old);
+/* All of them, at the cost of none: those that are apart are dropped by el_end. */
+void el_clear(elements *el);
 /* A copy that lives as long as the batch. */
 slice el_keep(elements *el, slice s);
 /* A copy that lives until the next one into the same room: for walks that copy each element.

@@ -42,7 +42,7 @@ engine_result el_apart_item(elements *el, unsigned map, slice sub, const map_ite
 engine_result el_settle(el_iter *out, engine_result r);
 
 /* elements_long.c: of the value of the element `sub` of map 0. */
-engine_result el_long_load(elements *el, slice sub, slice *value, bool *is_long);
+engine_result el_long_load(elements *el, slice sub, el_item *out);
 engine_result el_long_put(elements *el, slice sub, slice value);
 engine_result el_long_del(elements *el, slice sub);
 

@@ -36,28 +36,55 @@ engine_result el_long_put(elements *el, slice sub, slice value) {
     return r;
 }
 
-engine_result el_long_load(elements *el, slice sub, slice *value, bool *is_long) {
+/* The first piece, if the value is long at all; *len is then that of the whole. */
+static engine_result first_piece(elements *el, slice sub, uint64_t *len, slice *bytes) {
     map_iter it;
     engine_result r =
         engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, sub, 0), &it);
-    if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
-    el_saw(el, it.pos);
+    if (r != ENGINE_OK) return r;
     CHECK(it.value.len == HEAD_BYTES + EL_PIECE);
-    uint64_t len = load_u64(it.value.data);
-    CHECK(len > EL_PIECE && len <= EL_VALUE_MAX);
-    char *all = ks_alloc(el->ks, (size_t)len);
-    memcpy(all, it.value.data + HEAD_BYTES, EL_PIECE);
-    uint32_t number = 1;
-    for (size_t at = EL_PIECE; at < len; at += it.value.len, number++) {
-        r = engine_map_get(el_engine(el), &el->apart, EL_LONG, piece_key(el, sub, number), &it);
-        CHECK(r != ENGINE_ABSENT);
-        if (r != ENGINE_OK) return r;
-        CHECK(it.value.len > 0 && it.value.len <= len - at);
-        memcpy(all + at, it.value.data, it.value.len);
-        el_saw(el, it.pos);
+    *len = load_u64(it.value.data);
+    *bytes = slice_skip(it.value, HEAD_BYTES);
+    CHECK(*len > EL_PIECE && *len <= EL_VALUE_MAX);
+    el_saw(el, it.pos);
+    return ENGINE_OK;
+}
+
+engine_result el_piece(elements *el, slice sub, uint64_t at, slice *out) {
+    map_iter it;
+    uint64_t len;
+    CHECK(at % EL_PIECE == 0 && at < EL_VALUE_MAX);
+    if (at == 0) return first_piece(el, sub, &len, out);
+    engine_result r = engine_map_get(el_engine(el), &el->apart, EL_LONG,
+                                     piece_key(el, sub, (uint32_t)(at / EL_PIECE)), &it);
+    CHECK(r != ENGINE_ABSENT);
+    if (r != ENGINE_OK) return r;
+    CHECK(it.value.len > 0 && it.value.len <= EL_PIECE);
+    *out = it.value;
+    el_saw(el, it.pos);
+    return ENGINE_OK;
+}
+
+engine_result el_long_load(elements *el, slice sub, el_item *out) {
+    uint64_t len;
+    slice piece, own = el_keep(el, sub); /* it may lie in the engine */
+    engine_result r = first_piece(el, own, &len, &piece);
+    out->sub = own;
+    if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
+    out->long_value = true;
+    if (el->lean) {
+        out->left = len;
+        return ENGINE_OK;
     }
-    *value = slice_of(all, (size_t)len);
-    *is_long = true;
+    char *all = ks_alloc(el->ks, (size_t)len);
+    memcpy(all, piece.data, EL_PIECE);
+    for (uint64_t at = EL_PIECE; at < len; at += piece.len) {
+        r = el_piece(el, own, at, &piece);
+        if (r != ENGINE_OK) return r;
+        CHECK(piece.len <= len - at);
+        memcpy(all + at, piece.data, piece.len);
+    }
+    out->value = slice_of(all, (size_t)len);
     return ENGINE_OK;
 }
 

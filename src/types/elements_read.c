@@ -139,8 +139,7 @@ engine_result el_apart_item(elements *el, unsigned map, slice sub, const map_ite
     el_saw(el, it->pos);
     if (map != 0 || it->value.len || engine_map_count(el_engine(el), &el->apart, EL_LONG) == 0)
         return ENGINE_OK;
-    out->sub = el_keep(el, sub); /* it may lie in the engine, which is asked again */
-    return el_long_load(el, out->sub, &out->value, &out->long_value);
+    return el_long_load(el, sub, out);
 }
 
 /* The iterator where the engine's is. */
