@@ -42,6 +42,7 @@ static const module string_module = {"string", NULL, string_commands};
 static const module bitmap_module = {"bitmap", NULL, bitmap_commands};
 static const module hash_module = {"hash", NULL, hash_commands};
 static const module zset_module = {"zset", NULL, zset_commands};
+static const module list_module = {"list", NULL, list_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
@@ -53,6 +54,10 @@ static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
 
 const module *const modules[] = {
+    &session_module, &keyspace_module, &types_module,  &connection_module, &command_module,
+    &string_module,  &bitmap_module,   &hash_module,   &keys_module,       &slowlog_module,
+    &latency_module, &monitor_module,  &config_module, &info_module,       &admin_module,
+    &debug_module,   &lolwut_module,   NULL,
     &session_module,
     &keyspace_module,
     &types_module,
@@ -64,6 +69,7 @@ const module *const modules[] = {
     &zset_module,
     &keys_module,
     &slowlog_module,
+    &list_module,
     &latency_module,
     &monitor_module,
     &config_module,

@@ -9,8 +9,7 @@ static const type_class classes[ENGINE_TYPES] = {
     [KEY_STRING] = {0},
     [KEY_ZSET] = {&zset_type, zset_encoding, NULL},
     [KEY_HASH] = {&hash_type, hash_encoding, hash_wake},
-    [KEY_LIST] = {&list_type, list_encoding},
-    [KEY_ZSET] = {&zset_type, zset_encoding},
+    [KEY_LIST] = {&list_type, list_encoding, NULL},
 };
 
 void types_start(void) {

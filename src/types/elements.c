@@ -120,7 +120,7 @@ slice el_copy(elements *el, el_room *room, slice s) {
 
 /* As if they were packed and none: what was apart goes when the entry no longer names it. */
 void el_clear(elements *el) {
-    CHECK(!el->wrong_type);
+    CHECK(!el->wrong_type && (el->packed || el->ent.coll == el->apart.id));
     el->packed = el->entry_changed = true;
     el->own = false;
     el->count = 0;

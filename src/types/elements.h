@@ -147,7 +147,8 @@ engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t
                      const el_item *old);
 /* ENGINE_ABSENT if it is not there. old: as above, not NULL. */
 engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old);
-/* All of them, at the cost of none: those that are apart are dropped by el_end. */
+/* All of them, at the cost of none: those that are apart are dropped by el_end. REQUIRES: they did
+ * not go apart since the last el_end. */
 void el_clear(elements *el);
 /* A copy that lives as long as the batch. */
 slice el_keep(elements *el, slice s);

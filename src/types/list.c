@@ -235,8 +235,8 @@ static engine_result go_on(elements *el, bool backward, const uint64_t *last, el
     return list_seek(el, backward ? *last - 1 : *last + 1, backward, out);
 }
 
-engine_result list_remove(elements *el, slice value, list_end from, uint64_t max,
-                          uint64_t *removed) {
+engine_result list_remove_equal(elements *el, slice value, list_end from, uint64_t max,
+                                uint64_t *removed) {
     uint64_t positions[SOME], last = 0;
     bool equal, backward = from == LIST_TAIL, begun = false;
     engine_result r = ENGINE_OK;

@@ -56,7 +56,7 @@ engine_result list_delete(elements *el, uint64_t from, uint64_t n);
 /* Takes out the first or the last value, as el_first or el_last has just given it. */
 engine_result list_delete_end(elements *el, const el_item *item);
 /* Takes out at most `max` values that are equal, those nearest to one end. */
-engine_result list_remove(elements *el, slice value, list_end from, uint64_t max,
-                          uint64_t *removed);
+engine_result list_remove_equal(elements *el, slice value, list_end from, uint64_t max,
+                                uint64_t *removed);
 
 #endif

@@ -397,6 +397,10 @@ void engine_mem_no_eviction(engine *e, bool on) {
     mem_of(e)->ops.no_eviction = on;
 }
 
+void engine_mem_counted(engine *e, bool on) {
+    mem_of(e)->ops.counted = on;
+}
+
 void engine_mem_release(engine *e, log_pos pos) {
     mem *m = mem_of(e);
     if (pos > m->end) pos = m->end;

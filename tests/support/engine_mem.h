@@ -57,6 +57,8 @@ const mem_counters *engine_mem_counters(const engine *e);
 
 /* From now on it says of itself that no key is to be evicted, or takes it back. */
 void engine_mem_no_eviction(engine *e, bool on);
+/* Likewise, that ranks and selections are cheap, which it says at first. */
+void engine_mem_counted(engine *e, bool on);
 
 /* Moves released() and durable() to pos, or to the log's end if that is nearer, and calls
  * host.released. */
