@@ -53,9 +53,28 @@ static const module admin_module = {"admin", NULL, admin_commands, admin_start};
 static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
 
+/* One a line: what two add at a time is easily put together. */
+/* clang-format off */
 const module *const modules[] = {
-    &session_module, &keyspace_module, &types_module,   &connection_module, &command_module,
-    &string_module,  &bitmap_module,   &hash_module,    &zset_module,       &list_module,
-    &keys_module,    &slowlog_module,  &latency_module, &monitor_module,    &config_module,
-    &info_module,    &admin_module,    &debug_module,   &lolwut_module,     NULL,
+    &session_module,
+    &keyspace_module,
+    &types_module,
+    &connection_module,
+    &command_module,
+    &string_module,
+    &bitmap_module,
+    &hash_module,
+    &zset_module,
+    &list_module,
+    &keys_module,
+    &slowlog_module,
+    &latency_module,
+    &monitor_module,
+    &config_module,
+    &info_module,
+    &admin_module,
+    &debug_module,
+    &lolwut_module,
+    NULL,
 };
+/* clang-format on */
