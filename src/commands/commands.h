@@ -9,6 +9,7 @@ extern const command bitmap_commands[];
 extern const command hash_commands[];
 extern const command zset_commands[];
 extern const command list_commands[];
+extern const command set_commands[];
 extern const command keys_commands[];
 extern const command connection_commands[]; /* PING, AUTH, HELLO, SELECT, CLIENT, ... */
 extern const command command_commands[];    /* COMMAND */

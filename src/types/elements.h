@@ -30,8 +30,7 @@
 
 /* How map 0 of a type is ordered. */
 enum el_order {
-    EL_AS_PUT,     /* packed: as inserted; apart: by a hash that goes before the subkey, and that
-                      only these functions see */
+    EL_AS_PUT,     /* packed: as inserted; apart: by a hash (keyenc_prefix), then by the subkey */
     EL_BY_DERIVED, /* packed: by the derived subkey; apart: as EL_AS_PUT */
     EL_BY_SUBKEY,
 };

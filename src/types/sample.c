@@ -16,6 +16,7 @@
 
 #include "base/hash.h"
 #include "base/log.h"
+#include "types/hashes.h"
 
 #define WALK_COUNTED 3
 #define WALK_OTHER   16
@@ -93,43 +94,16 @@ static engine_result walk(sample_run *run, uint64_t n, uint64_t count) {
     return r;
 }
 
-/* A set of numbers: open addressing, 0 is an empty place. */
-typedef struct lots {
-    uint64_t *places;
-    uint64_t mask;
-} lots;
-
-static void lots_make(keyspace *ks, uint64_t n, lots *out) {
-    uint64_t size = 8;
-    while (size < 2 * n)
-        size *= 2;
-    out->places = ks_alloc(ks, size * sizeof *out->places);
-    memset(out->places, 0, size * sizeof *out->places);
-    out->mask = size - 1;
-}
-
-/* False if it is there. The multiplier spreads ranks, which are small, over all places. */
-static bool lots_add(lots *l, uint64_t lot) {
-    lot += lot == 0;
-    uint64_t at = (lot * UINT64_C(0x9e3779b97f4a7c15)) >> 32;
-    while (l->places[at & l->mask]) {
-        if (l->places[at & l->mask] == lot) return false;
-        at++;
-    }
-    l->places[at & l->mask] = lot;
-    return true;
-}
-
 /* By rank. */
 static engine_result draw_ranks(sample_run *run, uint64_t n, uint64_t count) {
     rng *random = ks_rng(run->el->ks);
     engine_result r = ENGINE_OK;
     el_iter it;
-    lots l;
-    lots_make(run->el->ks, n, &l);
+    hashes l;
+    hashes_make(run->el->ks, n, &l);
     while (n > 0) {
         uint64_t rank = rng_below(random, count);
-        if (!lots_add(&l, rank + 1)) continue;
+        if (!hashes_add(&l, rank + 1)) continue;
         n--;
         r = el_select(run->el, 0, rank, &it);
         CHECK(r != ENGINE_ABSENT);
@@ -144,12 +118,12 @@ static engine_result draw_members(sample_run *run, uint64_t n) {
     hash_key key = {.k0 = rng_next(random), .k1 = rng_next(random)};
     engine_result r = ENGINE_OK;
     el_iter it;
-    lots l;
-    lots_make(run->el->ks, n, &l);
+    hashes l;
+    hashes_make(run->el->ks, n, &l);
     while (n > 0) {
         r = el_random(run->el, &it);
         CHECK(r != ENGINE_ABSENT);
-        if (r == ENGINE_OK && !lots_add(&l, siphash13(key, it.item.sub.data, it.item.sub.len)))
+        if (r == ENGINE_OK && !hashes_add(&l, siphash13(key, it.item.sub.data, it.item.sub.len)))
             continue;
         n--;
         if (!run_shows(run, &r, &it.item)) break;
