@@ -1,13 +1,15 @@
 /* The table of the list commands. Their functions are in list_*.c.
  *
  * What programs read is redis-server's: flags, key specifications, history; what people read is
- * ours. */
+ * ours. Those that wait are not FAST, and not for scripts, but for BLMPOP, which was made when
+ * scripts had learned not to wait. */
 #include "commands/commands.h"
 #include "commands/list_family.h"
 
 /* Sets of flags that several rows share. */
 #define WRITE_GROW (CMD_WRITE | CMD_DENYOOM)
 #define GROW_FAST  (CMD_WRITE | CMD_DENYOOM | CMD_FAST)
+#define BLOCKING   (CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING)
 #define LISTS      .categories = CAT_LIST, .group = "list"
 
 /* Where the keys are and what is done to them. */
@@ -15,6 +17,8 @@
 #define PUSHED_KEY KEY_AT(1, KEY_RW | KEY_INSERT)
 #define PUSHED_TO  KEY_AT(2, KEY_RW | KEY_INSERT)
 #define POPPED_KEY KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_DELETE)
+#define WAITED_KEYS                                                                                \
+    { .flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = 1, .last = -2, .step = 1 }
 #define COUNTED_KEYS(at)                                                                           \
     { .flags = KEY_RW | KEY_ACCESS | KEY_DELETE, .begin = (at), .counted = true, .step = 1 }
 
@@ -206,5 +210,65 @@ const command list_commands[] = {
      .keys = {POPPED_KEY, PUSHED_TO},
      .replaced_by = "`LMOVE` with the `RIGHT` and `LEFT` arguments",
      .deprecated_since = "6.2.0"},
+    {.name = "blpop",
+     .run = cmd_blpop,
+     .arity = -3,
+     .flags = BLOCKING,
+     LISTS,
+     .since = "2.0.0",
+     .complexity = "O(N) where N is the number of keys.",
+     .summary = "Returns and removes the value at the head of the first of several lists that is "
+                "there; waits for one.",
+     .syntax = "key... timeout:double",
+     .keys = {WAITED_KEYS},
+     .history = "6.0.0: `timeout` is interpreted as a double instead of an integer."},
+    {.name = "brpop",
+     .run = cmd_brpop,
+     .arity = -3,
+     .flags = BLOCKING,
+     LISTS,
+     .since = "2.0.0",
+     .complexity = "O(N) where N is the number of keys.",
+     .summary = "Returns and removes the value at the tail of the first of several lists that is "
+                "there; waits for one.",
+     .syntax = "key... timeout:double",
+     .keys = {WAITED_KEYS},
+     .history = "6.0.0: `timeout` is interpreted as a double instead of an integer."},
+    {.name = "blmpop",
+     .run = cmd_blmpop,
+     .arity = -5,
+     .flags = CMD_WRITE | CMD_BLOCKING,
+     LISTS,
+     .since = "7.0.0",
+     .complexity = "O(N+M) where N is the number of keys and M the number of values returned.",
+     .summary = "Returns and removes values at an end of the first of several lists that is there; "
+                "waits for one.",
+     .syntax = "timeout:double numkeys key... @where:<LEFT|RIGHT> [COUNT count]",
+     .keys = {COUNTED_KEYS(2)}},
+    {.name = "blmove",
+     .run = cmd_blmove,
+     .arity = 6,
+     .flags = BLOCKING | CMD_DENYOOM,
+     LISTS,
+     .since = "6.2.0",
+     .complexity = "O(1)",
+     .summary =
+         "Moves a value from an end of a list to an end of another, and returns it; waits for one.",
+     .syntax = "source destination @wherefrom:<LEFT|RIGHT> @whereto:<LEFT|RIGHT> timeout:double",
+     .keys = {POPPED_KEY, PUSHED_TO}},
+    {.name = "brpoplpush",
+     .run = cmd_brpoplpush,
+     .arity = 4,
+     .flags = BLOCKING | CMD_DENYOOM,
+     LISTS,
+     .since = "2.2.0",
+     .complexity = "O(1)",
+     .summary = "Moves a value from the tail of a list to the head of another, and returns it; "
+                "waits for one.",
+     .syntax = "source destination timeout:double",
+     .keys = {POPPED_KEY, PUSHED_TO},
+     .replaced_by = "`BLMOVE` with the `RIGHT` and `LEFT` arguments",
+     .deprecated_since = "6.2.0",
+     .history = "6.0.0: `timeout` is interpreted as a double instead of an integer."},
     {0},
 };
