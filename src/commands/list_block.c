@@ -1,7 +1,8 @@
 /* List commands that wait: their first run is that of the command without the B, and when there is
  * nothing the client waits for its keys and the command is run again (session/keywait.h).
  *
- * The time limit is looked at before the keys, as in Redis. */
+ * What is wrong with the time limit is told after what is wrong with other arguments, and before
+ * the keys are looked at, as in Redis. */
 #include "commands/list_family.h"
 #include "session/block.h"
 #include "session/keywait.h"
@@ -43,7 +44,7 @@ command_result cmd_blmpop(client *c) {
     int64_t timeout_ms;
     list_mpop m;
     bool found;
-    if (!data_arg_timeout(c, 1, &timeout_ms) || !list_mpop_parse(c, 2, &m)) return CMD_REFUSED;
+    if (!list_mpop_parse(c, 2, &m) || !data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(list_mpop_run(c, &m, &found));
     return found ? CMD_DONE : wait_to_pop(c, m.first, m.keys, timeout_ms);
 }

@@ -42,6 +42,9 @@ STREAMS = [
     b"DEBUG NOPE\r\nDEBUG\r\nFLUSHALL x\r\nFLUSHDB SYNC ASYNC\r\nSHUTDOWN x\r\nSHUTDOWN ABORT\r\n",
     b"INFO a b\r\nLATENCY HISTORY\r\nLATENCY GRAPH nope\r\nLATENCY HISTORY nope\r\nSLOWLOG GET x\r\nSLOWLOG GET -2\r\n",
     b"SET k v NX XX\r\nSET k v GET\r\nSET k w NX GET\r\nSET k v EX 10 PX 10\r\nSET k v KEEPTTL EX 1\r\n",
+    b"RPUSH l a b\r\nLPOP l -1\r\nLPOP l 1 2\r\nLMPOP 0 l LEFT\r\nLMPOP 1 l LEFT COUNT 0\r\nLSET l 9 x\r\nLSET nokey 0 x\r\n",
+    b"RPUSH l a\r\nLPOS l a RANK 0\r\nLPOS l a COUNT -1\r\nLPOS l a MAXLEN -1\r\nLINSERT l x a b\r\nLMOVE l l x LEFT\r\n",
+    b"BLPOP l x\r\nBLPOP l -1\r\nBLMPOP x 1 l LEFT\r\nBLMPOP 0.1 0 l LEFT\r\nBLMOVE a b LEFT x 1\r\nBRPOPLPUSH a b -1\r\n",
     b"GETEX k EX 1 PERSIST\r\nGETEX k NOPE\r\nEXPIRE k 10 NX XX\r\nEXPIRE k 10 GT LT\r\nEXPIRE k 10 NOPE\r\n",
 ]
 
@@ -57,6 +60,8 @@ command|docs command|getkeys command|getkeysandflags config config|get config|se
 config|resetstat config|help info time lastsave shutdown debug slowlog slowlog|get slowlog|len slowlog|reset
 slowlog|help latency latency|history latency|latest latency|reset latency|doctor latency|graph
 latency|histogram latency|help monitor lolwut bgrewriteaof""".split()
+COMMANDS += """lpush rpush lpushx rpushx linsert lset llen lindex lrange lpos lpop rpop lmpop ltrim lrem lmove
+rpoplpush blpop brpop blmpop blmove brpoplpush""".split()
 
 # Where 7.2 differs from the reference's 7.0: (command, field).
 INFO_EXCEPTIONS = {

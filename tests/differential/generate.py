@@ -2,8 +2,10 @@
 that are mostly right and often at an edge: wrong numbers of them, extreme numbers, empty and binary
 strings, options in any order, options that exclude each other.
 
-A command's row is a function from a Random to a list of arguments. `skip` tells how its reply is to
+A command's row, of which words in lower case only tell it from others, is a function from a Random to a list of arguments. `skip` tells how its reply is to
 be compared: EXACT, or a function that makes both replies comparable."""
+
+from tests.differential import lists
 
 EXACT = None
 
@@ -18,7 +20,7 @@ WORDS = [b"", b"a", b"b", b"hello", b"hello world", b"\x00\xff\x7f", b"0", b"1",
 class Generator:
     def __init__(self, random, nkeys=12):
         self.r = random
-        self.keys = [b"key:%d" % i for i in range(nkeys)] + [b"", b"k\x00\xff", b"other"]
+        self.keys = [b"key:%d" % i for i in range(nkeys)] + [b"", b"k\x00\xff", b"other"] + lists.KEYS[:2]
 
     # ---- arguments --------------------------------------------------------------------------
     def key(self):
@@ -118,11 +120,14 @@ class Generator:
         x = self.r.random()
         if x < 0.015 and args:
             args = args[:self.r.randrange(len(args))]
+        elif name in lists.LAST_IS_TIME:
+            pass
         elif x < 0.03:
             args = args + [self.value()]
         elif x < 0.035:
             args = args + [self.r.choice(["NX", "XX", "GET", "LIMIT", "COUNT", "0"])]
-        return [self.case(w) if i == 0 else w for i, w in enumerate(name.split() + args)]
+        words = [w for w in name.split() if w.isupper()]
+        return [self.case(w) if i == 0 else w for i, w in enumerate(words + args)]
 
 
 def any_set(g):
@@ -241,7 +246,10 @@ TABLE = {
     "RESET": lambda g: [],
     "QUITE": lambda g: [],
 }
+TABLE.update(lists.ROWS)
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
+SELDOM |= lists.SELDOM
+OFTEN |= lists.OFTEN
 NAMES = [n for n in TABLE for _ in range(1 if n in SELDOM else 12 if n in OFTEN else 4)]
