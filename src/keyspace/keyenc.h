@@ -76,4 +76,24 @@ bool keyenc_derive_head(uint8_t type, slice value, int64_t expire, char head[KEY
 bool keyenc_derive(uint8_t type, slice subkey, slice value, int64_t expire, buf *out);
 extern const engine_derive keyenc_derived;
 
+/* Streams. An entry's ID in the order of time; the numbers that groups and consumers have in their
+ * keys, of 48 bits, are never used again in the life of a key. Returns the byte after. */
+#define KEYENC_ID     16
+#define KEYENC_NUMBER 6
+static inline char *keyenc_put_id(char *p, uint64_t ms, uint64_t seq) {
+    return put_be64(put_be64(p, ms), seq);
+}
+static inline char *keyenc_put_number(char *p, uint64_t number) {
+    char all[8];
+    put_be64(all, number);
+    memcpy(p, all + sizeof all - KEYENC_NUMBER, KEYENC_NUMBER);
+    return p + KEYENC_NUMBER;
+}
+/* Of the first KEYENC_NUMBER bytes there. */
+static inline uint64_t keyenc_number_of(const char *p) {
+    char all[8] = {0};
+    memcpy(all + sizeof all - KEYENC_NUMBER, p, KEYENC_NUMBER);
+    return load_be64(all);
+}
+
 #endif

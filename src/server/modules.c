@@ -44,6 +44,7 @@ static const module hash_module = {"hash", NULL, hash_commands};
 static const module zset_module = {"zset", NULL, zset_commands};
 static const module list_module = {"list", NULL, list_commands};
 static const module set_module = {"set", NULL, set_commands};
+static const module stream_module = {"stream", NULL, stream_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
@@ -68,6 +69,7 @@ const module *const modules[] = {
     &zset_module,
     &list_module,
     &set_module,
+    &stream_module,
     &keys_module,
     &slowlog_module,
     &latency_module,

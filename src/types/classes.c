@@ -4,6 +4,7 @@
 #include "types/hash.h"
 #include "types/list.h"
 #include "types/set.h"
+#include "types/stream.h"
 #include "types/zset.h"
 
 static const type_class classes[ENGINE_TYPES] = {
@@ -12,6 +13,7 @@ static const type_class classes[ENGINE_TYPES] = {
     [KEY_HASH] = {&hash_type, hash_encoding, hash_wake},
     [KEY_LIST] = {&list_type, list_encoding, NULL},
     [KEY_SET] = {&set_type, set_encoding, NULL},
+    [KEY_STREAM] = {&stream_type, stream_encoding, NULL},
 };
 
 void types_start(void) {

@@ -5,6 +5,7 @@ What can't be equal is made so by rules that are written down here, each with it
 import random
 import re
 
+from tests.differential import streams
 from tests.differential.generate import Generator
 from tests.support import resp
 
@@ -12,7 +13,7 @@ BATCH = 50
 
 # Replies that are each server's own: the time, its state, its texts of help.
 OWN = re.compile(rb"(TIME|INFO|LOLWUT( VERSION)?|COMMAND( COUNT| LIST| DOCS)?|SLOWLOG (GET|LEN)|LATENCY (DOCTOR|LATEST|"
-                 rb"HISTOGRAM)|CLIENT (ID|LIST|INFO)|(OBJECT|MEMORY|CLIENT|CONFIG|COMMAND) HELP)$")
+                 rb"HISTOGRAM)|CLIENT (ID|LIST|INFO)|(OBJECT|MEMORY|CLIENT|CONFIG|COMMAND|XINFO|XGROUP) HELP)$")
 
 
 def canonical(name, raw, parsed):
@@ -30,6 +31,9 @@ def canonical(name, raw, parsed):
         return type(parsed)
     if OWN.match(b" ".join(name[:2]).upper()):
         return type(parsed)
+    if first[:1] == b"X":
+        form = streams.canonical(name, parsed)
+        return raw if form is NotImplemented else form
     return raw
 
 
@@ -44,6 +48,8 @@ def same_moment(args, left, right):
 def newer(args, left, right):
     """True where 7.2 answers otherwise than the reference's 7.0, as it should."""
     words = [w.upper() for w in args[:3]]
+    if words[0][:1] == b"X":
+        return streams.newer(args, left, right)
     if words[:2] == [b"COMMAND", b"GETKEYS"]:  # 7.0 wants two words after it
         return len(args) == 3
     if words[0] in (b"BITCOUNT", b"BITPOS"):  # 7.2 looks at the arguments before it looks for the key
@@ -99,8 +105,9 @@ def final_state(seed, proto, history, a, b):
         if keys != sorted(b.call("KEYS", "*")):
             raise Mismatch("seed %d: keys of db %d differ at the end" % (seed, db))
         for k in keys:
-            for probe in (["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1]):
-                left, right = a.ask(*probe), b.ask(*probe)
+            for probe in (["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1],
+                          ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"]):
+                left, right = [canonical(as_bytes(probe), x, x) for x in (a.ask(*probe), b.ask(*probe))]
                 if left != right and not newer(as_bytes(probe), left, right):
                     raise Mismatch("seed %d: at the end %r gives %r here, %r there" % (
                         seed, probe, left, right))

@@ -6,6 +6,7 @@ A command's row, of which words in lower case only tell it from others, is a fun
 be compared: EXACT, or a function that makes both replies comparable."""
 
 from tests.differential import lists
+from tests.differential import streams
 
 EXACT = None
 
@@ -247,9 +248,12 @@ TABLE = {
     "QUITE": lambda g: [],
 }
 TABLE.update(lists.ROWS)
+TABLE.update(streams.TABLE)
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
 SELDOM |= lists.SELDOM
 OFTEN |= lists.OFTEN
+SELDOM |= streams.SELDOM
+OFTEN |= streams.OFTEN
 NAMES = [n for n in TABLE for _ in range(1 if n in SELDOM else 12 if n in OFTEN else 4)]
