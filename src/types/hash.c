@@ -142,20 +142,46 @@ static engine_result del_due(elements *el, slice derived) {
     return el_del(el, 0, slice_skip(derived, KEYENC_HEAD), plain ? &old : EL_UNKNOWN);
 }
 
+/* Are all fields due? The last of the derived map tells. */
+static engine_result all_due(elements *el, bool *out) {
+    el_iter it;
+    *out = false;
+    if (el_count(el, 0) == 0 || el_count(el, ENGINE_DERIVED) != el_count(el, 0)) return ENGINE_OK;
+    engine_result r = el_last(el, ENGINE_DERIVED, &it);
+    *out = r == ENGINE_OK && hash_is_due(el, time_of(&it));
+    return r;
+}
+
+/* Deletes up to HASH_WAKE_MAX fields that are due; *n: how many. */
+static engine_result delete_some(elements *el, int64_t again, uint64_t *n) {
+    due_fields *due = ks_alloc(el->ks, sizeof *due);
+    engine_result r = find_due(el, due);
+    for (unsigned i = 0; r == ENGINE_OK && i < due->n; i++)
+        r = del_due(el, due->subs[i]);
+    *n = due->n;
+    if (r != ENGINE_OK) return r;
+    bool more = due->next != 0 && hash_is_due(el, due->next);
+    el_set_wake(el, more && again ? again : due->next);
+    return el_end(el);
+}
+
+/* When no field is left, the key goes at once, however many there were: so a key without a field is
+ * never found. */
 engine_result hash_wake(keyspace *ks, uint32_t db, slice key, int64_t again) {
     elements el;
     unsigned flags = KS_WRITE | KS_NO_TOUCH | KS_NO_NOTIFY | KS_NO_WAKE;
-    due_fields *due = ks_alloc(ks, sizeof *due);
+    uint64_t n = 0;
+    bool all = false;
     engine_result r = el_open(ks, db, key, &hash_type, flags, &el);
-    if (r == ENGINE_OK) r = find_due(&el, due);
-    for (unsigned i = 0; r == ENGINE_OK && i < due->n; i++)
-        r = del_due(&el, due->subs[i]);
-    if (r != ENGINE_OK) return r;
-    bool more = due->next != 0 && hash_is_due(&el, due->next);
-    el_set_wake(&el, more && again ? again : due->next);
-    r = el_end(&el);
-    if (r != ENGINE_OK || due->n == 0) return r;
-    ks_expired_elements(ks, KS_HASH, "hexpired", db, key, due->n);
-    if (el.deleted) ks_notify(ks, KS_GENERIC, "del", db, key);
+    if (r == ENGINE_OK) r = all_due(&el, &all);
+    if (r == ENGINE_OK && all) {
+        n = el_count(&el, 0);
+        r = ks_del(ks, db, key);
+    } else if (r == ENGINE_OK) {
+        r = delete_some(&el, again, &n);
+    }
+    if (r != ENGINE_OK || n == 0) return r;
+    ks_expired_elements(ks, KS_HASH, "hexpired", db, key, n);
+    if (all) ks_notify(ks, KS_GENERIC, "del", db, key);
     return ENGINE_OK;
 }

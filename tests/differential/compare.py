@@ -5,6 +5,7 @@ What can't be equal is made so by rules that are written down here, each with it
 import random
 import re
 
+from tests.differential import hashes
 from tests.differential import streams
 from tests.differential.generate import Generator
 from tests.support import resp
@@ -27,6 +28,8 @@ def canonical(name, raw, parsed):
         if isinstance(parsed, list) and len(name) >= 4 and name[2].upper() == b"COUNT":
             return [parsed[0], sorted(parsed[1])]
         return type(parsed)
+    if first.startswith(b"H") and hashes.canonical(name, raw, parsed):
+        return hashes.canonical(name, raw, parsed)
     if first == b"CONFIG" and len(name) != 3:  # several names: in the order of a hash table
         return type(parsed)
     if OWN.match(b" ".join(name[:2]).upper()):
@@ -105,7 +108,7 @@ def final_state(seed, proto, history, a, b):
         if keys != sorted(b.call("KEYS", "*")):
             raise Mismatch("seed %d: keys of db %d differ at the end" % (seed, db))
         for k in keys:
-            for probe in (["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1],
+            for probe in (["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1], ["HGETALL", k],
                           ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"]):
                 left, right = [canonical(as_bytes(probe), x, x) for x in (a.ask(*probe), b.ask(*probe))]
                 if left != right and not newer(as_bytes(probe), left, right):

@@ -45,12 +45,19 @@ STREAMS = [
     b"RPUSH l a b\r\nLPOP l -1\r\nLPOP l 1 2\r\nLMPOP 0 l LEFT\r\nLMPOP 1 l LEFT COUNT 0\r\nLSET l 9 x\r\nLSET nokey 0 x\r\n",
     b"RPUSH l a\r\nLPOS l a RANK 0\r\nLPOS l a COUNT -1\r\nLPOS l a MAXLEN -1\r\nLINSERT l x a b\r\nLMOVE l l x LEFT\r\n",
     b"BLPOP l x\r\nBLPOP l -1\r\nBLMPOP x 1 l LEFT\r\nBLMPOP 0.1 0 l LEFT\r\nBLMOVE a b LEFT x 1\r\nBRPOPLPUSH a b -1\r\n",
+    b"HSET h\r\nHSET h a\r\nHSET h a 1 b\r\nHMSET h a 1 b\r\nHSET h a x\r\nHINCRBY h a 1\r\nHINCRBYFLOAT h a 1\r\n",
+    b"HSET h n 9223372036854775807\r\nHINCRBY h n 1\r\nHINCRBY h n x\r\nHINCRBYFLOAT h n x\r\nHINCRBYFLOAT h n inf\r\n",
+    b"HSET h a 1 b 2 c 3\r\nHGETALL h\r\nHKEYS h\r\nHVALS h\r\nHSET h a 4\r\nHDEL h b\r\nHSET h b 5\r\nHGETALL h\r\n",
+    b"HELLO 3\r\nHGETALL none\r\nHRANDFIELD none 3 WITHVALUES\r\nHSET h a 1\r\nHGETALL h\r\nHRANDFIELD h 1 WITHVALUES\r\n"
+    b"HRANDFIELD h -2 WITHVALUES\r\nHSCAN h 0\r\n"[9:],
+    b"SET s 1\r\nHSET s a 1\r\nHGET s a\r\nHSCAN s 0\r\nHSCAN s x\r\nHINCRBYFLOAT s a x\r\nHRANDFIELD s x\r\n",
     b"GETEX k EX 1 PERSIST\r\nGETEX k NOPE\r\nEXPIRE k 10 NX XX\r\nEXPIRE k 10 GT LT\r\nEXPIRE k 10 NOPE\r\n",
 ]
 
 # Commands that both have: their rows in COMMAND INFO must agree.
 COMMANDS = """get set getset getdel getex setnx setex psetex mget mset msetnx append strlen incr decr incrby
-decrby incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro del
+decrby hset hsetnx hmset hget hmget hgetall hkeys hvals hlen hexists hstrlen hdel hincrby hincrbyfloat
+hrandfield hscan incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro del
 unlink exists type touch keys scan randomkey rename renamenx copy move dbsize select swapdb flushdb flushall
 expire pexpire expireat pexpireat ttl pttl expiretime pexpiretime persist object object|encoding
 object|idletime object|freq object|refcount object|help memory|usage ping echo quit reset auth hello client

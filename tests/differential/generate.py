@@ -5,6 +5,7 @@ strings, options in any order, options that exclude each other.
 A command's row, of which words in lower case only tell it from others, is a function from a Random to a list of arguments. `skip` tells how its reply is to
 be compared: EXACT, or a function that makes both replies comparable."""
 
+from tests.differential import hashes
 from tests.differential import lists
 from tests.differential import streams
 
@@ -247,11 +248,13 @@ TABLE = {
     "RESET": lambda g: [],
     "QUITE": lambda g: [],
 }
+TABLE.update(hashes.ROWS)
 TABLE.update(lists.ROWS)
 TABLE.update(streams.TABLE)
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
+OFTEN |= hashes.OFTEN
 SELDOM |= lists.SELDOM
 OFTEN |= lists.OFTEN
 SELDOM |= streams.SELDOM
