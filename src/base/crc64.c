@@ -11,29 +11,37 @@
 /* tables[k][b]: the CRC of byte b followed by k zero bytes. Filled before main. */
 static uint64_t tables[8][256];
 
-/* Table 0 by the definition, a bit at a time; table k by appending a zero byte to table k - 1. */
-__attribute__((constructor)) static void make_tables(void) {
-    for (unsigned b = 0; b < 256; b++) {
-        uint64_t c = b;
-        for (int bit = 0; bit < 8; bit++)
-            c = (c >> 1) ^ (c & 1 ? POLYNOMIAL : 0);
-        tables[0][b] = c;
-    }
-    for (int k = 1; k < 8; k++)
-        for (int b = 0; b < 256; b++)
-            tables[k][b] = (tables[k - 1][b] >> 8) ^ tables[0][tables[k - 1][b] & 0xff];
+/* One byte more, by table 0. */
+static inline uint64_t step(uint64_t crc, unsigned char byte) {
+    return crc >> 8 ^ tables[0][(crc ^ byte) & 0xff];
 }
 
-/* Each of a step's bytes selects from the table of its distance to the end of the step. */
-uint64_t crc64(uint64_t crc, const void *p, size_t n) {
-    const char *at = p;
-    for (; n >= 8; at += 8, n -= 8) {
-        uint64_t w = load_u64(at) ^ crc;
-        crc = 0;
-        for (int k = 0; k < 8; k++)
-            crc ^= tables[7 - k][(w >> (8 * k)) & 0xff];
+/* Of one byte, by the definition: a bit at a time. */
+static uint64_t slowly(uint64_t c) {
+    for (int bit = 0; bit < 8; bit++)
+        c = c & 1 ? c >> 1 ^ POLYNOMIAL : c >> 1;
+    return c;
+}
+
+/* Each table appends a zero byte to the one before. */
+__attribute__((constructor)) static void make_tables(void) {
+    for (unsigned i = 0; i < 8 * 256; i++) {
+        unsigned k = i / 256, b = i % 256;
+        tables[k][b] = k ? step(tables[k - 1][b], 0) : slowly(b);
     }
-    for (; n; n--)
-        crc = (crc >> 8) ^ tables[0][(crc ^ (unsigned char)*at++) & 0xff];
+}
+
+/* Each of a step's eight bytes selects from the table of its distance to the end of the step. */
+uint64_t crc64(uint64_t crc, const void *p, size_t n) {
+    const unsigned char *at = p;
+    for (; n >= 8; at += 8, n -= 8) {
+        crc ^= load_u64((const char *)at);
+        uint64_t next = 0;
+        for (int k = 7; k >= 0; k--, crc >>= 8)
+            next ^= tables[k][crc & 0xff];
+        crc = next;
+    }
+    while (n--)
+        crc = step(crc, *at++);
     return crc;
 }

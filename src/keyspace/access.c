@@ -83,3 +83,18 @@ uint32_t ks_idle_seconds(keyspace *ks, const entry *ent) {
 uint32_t ks_frequency(keyspace *ks, const entry *ent) {
     return decayed(ks, access_known(ks, ent->access));
 }
+
+/* The LRU clock goes round, and so does what is subtracted from it. */
+engine_result ks_set_access(keyspace *ks, uint32_t db, slice key, int64_t idle, int64_t frequency) {
+    entry ent;
+    bool lfu = ks_policy_is_lfu(ks);
+    if ((lfu ? frequency : idle) < 0) return ENGINE_OK;
+    CHECK(ks->depth > 0 && frequency <= 255);
+    engine_result r = engine_meta(ks->engine, db, key, &ent);
+    if (r != ENGINE_OK) return r;
+    uint32_t access =
+        lfu ? minutes(ks) << 8 | (uint32_t)frequency
+            : (seconds(ks) - (uint32_t)(idle < LRU_MASK ? idle : LRU_MASK)) & LRU_MASK;
+    engine_set_access(ks->engine, &ent, access ? access : 1);
+    return ENGINE_OK;
+}

@@ -161,6 +161,9 @@ void ks_set_expiry_frozen(keyspace *ks, bool frozen);
 uint32_t ks_idle_seconds(keyspace *ks, const entry *ent);
 uint32_t ks_frequency(keyspace *ks, const entry *ent);
 bool ks_policy_is_lfu(const keyspace *ks);
+/* RESTORE: as if the key had not been used for so many seconds, or so often, by what the policy in
+ * force looks at; -1: that is not given. REQUIRES: the key has just been put. */
+engine_result ks_set_access(keyspace *ks, uint32_t db, slice key, int64_t idle, int64_t frequency);
 
 /* Memory: frees by the policy until used <= maxmemory, in bounded time. False: nothing more can be
  * freed, and a command that may grow must get -OOM. Inside a batch it evicts nothing. Over an

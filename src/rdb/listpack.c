@@ -37,19 +37,7 @@ static size_t put_back(unsigned char *p, uint64_t len) {
 }
 
 bool listpack_open(packed *p) {
-    if (p->bytes.len < HEADER + 1 || load_u32(p->bytes.data) != p->bytes.len) return false;
-    unsigned count = load_u16(p->bytes.data + COUNT_AT);
-    if (count != COUNT_IS_ANY) p->count = count;
-    p->at = HEADER;
-    return true;
-}
-
-/* A signed number of n bytes, little-endian. */
-static int64_t signed_bytes(const char *p, size_t n) {
-    uint64_t raw = 0;
-    for (size_t i = 0; i < n; i++)
-        raw |= (uint64_t)(unsigned char)p[i] << (8 * i);
-    return (int64_t)(raw << (64 - 8 * n)) >> (64 - 8 * n);
+    return packed_take_header(p, HEADER, COUNT_AT);
 }
 
 /* What the encoding at `in` says: how many bytes are its own, and how many follow (0 for numbers).
@@ -83,7 +71,7 @@ static bool take_head(slice in, size_t *own, uint64_t *follow, packed_item *out)
         if (in.len < 1 + n) return false;
         *own = 1 + n;
         out->is_number = true;
-        out->number = signed_bytes(in.data + 1, n);
+        out->number = packed_signed(in.data + 1, n);
     } else {
         return false;
     }
@@ -174,6 +162,12 @@ void listpack_add(listpack_writer *w, slice element) {
     buf_append(w->out, p, n);
     buf_append_slice(w->out, element);
     finish(w, from);
+}
+
+void listpack_append(listpack_writer *w, const listpack_writer *from) {
+    slice all = slice_skip(buf_slice(from->out), from->start + HEADER);
+    buf_append_slice(w->out, all);
+    w->count += from->count;
 }
 
 size_t listpack_size(const listpack_writer *w) {

@@ -1,7 +1,10 @@
 /* Which format's functions a blob is read by, so that what loads a collection need not know. */
 #include "rdb/packed.h"
 
+#include "base/codec.h"
 #include "base/log.h"
+
+#define COUNT_IS_ANY 0xffffu
 
 typedef struct format {
     bool (*open)(packed *p);
@@ -33,4 +36,21 @@ packed_result packed_next(packed *p, packed_item *out) {
 slice packed_text(packed_item *item) {
     if (!item->is_number) return item->bytes;
     return slice_of(item->digits, num_format_i64(item->digits, item->number));
+}
+
+bool packed_take_header(packed *p, size_t header, size_t count_at) {
+    if (p->bytes.len < header + 1 || load_u32(p->bytes.data) != p->bytes.len) return false;
+    unsigned count = load_u16(p->bytes.data + count_at);
+    if (count != COUNT_IS_ANY) p->count = count;
+    p->at = header;
+    return true;
+}
+
+/* The high byte goes to the top of a word, and comes down with its sign. */
+int64_t packed_signed(const char *p, size_t n) {
+    uint64_t raw = 0;
+    CHECK(n >= 1 && n <= 8);
+    for (size_t i = n; i-- > 0;)
+        raw = raw << 8 | (unsigned char)p[i];
+    return (int64_t)(raw << (64 - 8 * n)) >> (64 - 8 * n);
 }

@@ -46,6 +46,11 @@ packed_result packed_next(packed *p, packed_item *out);
 /* The element as bytes; a number's are in *item. */
 slice packed_text(packed_item *item);
 
+/* What listpacks and ziplists share: a header of so many bytes that begins with the blob's length
+ * and has the number of elements, if that is known, in a u16. */
+bool packed_take_header(packed *p, size_t header, size_t count_at);
+/* A number of n bytes (1 to 8), little-endian, signed. */
+int64_t packed_signed(const char *p, size_t n);
 /* What packed.c calls, one pair a format. */
 bool listpack_open(packed *p);
 packed_result listpack_next(packed *p, packed_item *out);
@@ -70,6 +75,8 @@ typedef struct listpack_writer {
 void listpack_begin(listpack_writer *w, buf *out);
 void listpack_add(listpack_writer *w, slice element);
 void listpack_add_number(listpack_writer *w, int64_t number);
+/* The elements of another that has no end. */
+void listpack_append(listpack_writer *w, const listpack_writer *from);
 /* Bytes so far, with the end that is missing. */
 size_t listpack_size(const listpack_writer *w);
 void listpack_end(listpack_writer *w);

@@ -106,12 +106,10 @@ static inline slice rdb_body(slice payload) {
 /* Is the whole payload what rdb_load can load? Changes nothing; no duplicates are left then. */
 rdb_fault rdb_check(slice payload);
 /* Replaces whatever the key holds by the value of a payload that rdb_check found fine. expire:
- * ENGINE_NO_EXPIRE, or when the key expires. access: as ks_put's. */
-engine_result rdb_load(keyspace *ks, uint32_t db, slice key, slice payload, int64_t expire,
-                       uint32_t access);
-/* Appends the payload of the key's value; ent: just read, with its value. *pos: the latest position
- * of what was read. */
-engine_result rdb_save(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out,
-                       log_pos *pos);
+ * ENGINE_NO_EXPIRE, or when the key expires. */
+engine_result rdb_load(keyspace *ks, uint32_t db, slice key, slice payload, int64_t expire);
+/* Appends the payload of the key's value; ent: just read, with its value. Half of one is left
+ * behind if a read is pending or fails. */
+engine_result rdb_save(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out);
 
 #endif

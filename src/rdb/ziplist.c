@@ -14,19 +14,14 @@
 #include "base/codec.h"
 #include "rdb/packed.h"
 
-#define HEADER       10
-#define TAIL_AT      4
-#define COUNT_AT     8
-#define COUNT_IS_ANY 0xffffu
-#define END          0xff
-#define LONG_BEFORE  0xfe
+#define HEADER      10
+#define TAIL_AT     4
+#define COUNT_AT    8
+#define END         0xff
+#define LONG_BEFORE 0xfe
 
 bool ziplist_open(packed *p) {
-    if (p->bytes.len < HEADER + 1 || load_u32(p->bytes.data) != p->bytes.len) return false;
-    unsigned count = load_u16(p->bytes.data + COUNT_AT);
-    if (count != COUNT_IS_ANY) p->count = count;
-    p->at = HEADER;
-    return true;
+    return packed_take_header(p, HEADER, COUNT_AT);
 }
 
 /* The header's word on where the last element is must be true (an empty one says: the end). */
@@ -53,12 +48,9 @@ static bool take_string(slice *in, uint64_t n, packed_item *out) {
 /* A number of n bytes. */
 static bool take_number(slice *in, size_t n, packed_item *out) {
     slice bytes;
-    uint64_t raw = 0;
     if (!get_bytes(in, n, &bytes)) return false;
-    for (size_t i = 0; i < n; i++)
-        raw |= (uint64_t)(unsigned char)bytes.data[i] << (8 * i);
     out->is_number = true;
-    out->number = (int64_t)(raw << (64 - 8 * n)) >> (64 - 8 * n);
+    out->number = packed_signed(bytes.data, n);
     return true;
 }
 

@@ -14,7 +14,7 @@ static struct {
     char *bio_cpulist, *server_cpulist, *rewrite_cpulist, *bgsave_cpulist, *ignore_warnings;
     char *locale_collate;
     int appendonly, no_appendfsync, aof_truncated, aof_preamble, aof_timestamp, rewrite_incremental;
-    int rdbcompression, rdbchecksum, stop_on_error, save_incremental, rdb_del_sync;
+    int rdbchecksum, stop_on_error, save_incremental, rdb_del_sync;
     int activerehashing, dynamic_hz, show_logo, jemalloc_bg, active_defrag, disable_thp;
     int lazy_eviction, lazy_expire, lazy_server_del, lazy_user_del, lazy_user_flush;
     int crash_log, crash_memcheck, io_threads_reads, oom_adj, sanitize_dump;
@@ -89,7 +89,6 @@ const setting accepted_setting_table[] = {
     BOOL("rdb-save-incremental-fsync", save_incremental, "yes"),
     NUM("auto-aof-rewrite-percentage", NULL, rewrite_percentage, "100", 0),
     MEM("auto-aof-rewrite-min-size", NULL, rewrite_min_size, "64mb"),
-    BOOL("rdbcompression", rdbcompression, "yes"),
     BOOL("rdbchecksum", rdbchecksum, "yes"),
     BOOL("rdb-del-sync-files", rdb_del_sync, "no"),
     BOOL("stop-writes-on-bgsave-error", stop_on_error, "yes"),

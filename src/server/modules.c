@@ -4,6 +4,7 @@
 
 #include "commands/commands.h"
 #include "observe/observe.h"
+#include "rdb/raw.h"
 #include "server/admin.h"
 #include "types/classes.h"
 #include "types/limits.h"
@@ -46,6 +47,7 @@ static const module list_module = {"list", NULL, list_commands};
 static const module set_module = {"set", NULL, set_commands};
 static const module stream_module = {"stream", NULL, stream_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
+static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
@@ -71,6 +73,7 @@ const module *const modules[] = {
     &set_module,
     &stream_module,
     &keys_module,
+    &dump_module,
     &slowlog_module,
     &latency_module,
     &monitor_module,

@@ -1,0 +1,75 @@
+/* Saving a list: listpacks of the size that list-max-listpack-size says, in the order of its
+ * elements. An element that is longer than any node may be is a node by itself, as it is. How many
+ * nodes there are is known last, and is put in front of them then. */
+#include "rdb/save_int.h"
+#include "types/limits.h"
+#include "types/list.h"
+
+/* list-max-listpack-size -1 .. -5 stand for these; any number of elements stays below the second.
+ */
+#define NODE_LEAST 4096u
+#define NODE_SAFE  8192u
+
+void save_len_at(buf *out, size_t at, uint64_t n) {
+    buf head = {0};
+    raw_put_len(&head, n);
+    (void)buf_reserve(out, head.len);
+    memmove(out->data + at + head.len, out->data + at, out->len - at);
+    memcpy(out->data + at, head.data, head.len);
+    out->len += head.len;
+    buf_free(&head);
+}
+
+/* May a node of so many bytes and elements have one more of n bytes? */
+static bool node_has_room(const listpack_writer *w, size_t n) {
+    int64_t limit = types_limit.list_size;
+    size_t after = listpack_size(w) + n;
+    if (limit >= 0) return after <= NODE_SAFE && w->count < (uint64_t)limit;
+    return after <= (NODE_LEAST << (-limit - 1));
+}
+
+/* The node, if it has elements; *nodes counts. */
+static void end_node(buf *out, listpack_writer *w, uint64_t *nodes) {
+    if (w->count > 0) {
+        raw_put_len(out, 2);
+        save_listpack(out, w);
+        ++*nodes;
+    }
+    buf_clear(w->out);
+    listpack_begin(w, w->out);
+}
+
+/* All elements, in order. */
+static engine_result save_elements(elements *el, buf *out, buf *room, uint64_t *nodes) {
+    listpack_writer w;
+    el_iter it;
+    slice value;
+    listpack_begin(&w, room);
+    engine_result r = list_at(el, 0, &it);
+    for (; r == ENGINE_OK; r = el_step(&it, false)) {
+        r = list_load(el, &it.item, &value);
+        if (r != ENGINE_OK) return r;
+        bool alone = value.len > NODE_SAFE;
+        if (alone || !node_has_room(&w, value.len)) end_node(out, &w, nodes);
+        if (alone) {
+            raw_put_len(out, 1);
+            raw_put_blob(out, value);
+            ++*nodes;
+        } else {
+            listpack_add(&w, value);
+        }
+    }
+    end_node(out, &w, nodes);
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+engine_result save_list(elements *el, buf *out) {
+    buf room = {0};
+    uint64_t nodes = 0;
+    buf_append_char(out, RDB_LIST_LISTPACKS);
+    size_t at = out->len;
+    engine_result r = save_elements(el, out, &room, &nodes);
+    if (r == ENGINE_OK) save_len_at(out, at, nodes);
+    buf_free(&room);
+    return r;
+}
