@@ -112,8 +112,9 @@ static void reply_row(client *c, const command_row *row) {
     reply_array(c, 10);
     reply_cstr(c, row->full_name);
     reply_int(c, def->arity);
-    /* "protected" is known and not shown, as in Redis. */
-    reply_names(c, command_flag_names, row->flags & ~(uint32_t)CMD_PROTECTED, "");
+    /* These are known and not shown, as in Redis. */
+    uint32_t shown = row->flags & ~(uint32_t)(CMD_PROTECTED | CMD_MAY_REPLICATE);
+    reply_names(c, command_flag_names, shown, "");
     reply_int(c, keys.first);
     reply_int(c, keys.last);
     reply_int(c, keys.step);
@@ -192,19 +193,21 @@ static void reply_docs_field(client *c, const char *field, const char *text) {
 /* A name and its map; the map's length is known beforehand. */
 static void reply_docs(client *c, const command_row *row) {
     const command *d = row->def;
-    bool deprecated = d->deprecated_since != NULL, arguments = d->syntax && d->syntax[0];
+    bool deprecated = d->deprecated_since != NULL, flagged = deprecated || d->internal,
+         arguments = d->syntax && d->syntax[0];
     reply_cstr(c, row->full_name);
-    reply_map(c, 1 + (d->summary != NULL) + (d->since != NULL) + (d->complexity != NULL) +
-                     2 * deprecated + (d->replaced_by != NULL) + (d->history != NULL) + arguments +
+    reply_map(c, 1 + (d->summary != NULL) + (d->since != NULL) + (d->complexity != NULL) + flagged +
+                     deprecated + (d->replaced_by != NULL) + (d->history != NULL) + arguments +
                      (row->nsubs > 0));
     reply_docs_field(c, "summary", d->summary);
     reply_docs_field(c, "since", d->since);
     reply_docs_field(c, "group", d->group ? d->group : "generic");
     reply_docs_field(c, "complexity", d->complexity);
-    if (deprecated) {
+    if (flagged) {
         reply_cstr(c, "doc_flags");
-        resp_set(&c->out, c->proto, 1);
-        reply_simple(c, "deprecated");
+        resp_set(&c->out, c->proto, deprecated + d->internal);
+        if (deprecated) reply_simple(c, "deprecated");
+        if (d->internal) reply_simple(c, "syscmd");
     }
     reply_docs_field(c, "deprecated_since", d->deprecated_since);
     reply_docs_field(c, "replaced_by", d->replaced_by);

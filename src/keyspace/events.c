@@ -117,6 +117,11 @@ void ks_changed(keyspace *ks, unsigned klass, const char *event, uint32_t db, sl
     held_add(ks, HELD_CHANGED | HELD_EVENT, klass, event, db, key);
 }
 
+void ks_touched(keyspace *ks, uint32_t db, slice key) {
+    ks->stats.dirty++;
+    held_add(ks, HELD_CHANGED, 0, NULL, db, key);
+}
+
 void ks_notify(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key) {
     held_add(ks, HELD_EVENT, klass, event, db, key);
 }

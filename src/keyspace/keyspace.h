@@ -135,6 +135,8 @@ engine_result ks_random(keyspace *ks, uint32_t db, buf *key);
 
 /* What a command says of its change: counts it as dirty, and tells the hooks at commit. */
 void ks_changed(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
+/* The same without an event (PFCOUNT, which keeps its count). */
+void ks_touched(keyspace *ks, uint32_t db, slice key);
 /* An event alone. */
 void ks_notify(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
 void ks_dirty(keyspace *ks, int64_t n);

@@ -46,6 +46,7 @@ static const module zset_module = {"zset", NULL, zset_commands};
 static const module list_module = {"list", NULL, list_commands};
 static const module set_module = {"set", NULL, set_commands};
 static const module stream_module = {"stream", NULL, stream_commands};
+static const module hll_module = {"hll", NULL, hll_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
@@ -67,6 +68,7 @@ const module *const modules[] = {
     &command_module,
     &string_module,
     &bitmap_module,
+    &hll_module,
     &hash_module,
     &zset_module,
     &list_module,

@@ -127,6 +127,7 @@ typedef struct command {
     int (*getkeys)(const slice *argv, int argc, int *out, unsigned *flags);
     const char *history;                        /* "7.0.0: text" lines, or NULL */
     const char *replaced_by, *deprecated_since; /* NULL, or as COMMAND DOCS tells */
+    bool internal;                              /* "syscmd" in COMMAND DOCS */
 } command;
 
 /* A registered command with its counters. Sub-commands are rows of their own ("config|get"). */

@@ -75,6 +75,11 @@ engine_result string_set(keyspace *ks, uint32_t db, slice key, slice value, int6
 /* Replaces whatever the key holds by `len` zeros, chunked. */
 engine_result string_create(keyspace *ks, uint32_t db, slice key, uint64_t len, string *out);
 
+/* Replaces the value by one of `len` bytes that begins so, zeros behind, in chunks however short it
+ * is: for who will often change a few bytes of it. Keeps the expire time. REQUIRES: s just opened;
+ * `first` does not lie in the engine. */
+engine_result string_set_chunked(string *s, slice first, uint64_t len);
+
 /* Why a number could not be changed. */
 typedef enum string_fault {
     STRING_FINE = 0,

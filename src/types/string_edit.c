@@ -73,9 +73,13 @@ static engine_result hold(string_edit *e, uint32_t number, bool blank) {
 /* The string, absent or flat, becomes a chunked one of that length with the same first bytes. */
 static engine_result make_chunked(string *s, uint64_t len) {
     buf *old = ks_scratch(s->ks);
-    char header[STRING_HEADER_MAX];
     buf_clear(old);
     if (s->exists) buf_append_slice(old, s->ent.value);
+    return string_set_chunked(s, buf_slice(old), len);
+}
+
+engine_result string_set_chunked(string *s, slice first, uint64_t len) {
+    char header[STRING_HEADER_MAX];
     engine_result r = engine_coll_new(ks_engine(s->ks), s->db, s->key, &s->coll);
     if (r != ENGINE_OK) return r;
     s->ent.type = KEY_STRING;
@@ -85,7 +89,8 @@ static engine_result make_chunked(string *s, uint64_t len) {
     r = ks_put(s->ks, s->db, s->key, &s->ent);
     s->ent.value = SLICE_EMPTY;
     s->exists = s->chunked = true;
-    return r == ENGINE_OK ? string_put_chunks(s, buf_slice(old)) : r;
+    s->len = len;
+    return r == ENGINE_OK ? string_put_chunks(s, first) : r;
 }
 
 /* The value with zeros behind it, in the scratch buffer. */

@@ -57,7 +57,8 @@ STREAMS = [
 # Commands that both have: their rows in COMMAND INFO must agree.
 COMMANDS = """get set getset getdel getex setnx setex psetex mget mset msetnx append strlen incr decr incrby
 decrby hset hsetnx hmset hget hmget hgetall hkeys hvals hlen hexists hstrlen hdel hincrby hincrbyfloat
-hrandfield hscan incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro del
+hrandfield hscan incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro pfadd
+pfcount pfmerge pfdebug pfselftest del
 unlink exists type touch keys scan randomkey rename renamenx copy move dbsize select swapdb flushdb flushall
 expire pexpire expireat pexpireat ttl pttl expiretime pexpiretime persist object object|encoding
 object|idletime object|freq object|refcount object|help memory|usage ping echo quit reset auth hello client

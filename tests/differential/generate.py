@@ -6,6 +6,7 @@ A command's row, of which words in lower case only tell it from others, is a fun
 be compared: EXACT, or a function that makes both replies comparable."""
 
 from tests.differential import hashes
+from tests.differential import hlls
 from tests.differential import lists
 from tests.differential import streams
 
@@ -249,12 +250,14 @@ TABLE = {
     "QUITE": lambda g: [],
 }
 TABLE.update(hashes.ROWS)
+TABLE.update(hlls.ROWS)
 TABLE.update(lists.ROWS)
 TABLE.update(streams.TABLE)
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
 OFTEN |= hashes.OFTEN
+OFTEN |= hlls.OFTEN
 SELDOM |= lists.SELDOM
 OFTEN |= lists.OFTEN
 SELDOM |= streams.SELDOM
