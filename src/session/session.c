@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/descriptors.h"
-#include "session/dispatch.h"
 #include "session/gates.h"
 #include "session/input.h"
 #include "session/keywait.h"
