@@ -5,9 +5,9 @@
  *
  *   0  u16  segment  slot
  *   2  u32  offset   of the record
- *   6  u32  size     of the record
- *  10  u8   flags    1: has an expire time, 2: the value follows
- *  11  i64  expire   with flag 1
+ *   6  u8   flags    1: has an expire time, 2: the value follows, 12: (bytes of size - 1) * 4
+ *   7  1, 2 or 4 bytes: size of the record
+ *      i64  expire   with flag 1
  *      the value     with flag 2
  *
  * Elements of a derived map have no cells (derive.c).
@@ -21,15 +21,31 @@
 
 #define SLICE_PAIRS 256
 
-enum cell_flags { CELL_EXPIRE = 1, CELL_VALUE = 2 };
+enum cell_flags { CELL_EXPIRE = 1, CELL_VALUE = 2, CELL_SIZE_SHIFT = 2 };
+#define CELL_FLAGS 6 /* where they are */
 
-/* Place and size have fixed widths, so that a merge changes them where they are. */
+/* How many bytes the size has. */
+static size_t cell_width(const char *cell_bytes) {
+    return 1 + (((uint8_t)cell_bytes[CELL_FLAGS] >> CELL_SIZE_SHIFT) & 3u);
+}
+
+/* Changes the size where it is; REQUIRES: it is no larger than before. */
+static void set_size(char *cell_bytes, uint32_t size) {
+    size_t width = cell_width(cell_bytes);
+    CHECK(width == 4 || size >> (8 * width) == 0);
+    for (size_t i = 0; i < width; i++)
+        cell_bytes[CELL_FLAGS + 1 + i] = (char)(size >> (8 * i));
+}
+
 size_t cell_encode(char *p, const cell *c) {
     CHECK(c->expire >= 0 && c->size >= RECORD_HEADER);
     char *at = put_u16(p, c->slot);
     at = put_u32(at, c->offset);
-    at = put_u32(at, c->size);
-    *at++ = (char)((c->expire ? CELL_EXPIRE : 0) | (c->has_value ? CELL_VALUE : 0));
+    size_t width = c->size < 1u << 8 ? 1 : c->size < 1u << 16 ? 2 : 4;
+    *at++ = (char)((c->expire ? CELL_EXPIRE : 0) | (c->has_value ? CELL_VALUE : 0) |
+                   (width - 1) << CELL_SIZE_SHIFT);
+    set_size(p, c->size);
+    at += width;
     if (c->expire) at = put_u64(at, (uint64_t)c->expire);
     if (c->has_value && c->value.len) memcpy(at, c->value.data, c->value.len);
     at += c->has_value ? c->value.len : 0;
@@ -39,15 +55,18 @@ size_t cell_encode(char *p, const cell *c) {
 
 /* The value is a slice into the cell. */
 void cell_decode(slice b, cell *out) {
-    CHECK(b.len >= 11);
-    uint8_t flags = (uint8_t)b.data[10];
-    size_t head = flags & CELL_EXPIRE ? 19 : 11;
+    CHECK(b.len > CELL_FLAGS + 1);
+    uint8_t flags = (uint8_t)b.data[CELL_FLAGS];
+    size_t behind = CELL_FLAGS + 1 + cell_width(b.data); /* the size */
+    size_t head = behind + (flags & CELL_EXPIRE ? 8 : 0);
+    CHECK(b.len >= head);
     *out = (cell){.slot = load_u16(b.data),
                   .has_value = (flags & CELL_VALUE) != 0,
                   .offset = load_u32(b.data + 2),
-                  .size = load_u32(b.data + 6),
-                  .expire = flags & CELL_EXPIRE ? (int64_t)load_u64(b.data + 11) : 0};
-    CHECK(b.len >= head && (out->has_value || b.len == head));
+                  .expire = flags & CELL_EXPIRE ? (int64_t)load_u64(b.data + behind) : 0};
+    for (size_t i = CELL_FLAGS + 1; i < behind; i++)
+        out->size |= (uint32_t)(uint8_t)b.data[i] << (8 * (i - CELL_FLAGS - 1));
+    CHECK(out->has_value || b.len == head);
     out->value = slice_skip(b, head);
 }
 
@@ -228,6 +247,16 @@ static void cell_set_place(char *cell_bytes, uint16_t slot, uint32_t offset) {
     put_u32(cell_bytes + 2, offset);
 }
 
+void coll_place(coll *c, slice key, slice cell_bytes, uint16_t slot, uint32_t offset,
+                uint32_t size) {
+    char *copy = mem_dup(cell_bytes.data, cell_bytes.len);
+    cell_set_place(copy, slot, offset);
+    set_size(copy, size);
+    bool there = btree_update(c->tree, key, slice_of(copy, cell_bytes.len));
+    CHECK(there);
+    mem_free(copy);
+}
+
 /* Both the cell in the tree and, for the undo list, the one that u replaced. */
 void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, uint32_t to) {
     CHECK(u->kind == UNDO_ELEMENT);
@@ -241,9 +270,6 @@ void coll_moved(bitcask *e, const undo *u, uint16_t from_slot, uint32_t from, ui
                            was.offset - from + to);
     }
     if (!u->has || !btree_get(u->element.c->tree, key, &value)) return;
-    char *copy = mem_dup(value.data, value.len);
-    cell_set_place(copy, seg_active(e)->slot, u->offset);
-    bool there = btree_update(u->element.c->tree, key, slice_of(copy, value.len));
-    CHECK(there);
-    mem_free(copy);
+    cell_decode(value, &was); /* maybe of a later change, which comes next */
+    coll_place(u->element.c, key, value, seg_active(e)->slot, u->offset, was.size);
 }

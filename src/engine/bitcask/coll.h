@@ -16,7 +16,7 @@ typedef struct cell {
     slice value;
 } cell;
 
-#define CELL_MAX(inline_len) (19 + (size_t)(inline_len))
+#define CELL_MAX(inline_len) (20 + (size_t)(inline_len))
 /* Returns its length. */
 size_t cell_encode(char *p, const cell *c);
 void cell_decode(slice bytes, cell *out);
@@ -44,6 +44,11 @@ slice coll_key(bitcask *e, unsigned map, slice sub);
 
 /* A copy of c, elements and all, in another database. */
 engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id);
+
+/* The record of the element `key` of c, whose cell is that, is there now, and of that size, which
+ * is not larger than it was. */
+void coll_place(coll *c, slice key, slice cell_bytes, uint16_t slot, uint32_t offset,
+                uint32_t size);
 
 /* The change u is undone. */
 void coll_undo(bitcask *e, const undo *u);

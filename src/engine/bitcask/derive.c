@@ -14,7 +14,7 @@
 
 #include <stdlib.h>
 
-#define GATHER_MAX   262144u     /* keys at a time, */
+#define GATHER_MAX   (2u << 20)  /* keys at a time, */
 #define GATHER_BYTES (64u << 20) /* and about so many bytes of them */
 #define TELL_EVERY   65536u      /* elements between two calls of host.loading */
 
@@ -28,7 +28,7 @@ typedef struct deriving {
     bitcask *e;
     load_ctx *load;
     found *keys;
-    uint32_t n;
+    uint32_t n, cap;
     buf bytes; /* of the keys, each with the map's number before it */
     buf next;  /* the key of map 0 to go on from */
     uint64_t seen;
@@ -69,6 +69,7 @@ static void note(deriving *d, size_t start) {
     char head[8] = {0};
     size_t n = d->bytes.len - start;
     CHECK(n > 0 && d->n < GATHER_MAX);
+    if (d->n == d->cap) d->keys = mem_more(d->keys, &d->cap, 1024, sizeof *d->keys);
     memcpy(head, d->bytes.data + start + 1, n - 1 < 8 ? n - 1 : 8);
     d->keys[d->n++] = (found){load_be64(head), (uint32_t)start, (uint32_t)n};
 }
@@ -109,7 +110,7 @@ static int by_key(const void *a, const void *b, void *bytes) {
 
 /* Puts what was gathered. */
 static void put_gathered(deriving *d, coll *c) {
-    qsort_r(d->keys, d->n, sizeof *d->keys, by_key, d->bytes.data);
+    if (d->n) qsort_r(d->keys, d->n, sizeof *d->keys, by_key, d->bytes.data);
     for (uint32_t i = 0; i < d->n; i++) {
         slice key = slice_of(d->bytes.data + d->keys[i].at, d->keys[i].len);
         bool was_new = btree_put(c->tree, key, SLICE_EMPTY);
@@ -151,7 +152,6 @@ status derive_all(load_ctx *l) {
     void *value;
     status s = STATUS_OK;
     uint64_t began = bc_now_us(e);
-    d.keys = mem_alloc(GATHER_MAX * sizeof *d.keys);
     while (status_ok(s) && dict_next(e->pdbs, &pos, &key, &value))
         s = derive_pdb(&d, value);
     mem_free(d.keys);

@@ -123,16 +123,7 @@ static void move_element(bitcask *e, pdb *d, const move *m) {
     cell_decode(bytes, &x);
     if (x.slot != m->from_slot || x.offset != m->from_offset) return;
     uint32_t old_size = x.size;
-    char *copy = mem_alloc(CELL_MAX(x.value.len));
-    x.slot = m->to_slot;
-    x.offset = m->to_offset;
-    x.size = m->size;
-    /* place and size have fixed widths, so the cell is as long as it was */
-    size_t n = cell_encode(copy, &x);
-    CHECK(n == bytes.len);
-    bool there = btree_update(c->tree, key, slice_of(copy, n));
-    CHECK(there);
-    mem_free(copy);
+    coll_place(c, key, bytes, m->to_slot, m->to_offset, m->size);
     moved(e, d, m, old_size);
 }
 
