@@ -152,7 +152,7 @@ def test_time_limits_that_are_none():
         c = s.connect()
         for limit, error in (("x", "is not a float or out of range"), ("", "is not a float or out of range"),
                              ("nan", "is not a float or out of range"), ("1 ", "is not a float or out of range"),
-                             ("-1", "is negative"), ("-0.001", "is negative"), ("-inf", "is negative"),
+                             ("-1", "is negative"), ("-0.5", "is negative"), ("-inf", "is negative"),
                              ("1e30", "is out of range"), ("inf", "is out of range"),
                              ("9223372036854775807", "is out of range")):
             for command in (["BLPOP", "k", limit], ["BRPOP", "k", limit], ["BLMPOP", limit, 1, "k", "LEFT"],
