@@ -1,6 +1,7 @@
 /* Eviction: by every policy the right keys go, first those that score highest, and no more than
  * needed. Memory in use is that of this very process: each test sets the limit below or above it.
  */
+#include "base/codec.h"
 #include "support/world.h"
 
 #include "base/mem.h"
@@ -189,6 +190,27 @@ static void nothing_to_evict(void **state) {
     assert_int_equal(ks_statistics(w.ks)->evicted, KEYS / 2);
 }
 
+/* A key of which only the type has a time does not count as one with an expire time. */
+static void a_wake_up_is_no_expire_time(void **state) {
+    (void)state;
+    static const char *const volatiles[] = {"volatile-lru", "volatile-ttl", "volatile-random",
+                                            "volatile-lfu"};
+    char bytes[18] = {4};
+    put_u64(bytes + 9, (uint64_t)w.clock.wall_ms + 1000);
+    entry ent = {.type = KEY_HASH, .hint = KS_WAKES, .value = slice_of(bytes, sizeof bytes)};
+    ks_begin(w.ks);
+    assert_int_equal(ks_put(w.ks, 0, SLICE("naps"), &ent), ENGINE_OK);
+    ks_commit(w.ks);
+    set("maxmemory", "1");
+    for (size_t i = 0; i < sizeof volatiles / sizeof volatiles[0]; i++) {
+        set("maxmemory-policy", volatiles[i]);
+        for (int n = 0; ks_make_room(w.ks); n++)
+            assert_true(n < 1000);
+        assert_int_equal(all_keys(), KEYS / 2 + 1);
+        assert_true(world_has(&w, 0, "naps"));
+    }
+}
+
 static void no_eviction_where_deletes_are_not_possible(void **state) {
     (void)state;
     set("maxmemory-policy", "allkeys-random");
@@ -324,6 +346,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(allkeys_lfu, open_world, close_world),
         cmocka_unit_test_setup_teardown(random_policies, open_world, close_world),
         cmocka_unit_test_setup_teardown(nothing_to_evict, open_world, close_world),
+        cmocka_unit_test_setup_teardown(a_wake_up_is_no_expire_time, open_world, close_world),
         cmocka_unit_test_setup_teardown(no_eviction_where_deletes_are_not_possible, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(caches_go_before_keys, open_world, close_world),
