@@ -65,7 +65,7 @@ slice stream_entry_encode(stream *s, uint64_t ordinal, const stream_node *node, 
 #define LISTPACK_EMPTY 7
 #define NODE_BYTES_MAX (1u << 30)
 #define SMALL_INT      2 /* bytes of an integer up to 127 */
-#define ID_BYTES       6 /* of the two differences to the node's ID, about */
+#define ID_BYTES       5 /* of the two differences to the node's ID, about */
 
 /* Adds a field's name to what tells lists of names apart. */
 static uint32_t add_name(uint32_t names, slice field) {
