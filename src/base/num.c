@@ -158,16 +158,6 @@ static size_t format_special(char *out, long double v) {
     return n;
 }
 
-/* Whole numbers below 2^52 as integers, which is what %.17g prints for them, only faster. */
-size_t num_format_double(char *out, double v) {
-    const double bound = 4503599627370496.0;
-    size_t n = format_special(out, v);
-    if (n) return n;
-    if (v > -bound && v < bound && (double)(int64_t)v == v && !(v == 0 && signbit(v)))
-        return num_format_i64(out, (int64_t)v);
-    return (size_t)snprintf(out, NUM_DOUBLE_TEXT, "%.17g", v);
-}
-
 /* 17 digits after the point, then without the zeros at their end, and without the point if none is
  * left; "-0" is 0. */
 size_t num_format_ldouble(char *out, long double v) {

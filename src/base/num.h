@@ -5,7 +5,7 @@
 #include "base/slice.h"
 
 #define NUM_I64_TEXT     21 /* bytes that hold any int64 in decimal, without NUL */
-#define NUM_DOUBLE_TEXT  128
+#define NUM_DOUBLE_TEXT  32 /* bytes that hold any double, as below or as %.17g */
 #define NUM_LDOUBLE_TEXT 5120
 
 /* The strict form: an optional '-', no leading zero or plus, no space, in range. */
@@ -18,7 +18,8 @@ size_t num_format_u64(char *out, uint64_t v);
  */
 bool num_parse_double(slice s, double *out);
 bool num_parse_ldouble(slice s, long double *out);
-/* %.17g-style shortest form as RESP3 doubles and ZSCORE show it ("inf", "-inf", "nan"). */
+/* The shortest text that reads back as v, in the form of redis-server 7.2: 0.1, 3, 1e+21, 1.5e-7,
+ * inf, -inf, nan, -0. */
 size_t num_format_double(char *out, double v);
 /* As INCRBYFLOAT prints: %.17Lf without trailing zeros ("human friendly"). */
 size_t num_format_ldouble(char *out, long double v);

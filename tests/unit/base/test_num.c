@@ -155,33 +155,110 @@ static void check_double(double v, const char *expected) {
     assert_string_equal(out, expected);
 }
 
-/* Answers of redis-server 7.0 to ZSCORE. */
+/* What redis-server 7.2's rules of layout make of the shortest digits. */
 static void doubles_print_as_redis_does(void **state) {
     (void)state;
-    check_double(0.1, "0.10000000000000001");
-    check_double(1e16, "10000000000000000");
-    check_double(1e17, "1e+17");
-    check_double(123456789012345678.0, "1.2345678901234568e+17");
+    check_double(0.1, "0.1");
+    check_double(0.3, "0.3");
+    check_double(0.1 + 0.2, "0.30000000000000004");
     check_double(3, "3");
     check_double(0, "0");
     check_double(-0.0, "-0");
     check_double(-17, "-17");
-    check_double(5e-324, "4.9406564584124654e-324");
-    check_double(1.7976931348623157e308, "1.7976931348623157e+308");
-    check_double(1e-7, "9.9999999999999995e-08");
+    check_double(-17.25, "-17.25");
     check_double(100000.5, "100000.5");
+    check_double(1e16, "10000000000000000");
+    check_double(1e17, "100000000000000000");
+    check_double(1e18, "1000000000000000000");
+    check_double(123456789012345678.0, "123456789012345680");
+    check_double(4611686018427387904.0, "4611686018427387904");
+    check_double(-4611686018427387904.0, "-4611686018427387904");
+    check_double(4611686018427388928.0, "4611686018427389000");
+    check_double(9223372036854775808.0, "9223372036854776000");
+    check_double(1e19, "1e+19");
+    check_double(1e21, "1e+21");
+    check_double(1.5e300, "1.5e+300");
+    check_double(-1e100, "-1e+100");
+    check_double(1.2345678901234567e22, "12345678901234568000000");
+    check_double(1e-4, "0.0001");
+    check_double(1e-6, "0.000001");
+    check_double(1e-7, "1e-7");
+    check_double(1.5e-7, "1.5e-7");
+    check_double(0.00012345, "1.2345e-4");
+    check_double(0.0012345678, "0.0012345678");
+    check_double(1.25e-5, "1.25e-5");
+    check_double(1e-300, "1e-300");
+    check_double(5e-324, "5e-324");
+    check_double(2.2250738585072014e-308, "2.2250738585072014e-308");
+    check_double(2.225073858507201e-308, "2.225073858507201e-308");
+    check_double(1.7976931348623157e308, "1.7976931348623157e+308");
+    check_double(-1.7976931348623157e308, "-1.7976931348623157e+308");
+    check_double(9007199254740993.0, "9007199254740992");
     check_double(INFINITY, "inf");
     check_double(-INFINITY, "-inf");
     check_double(NAN, "nan");
+}
+
+/* How many digits of a text count, that is without zeros at either end. */
+static int digits_of(const char *text) {
+    int n = 0, zeros = 0;
+    for (; *text && *text != 'e'; text++) {
+        if (*text < '0' || *text > '9') continue;
+        zeros = *text == '0' ? zeros + 1 : 0;
+        n += n > 0 || *text != '0';
+    }
+    return n > zeros ? n - zeros : 0;
+}
+
+/* The fewest digits that the library needs so that the number is read back. */
+static int fewest_digits(double v) {
+    char text[64];
+    for (int n = 1; n < 17; n++) {
+        snprintf(text, sizeof text, "%.*e", n - 1, v);
+        if (strtod(text, NULL) == v) return n;
+    }
+    return 17;
+}
+
+static double some_double(rng *r) {
+    uint64_t bits = rng_next(r);
+    double v;
+    switch (rng_below(r, 6)) {
+    case 0: return (double)(int64_t)bits / (double)(1ull << rng_below(r, 64));
+    case 1: return (double)(int64_t)(bits >> rng_below(r, 64)) / pow(10, (double)rng_below(r, 25));
+    case 2: return ldexp(1, (int)rng_below(r, 2098) - 1074);
+    case 3: bits &= UINT64_MAX >> (1 + rng_below(r, 63)); break; /* small exponents: denormals */
+    case 4: return (double)(bits >> 11) / 9007199254740992.0;
+    default: break;
+    }
+    memcpy(&v, &bits, sizeof v);
+    return isfinite(v) ? v : 0.5;
+}
+
+static void doubles_are_short_and_read_back(void **state) {
+    (void)state;
     rng r;
     unit_seed(&r);
-    for (int i = 0; i < 30000; i++) {
-        double v = (double)(int64_t)rng_next(&r) / (double)(1ull << rng_below(&r, 64));
-        if (rng_below(&r, 2)) v = trunc(v);
-        char expected[NUM_DOUBLE_TEXT];
-        snprintf(expected, sizeof expected, "%.17g", v);
-        check_double(v, expected);
+    for (int i = 0; i < unit_rounds(60000); i++) {
+        char text[NUM_DOUBLE_TEXT + 1];
+        double v = some_double(&r);
+        size_t n = num_format_double(text, v);
+        assert_true(n < NUM_DOUBLE_TEXT);
+        text[n] = '\0';
+        if (strtod(text, NULL) != v) fail_msg("%a is printed as %s", v, text);
+        if (fabs(v) <= 4611686018427387904.0 && trunc(v) == v) continue; /* all digits */
+        if (digits_of(text) > fewest_digits(v))
+            fail_msg("%a has %d digits, is printed as %s", v, fewest_digits(v), text);
     }
+}
+
+/* 2^-44: the nearest 16 digits are as near as those below, which read back as another number. */
+static void doubles_at_powers_of_two(void **state) {
+    (void)state;
+    check_double(ldexp(1, -44), "5.684341886080802e-14");
+    check_double(ldexp(1, -24), "5.960464477539063e-8");
+    check_double(ldexp(1, 89), "6.189700196426902e+26");
+    check_double(ldexp(1, -1022), "2.2250738585072014e-308");
 }
 
 static void check_ldouble(long double v, const char *expected) {
@@ -259,6 +336,8 @@ int main(void) {
         cmocka_unit_test(long_texts),
         cmocka_unit_test(the_short_cut_rounds_like_strtod),
         cmocka_unit_test(doubles_print_as_redis_does),
+        cmocka_unit_test(doubles_are_short_and_read_back),
+        cmocka_unit_test(doubles_at_powers_of_two),
         cmocka_unit_test(long_doubles_print_as_incrbyfloat_does),
         cmocka_unit_test(memory_units),
     };
