@@ -153,8 +153,8 @@ command_result cmd_bzmpop(client *c) {
     mpop_args a;
     int64_t timeout_ms;
     bool found;
-    if (!data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(mpop_read(c, 2, &a));
+    if (!data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(mpop_take(c, &a, &found));
     return found ? CMD_DONE : wait_for(c, a.keys, a.n, timeout_ms);
 }

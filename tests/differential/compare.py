@@ -7,7 +7,7 @@ import re
 
 from tests.differential import hashes
 from tests.differential import streams
-from tests.differential.generate import Generator
+from tests.differential.generate import FAMILIES, Generator
 from tests.support import resp
 
 BATCH = 50
@@ -22,6 +22,10 @@ def canonical(name, raw, parsed):
     first = name[0].upper()
     if isinstance(parsed, resp.Error):
         return raw
+    for family in FAMILIES:
+        form = family.canonical(first, raw, parsed) if hasattr(family, "canonical") else None
+        if form is not None:
+            return form
     if first == b"KEYS":  # order is the hash table's own
         return sorted(parsed)
     if first == b"SCAN":  # order likewise; the whole data set fits in one call
@@ -58,8 +62,9 @@ def newer(args, left, right):
     if words[0] in (b"BITCOUNT", b"BITPOS"):  # 7.2 looks at the arguments before it looks for the key
         return isinstance(left, resp.Error) and (right in (0, -1) or str(right).startswith("WRONGTYPE"))
     if words[:2] == [b"OBJECT", b"ENCODING"]:  # 7.0 has no lists in one listpack
-        return (left, right) == (b"listpack", b"quicklist")
-    return False
+        if (left, right) == (b"listpack", b"quicklist"):
+            return True
+    return any(f.newer(words, args, left, right) for f in FAMILIES if hasattr(f, "newer"))
 
 
 def as_bytes(args):
@@ -108,8 +113,9 @@ def final_state(seed, proto, history, a, b):
         if keys != sorted(b.call("KEYS", "*")):
             raise Mismatch("seed %d: keys of db %d differ at the end" % (seed, db))
         for k in keys:
-            for probe in (["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1], ["HGETALL", k],
-                          ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"]):
+            probes = [["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1], ["HGETALL", k],
+                      ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"], ["ZRANGE", k, 0, -1, "WITHSCORES"]]
+            for probe in probes:
                 left, right = [canonical(as_bytes(probe), x, x) for x in (a.ask(*probe), b.ask(*probe))]
                 if left != right and not newer(as_bytes(probe), left, right):
                     raise Mismatch("seed %d: at the end %r gives %r here, %r there" % (
@@ -131,5 +137,6 @@ def clip(raw):
 
 
 def show(args):
-    return " ".join(repr(a)[1:] if len(a) < 120 else repr(a[:100])[1:] + "...(%d)" % len(a)
+    text = " ".join(repr(a)[1:] if len(a) < 120 else repr(a[:100])[1:] + "...(%d)" % len(a)
                     for a in args)
+    return text if len(text) < 600 else text[:500] + " ... (%d arguments)" % len(args)

@@ -3,6 +3,7 @@
 import re
 import socket
 
+from tests.differential.generate import FAMILIES
 from tests.support import resp
 
 BIG = b"x" * 200000  # beyond the 64 KiB of an inline request, wherever the reads end
@@ -77,6 +78,12 @@ INFO_EXCEPTIONS = {
     ("config|resetstat", "tips"), ("latency|reset", "tips"), ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"),
 }
+
+
+for family in FAMILIES:
+    STREAMS += getattr(family, "STREAMS", [])
+    COMMANDS += getattr(family, "COMMANDS", [])
+    INFO_EXCEPTIONS |= getattr(family, "INFO_EXCEPTIONS", set())
 
 
 def exchange(server, data):

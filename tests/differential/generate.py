@@ -9,8 +9,11 @@ from tests.differential import hashes
 from tests.differential import hlls
 from tests.differential import lists
 from tests.differential import streams
+from tests.differential import zset
 
 EXACT = None
+# Families of commands that have a file of their own.
+FAMILIES = [hashes, hlls, lists, streams, zset]
 
 INT_EDGES = [0, 1, -1, 2, 7, 8, 9, 63, 64, 100, 255, 256, 1000, 4096, 65535, 65536, 2**31 - 1, 2**31,
              -2**31, 2**32, 2**63 - 1, -2**63, 2**63, -2**63 - 1, 2**64, 10**20]
@@ -23,6 +26,7 @@ WORDS = [b"", b"a", b"b", b"hello", b"hello world", b"\x00\xff\x7f", b"0", b"1",
 class Generator:
     def __init__(self, random, nkeys=12):
         self.r = random
+        self.focus = random.choice(FAMILIES + [None])  # most commands are of one family, or of all
         self.keys = [b"key:%d" % i for i in range(nkeys)] + [b"", b"k\x00\xff", b"other"] + lists.KEYS[:2]
 
     # ---- arguments --------------------------------------------------------------------------
@@ -118,12 +122,12 @@ class Generator:
         return ["OVERFLOW", self.r.choice(["WRAP", "SAT", "FAIL", "wrap", "other"])]
 
     def command(self):
-        name = self.r.choice(NAMES)
+        name = self.r.choice(self.focus.NAMES if self.focus and self.r.random() < 0.8 else NAMES)
         args = TABLE[name](self)
         x = self.r.random()
         if x < 0.015 and args:
             args = args[:self.r.randrange(len(args))]
-        elif name in lists.LAST_IS_TIME:
+        elif name in LAST_IS_TIME:
             pass
         elif x < 0.03:
             args = args + [self.value()]
@@ -249,17 +253,22 @@ TABLE = {
     "RESET": lambda g: [],
     "QUITE": lambda g: [],
 }
-TABLE.update(hashes.ROWS)
-TABLE.update(hlls.ROWS)
-TABLE.update(lists.ROWS)
-TABLE.update(streams.TABLE)
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
-OFTEN |= hashes.OFTEN
-OFTEN |= hlls.OFTEN
-SELDOM |= lists.SELDOM
-OFTEN |= lists.OFTEN
-SELDOM |= streams.SELDOM
-OFTEN |= streams.OFTEN
-NAMES = [n for n in TABLE for _ in range(1 if n in SELDOM else 12 if n in OFTEN else 4)]
+LAST_IS_TIME = set()
+for f in FAMILIES:
+    f.ROWS = getattr(f, "ROWS", None) or f.TABLE
+    TABLE.update(f.ROWS)
+    OFTEN |= f.OFTEN
+    SELDOM |= getattr(f, "SELDOM", set())
+    LAST_IS_TIME |= getattr(f, "LAST_IS_TIME", set())
+
+
+def drawn(table):
+    return [n for n in table for _ in range(1 if n in SELDOM else 12 if n in OFTEN else 4)]
+
+
+NAMES = drawn(TABLE)
+for f in FAMILIES:
+    f.NAMES = drawn(f.ROWS)
