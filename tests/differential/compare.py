@@ -61,8 +61,8 @@ def newer(args, left, right):
         return len(args) == 3
     if words[0] in (b"BITCOUNT", b"BITPOS"):  # 7.2 looks at the arguments before it looks for the key
         return isinstance(left, resp.Error) and (right in (0, -1) or str(right).startswith("WRONGTYPE"))
-    if words[:2] == [b"OBJECT", b"ENCODING"]:  # 7.0 has no lists in one listpack
-        if (left, right) == (b"listpack", b"quicklist"):
+    if words[:2] == [b"OBJECT", b"ENCODING"]:  # 7.0 has no lists in one listpack, and no sets
+        if (left, right) in ((b"listpack", b"quicklist"), (b"listpack", b"hashtable")):
             return True
     return any(f.newer(words, args, left, right) for f in FAMILIES if hasattr(f, "newer"))
 
