@@ -7,7 +7,8 @@ import re
 
 from tests.differential import hashes
 from tests.differential import streams
-from tests.differential.generate import FAMILIES, Generator
+from tests.differential import zset
+from tests.differential.generate import Generator
 from tests.support import resp
 
 BATCH = 50
@@ -22,10 +23,8 @@ def canonical(name, raw, parsed):
     first = name[0].upper()
     if isinstance(parsed, resp.Error):
         return raw
-    for family in FAMILIES:
-        form = family.canonical(first, raw, parsed) if hasattr(family, "canonical") else None
-        if form is not None:
-            return form
+    if zset.canonical(first, raw, parsed) is not None:
+        return zset.canonical(first, raw, parsed)
     if first == b"KEYS":  # order is the hash table's own
         return sorted(parsed)
     if first == b"SCAN":  # order likewise; the whole data set fits in one call
@@ -64,7 +63,7 @@ def newer(args, left, right):
     if words[:2] == [b"OBJECT", b"ENCODING"]:  # 7.0 has no lists in one listpack, and no sets
         if (left, right) in ((b"listpack", b"quicklist"), (b"listpack", b"hashtable")):
             return True
-    return any(f.newer(words, args, left, right) for f in FAMILIES if hasattr(f, "newer"))
+    return zset.newer(words, args, left, right)
 
 
 def as_bytes(args):
