@@ -7,7 +7,6 @@
 #include "commands/commands.h"
 #include "commands/data.h"
 #include "rdb/rdb.h"
-#include "types/classes.h"
 
 /* The payload goes straight to the reply; its length goes before it at the end. */
 static command_result cmd_dump(client *c) {
@@ -74,12 +73,6 @@ static command_result refuse_payload(client *c, rdb_fault fault) {
     }
 }
 
-/* Is there a type of key for such a value? */
-static bool is_known(unsigned type) {
-    int key_type = rdb_key_type(type);
-    return key_type == KEY_STRING || type_class_of((unsigned)key_type);
-}
-
 /* Its time has come already: what it would replace is deleted, and that is all. */
 static command_result restore_expired(client *c, slice key, bool taken) {
     if (taken) {
@@ -104,7 +97,6 @@ static command_result cmd_restore(client *c) {
     if (!arg_i64(c, 2, &r.ttl)) return CMD_REFUSED;
     if (r.ttl < 0) return reply_error(c, "ERR Invalid TTL value, must be >= 0");
     rdb_fault fault = rdb_check(payload);
-    if (fault == RDB_FINE && !is_known((unsigned char)payload.data[0])) fault = RDB_MALFORMED;
     if (fault != RDB_FINE) return refuse_payload(c, fault);
     if (r.ttl && !r.absolute && __builtin_add_overflow(r.ttl, ks_now(c->ks), &r.ttl))
         return data_bad_expire(c);

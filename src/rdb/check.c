@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "rdb/rdb.h"
-#include "types/elements.h"
+#include "types/stream.h"
 
 #define PLACES_MIN 64
 
@@ -79,6 +79,10 @@ static engine_result look(void *ctx, const rdb_item *item) {
     case RDB_ITEM_FIELD: break;
     case RDB_ITEM_GROUP: k->groups++; break;
     case RDB_ITEM_CONSUMER: within = k->groups; break;
+    case RDB_ITEM_ENTRY:
+        if (stream_entry_size(item->parts, item->nparts) <= EL_VALUE_MAX) return ENGINE_OK;
+        k->fault = RDB_TOO_LONG;
+        return ENGINE_ABSENT;
     default: return ENGINE_OK;
     }
     engine_result r = short_enough(k, item->a);

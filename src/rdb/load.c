@@ -78,6 +78,7 @@ engine_result rdb_load(keyspace *ks, uint32_t db, slice key, slice payload, int6
     int key_type = rdb_key_type(type);
     loader l = {.ks = ks, .db = db, .key = key, .expire = expire};
     CHECK(key_type >= 0);
+    if (key_type == KEY_STREAM) return load_stream(&l, body);
     if (key_type == KEY_STRING) return rdb_decode(body, take, &l);
     el_create(ks, db, key, classes[key_type], &l.el);
     if (type == RDB_SET_LISTPACK) el_set_hint(&l.el, SET_LISTPACK);

@@ -217,6 +217,7 @@ static const struct {
 static engine_result save_value(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out) {
     elements el;
     if (ent->type == KEY_STRING) return save_string(ks, db, key, ent, out);
+    if (ent->type == KEY_STREAM) return save_stream(ks, db, key, ent, out);
     engine_result r = el_of_entry(ks, db, key, ent, savers[ent->type].type, &el);
     return r == ENGINE_OK ? savers[ent->type].save(&el, out) : r;
 }

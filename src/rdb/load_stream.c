@@ -1,0 +1,80 @@
+/* Loading a stream: its entries, then what it knows of itself, then each group with its consumers
+ * and what is pending for them. A group is written when the next begins, and the last at the end.
+ */
+#include "base/log.h"
+#include "rdb/load_int.h"
+#include "types/stream_group.h"
+
+typedef struct stream_loader {
+    stream s;
+    bool in_group;
+    stream_group group;
+    stream_consumer *consumer; /* of the group */
+} stream_loader;
+
+static stream_id id_of(rdb_id id) {
+    return (stream_id){id.ms, id.seq};
+}
+
+/* Writes the group that is open, if there is one. */
+static engine_result end_group(stream_loader *l) {
+    if (!l->in_group) return ENGINE_OK;
+    l->in_group = false;
+    return stream_group_end(&l->s, &l->group);
+}
+
+static engine_result begin_group(stream_loader *l, const rdb_item *x) {
+    engine_result r = end_group(l);
+    if (r != ENGINE_OK) return r;
+    r = stream_group_create(&l->s, x->a, id_of(x->id), x->count, &l->group);
+    CHECK(r != ENGINE_ABSENT); /* checked: no two have one name */
+    l->in_group = r == ENGINE_OK;
+    return r;
+}
+
+static engine_result begin_consumer(stream_loader *l, const rdb_item *x) {
+    engine_result r = stream_consumer_open(&l->s, &l->group, x->a, &l->consumer);
+    CHECK(r != ENGINE_OK);
+    if (r != ENGINE_ABSENT) return r;
+    r = stream_consumer_create(&l->s, &l->group, x->a, x->seen, &l->consumer);
+    if (r != ENGINE_OK) return r;
+    l->consumer->active = x->active;
+    l->consumer->changed = true;
+    return r;
+}
+
+static engine_result put_pending(stream_loader *l, const rdb_item *x) {
+    stream_pending p = {.id = id_of(x->id),
+                        .consumer = l->consumer,
+                        .time = x->seen,
+                        .deliveries = (uint64_t)x->count};
+    return stream_pending_put(&l->s, &l->group, &p, NULL);
+}
+
+/* The sink. */
+static engine_result take(void *ctx, const rdb_item *x) {
+    stream_loader *l = ctx;
+    switch (x->kind) {
+    case RDB_ITEM_ENTRY: return stream_add(&l->s, id_of(x->id), x->parts, x->nparts);
+    case RDB_ITEM_STREAM:
+        stream_set_state(&l->s, id_of(x->stream.last), x->stream.added,
+                         id_of(x->stream.max_deleted));
+        return ENGINE_OK;
+    case RDB_ITEM_GROUP: return begin_group(l, x);
+    case RDB_ITEM_CONSUMER: return begin_consumer(l, x);
+    case RDB_ITEM_PENDING: return put_pending(l, x);
+    default: CHECK(false); return ENGINE_ERROR;
+    }
+}
+
+engine_result load_stream(loader *l, slice body) {
+    stream_loader sl = {0};
+    el_create(l->ks, l->db, l->key, &stream_type, &sl.s.el);
+    engine_result r = stream_load(&sl.s);
+    if (r == ENGINE_OK) r = rdb_decode(body, take, &sl);
+    CHECK(r != ENGINE_ABSENT);
+    if (r == ENGINE_OK) r = end_group(&sl);
+    if (r != ENGINE_OK) return r;
+    sl.s.el.ent.expire = l->expire;
+    return stream_end(&sl.s);
+}
