@@ -3,6 +3,7 @@
 #include "server/server.h"
 
 #include "commands/commands.h"
+#include "migrate/migrate.h"
 #include "observe/observe.h"
 #include "rdb/raw.h"
 #include "server/admin.h"
@@ -26,6 +27,14 @@ static status start_types(server *s) {
     types_start();
     return STATUS_OK;
 }
+static status start_migrate(server *s) {
+    migrate_start(s->session);
+    return STATUS_OK;
+}
+static const metric_section *migrate_sections(server *s) {
+    (void)s;
+    return migrate_metrics();
+}
 static const metric_section *session_sections(server *s) {
     return session_metrics(s->session);
 }
@@ -47,6 +56,8 @@ static const module list_module = {"list", NULL, list_commands};
 static const module set_module = {"set", NULL, set_commands};
 static const module stream_module = {"stream", NULL, stream_commands};
 static const module hll_module = {"hll", NULL, hll_commands};
+static const module migrate_module = {"migrate", NULL, migrate_commands, start_migrate,
+                                      migrate_sections};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
@@ -76,6 +87,7 @@ const module *const modules[] = {
     &stream_module,
     &keys_module,
     &dump_module,
+    &migrate_module,
     &slowlog_module,
     &latency_module,
     &monitor_module,
