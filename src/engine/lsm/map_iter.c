@@ -2,9 +2,11 @@
  *
  * A map_iter holds no memory and nobody says when it is no longer used, but a walk over tables is
  * not cheap. So the engine has LSM_WALKS places, each with a walk; an iterator names the place it
- * was given and the place's generation then. The place used longest ago is given to the next one
- * that seeks; whoever comes back to find another generation there takes a place again and seeks
- * from the key it stood at. Any number of iterators may so be alive at a time, only slower.
+ * was given and the place's generation then. Places are given out in turn, one that was used later
+ * than the next being passed over; whoever comes back to find another generation there takes a
+ * place again and seeks from the key it stood at. Any number of iterators may so be alive at a
+ * time, only slower. What begins at an end of a map that is known, and in the memtable, needs no
+ * place before its first step: pushing to a list is a look for its end, and no more.
  *
  * The key: up to 24 bytes are in the map_iter itself. A longer one is noted in one of up to
  * LONG_KEYS notes, which are given out again as places are, to those that were not used since the
@@ -30,7 +32,6 @@ typedef struct place {
     walk *w;         /* NULL: free */
     uint32_t number; /* generation */
     uint64_t used;   /* when, by map_iters.now */
-    buf key;         /* where w stands, all of it: survives changes of the memtable */
 } place;
 
 typedef struct note {
@@ -42,6 +43,7 @@ typedef struct note {
 struct map_iters {
     place places[LSM_WALKS];
     uint64_t now;
+    unsigned turn; /* the place to be given out next */
     note *notes;
     uint32_t nnotes, hand;
 };
@@ -94,13 +96,12 @@ static void vacate(lsm *e, place *p) {
     p->used = 0;
 }
 
-/* A place for one more iterator over a map: a free one, or that used longest ago. */
+/* A place for one more iterator over a map. */
 static place *occupy(lsm *e, uint32_t pdb, uint64_t coll, unsigned map) {
     struct map_iters *m = iters_of(e);
-    place *best = &m->places[0];
+    place *best = &m->places[m->turn++ % LSM_WALKS], *other = &m->places[m->turn % LSM_WALKS];
     CHECK(map < ENGINE_MAPS);
-    for (unsigned i = 0; i < LSM_WALKS && best->w; i++)
-        if (!m->places[i].w || m->places[i].used < best->used) best = &m->places[i];
+    if (best->w && (!other->w || other->used < best->used)) best = other;
     if (best->w) vacate(e, best);
     slice from = lkey_sub(e, &e->key, pdb, coll, map, SLICE_EMPTY).bytes;
     slice to = lkey_sub(e, &e->key2, pdb, coll, map + 1, SLICE_EMPTY).bytes;
@@ -121,8 +122,6 @@ void lsm_iters_rest(lsm *e) {
 void lsm_iters_end(lsm *e) {
     if (!e->iters) return;
     lsm_iters_rest(e);
-    for (unsigned i = 0; i < LSM_WALKS; i++)
-        buf_free(&e->iters->places[i].key);
     for (uint32_t i = 0; i < e->iters->nnotes; i++)
         buf_free(&e->iters->notes[i].key);
     mem_free(e->iters->notes);
@@ -208,8 +207,6 @@ static engine_result arrive(lsm *e, place *p, bool there, where *x, map_iter *ou
         return lsm_error(e, status_make(ST_CORRUPT, "an element's cell is malformed"));
     out->pos = walk_pos(p->w);
     out->subkey = slice_skip(key, LKEY_SUB_HEAD);
-    buf_clear(&p->key);
-    buf_append_slice(&p->key, key);
     p->used = ++e->iters->now;
     x->place = (uint32_t)(p - e->iters->places);
     x->number = p->number;
@@ -224,6 +221,26 @@ static where where_new(const lsm *e, const engine_coll *ec, unsigned map) {
     return (where){.coll = ec->id, .pdb = lsm_db(e, ec->db)->number, .map = (uint8_t)map};
 }
 
+/* The end of a map that is known is found by a look into the memtable, if it is there: nothing is
+ * before it. The iterator has a generation that no place has from now on, so that its first step
+ * takes one. */
+static bool seek_end(lsm *e, where *x, slice end, map_iter *out) {
+    slice cell;
+    log_pos pos;
+    struct map_iters *m = iters_of(e);
+    slice key = lkey_sub(e, &e->key, x->pdb, x->coll, x->map, end).bytes;
+    if (!memtable_get(e->active, key, &cell, &pos) || cell.data[0] != CELL_PRESENT) return false;
+    if (!cell_get_sub(cell, &out->expire, &out->value)) return false;
+    e->stats.memtable_hits++;
+    out->pos = pos;
+    out->subkey = end; /* in e->ends, which changes when the engine is called again */
+    x->place = 0;
+    x->number = m->places[0].number - 1;
+    remember(m, x, end);
+    put_where(out, x);
+    return true;
+}
+
 /* engine_map_seek: a place, and its walk put where it is asked for. */
 engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                            map_iter *out) {
@@ -232,6 +249,7 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
     bool there, at_end = ends_seek(&e->ends, x.coll, map, backward, &from);
     *out = (map_iter){0};
     if (e->counted == x.coll && e->counts[map] == 0) return ENGINE_ABSENT;
+    if (at_end && from.len && seek_end(e, &x, from, out)) return ENGINE_OK;
     place *p = occupy(e, x.pdb, x.coll, map);
     slice key = lkey_sub(e, &e->key, x.pdb, x.coll, map, from).bytes;
     if (!backward)
@@ -249,7 +267,11 @@ static place *own_place(lsm *e, const where *x) {
     place *p = &iters_of(e)->places[x->place];
     if (!p->w || p->number != x->number) return NULL;
     bool fine = walk_current(e, p->w);
-    if (fine && walk_stale(p->w)) fine = walk_renew(p->w, buf_slice(&p->key));
+    if (fine && walk_stale(p->w)) {
+        slice subkey;
+        fine = recall(e->iters, x, &subkey) &&
+               walk_renew(p->w, lkey_sub(e, &e->key, x->pdb, x->coll, x->map, subkey).bytes);
+    }
     if (!fine) vacate(e, p);
     return fine ? p : NULL;
 }
