@@ -173,15 +173,23 @@ static engine_result delete_at(elements *el, const uint64_t *positions, size_t n
     return r;
 }
 
-/* A range of an uneven list: positions are read, some at a time. */
+/* From an end, or from behind the position of the one before. */
+static engine_result go_on(elements *el, bool backward, const uint64_t *last, el_iter *out) {
+    if (!last) return backward ? el_last(el, 0, out) : el_first(el, 0, out);
+    if (*last == (backward ? 0 : UINT64_MAX)) return ENGINE_ABSENT;
+    return list_seek(el, backward ? *last - 1 : *last + 1, backward, out);
+}
+
+/* A range of an uneven list: positions are read, some at a time. The index is looked for once. */
 static engine_result delete_walking(elements *el, uint64_t from, uint64_t n) {
-    uint64_t positions[SOME];
-    el_iter it;
+    uint64_t positions[SOME], last = 0;
+    bool begun = false;
     while (n > 0) {
         size_t got = 0;
-        engine_result r = list_at(el, from, &it);
-        for (; r == ENGINE_OK && got < SOME && got < n; r = el_step(&it, false))
-            positions[got++] = list_position(&it.item);
+        el_iter it;
+        engine_result r = begun ? go_on(el, false, &last, &it) : list_at(el, from, &it);
+        for (begun = true; r == ENGINE_OK && got < SOME && got < n; r = el_step(&it, false))
+            positions[got++] = last = list_position(&it.item);
         if (r != ENGINE_OK && r != ENGINE_ABSENT) return r;
         CHECK(got > 0);
         r = delete_at(el, positions, got);
@@ -226,13 +234,6 @@ engine_result list_delete_end(elements *el, const el_item *item) {
     engine_result r = list_del(el, list_position(item));
     if (r == ENGINE_OK) list_resized(el);
     return r;
-}
-
-/* From an end, or from behind the position of the one before. */
-static engine_result go_on(elements *el, bool backward, const uint64_t *last, el_iter *out) {
-    if (!last) return backward ? el_last(el, 0, out) : el_first(el, 0, out);
-    if (*last == (backward ? 0 : UINT64_MAX)) return ENGINE_ABSENT;
-    return list_seek(el, backward ? *last - 1 : *last + 1, backward, out);
 }
 
 engine_result list_remove_equal(elements *el, slice value, list_end from, uint64_t max,
