@@ -58,6 +58,7 @@ static const module stream_module = {"stream", NULL, stream_commands};
 static const module hll_module = {"hll", NULL, hll_commands};
 static const module migrate_module = {"migrate", NULL, migrate_commands, start_migrate,
                                       migrate_sections};
+static const module sort_module = {"sort", NULL, sort_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
@@ -85,6 +86,7 @@ const module *const modules[] = {
     &list_module,
     &set_module,
     &stream_module,
+    &sort_module,
     &keys_module,
     &dump_module,
     &migrate_module,

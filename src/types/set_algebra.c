@@ -25,31 +25,13 @@
 #include "base/log.h"
 #include "keyspace/keyenc.h"
 #include "types/hashes.h"
+#include "types/held.h"
 
 #include <stdlib.h>
 
 #define TABLE_MAX   (UINT64_C(1) << 20)
 #define MISSES_MAX  64
 #define SMALL_UNION 1024 /* members in all */
-
-/* ---- a member in hand ---------------------------------------------------------------------------
- */
-
-/* A copy that outlives calls on the engine; its room is used again. */
-typedef struct held {
-    slice member;
-    char *room;
-    size_t cap;
-} held;
-
-static void hold(keyspace *ks, held *h, slice member) {
-    if (member.len > h->cap) {
-        h->cap = member.len < 128 ? 128 : 2 * member.len;
-        h->room = ks_alloc(ks, h->cap);
-    }
-    if (member.len) memcpy(h->room, member.data, member.len);
-    h->member = slice_of(h->room, member.len);
-}
 
 /* ---- lookups in other sets ----------------------------------------------------------------------
  */
@@ -78,7 +60,7 @@ static engine_result ask_others(probe *p, bool *shown) {
     *shown = true;
     for (unsigned i = 0; i < p->n && *shown; i++) {
         bool has;
-        engine_result r = set_has(p->others[i], p->held.member, &has);
+        engine_result r = set_has(p->others[i], p->held.bytes, &has);
         if (r == ENGINE_PENDING) {
             pending = true;
         } else if (r != ENGINE_OK) {
@@ -95,12 +77,12 @@ static engine_result probe_member(void *ctx, slice member) {
     probe *p = ctx;
     bool shown = true;
     hold(p->ks, &p->held, member);
-    if (p->encoding) *p->encoding = set_encoding_with(*p->encoding, p->walked++, p->held.member);
-    if (!p->table || hashes_has(p->table, siphash13(p->key, p->held.member.data, member.len))) {
+    if (p->encoding) *p->encoding = set_encoding_with(*p->encoding, p->walked++, p->held.bytes);
+    if (!p->table || hashes_has(p->table, siphash13(p->key, p->held.bytes.data, member.len))) {
         engine_result r = ask_others(p, &shown);
         if (r != ENGINE_OK) return r;
     }
-    return shown && p->misses == 0 ? p->each(p->ctx, p->held.member) : ENGINE_OK;
+    return shown && p->misses == 0 ? p->each(p->ctx, p->held.bytes) : ENGINE_OK;
 }
 
 static engine_result probe_walk(elements *el, probe *p) {
@@ -258,7 +240,7 @@ typedef struct cursor {
 /* The order of the merge. */
 static int cursor_cmp(const cursor *a, const cursor *b) {
     if (a->hash != b->hash) return a->hash < b->hash ? -1 : 1;
-    return slice_cmp(a->held.member, b->held.member);
+    return slice_cmp(a->held.bytes, b->held.bytes);
 }
 
 typedef struct hashed_member {
@@ -304,7 +286,7 @@ static engine_result cursor_next(cursor *c, bool first) {
         member = c->it.item.sub;
     }
     hold(c->el->ks, &c->held, member);
-    c->hash = keyenc_prefix(ks_engine(c->el->ks), c->held.member);
+    c->hash = keyenc_prefix(ks_engine(c->el->ks), c->held.bytes);
     return ENGINE_OK;
 }
 
@@ -348,10 +330,10 @@ static engine_result merge(elements *const *sets, unsigned n, set_each each, voi
     engine_result r = heap_make(sets, n, heap, &size);
     while (r == ENGINE_OK && size > 0) {
         cursor *least = heap[0];
-        if (!any || !slice_eq(last.member, least->held.member)) {
-            hold(sets[0]->ks, &last, least->held.member);
+        if (!any || !slice_eq(last.bytes, least->held.bytes)) {
+            hold(sets[0]->ks, &last, least->held.bytes);
             any = true;
-            r = each(ctx, last.member);
+            r = each(ctx, last.bytes);
             if (r != ENGINE_OK) break;
         }
         r = cursor_next(least, false);
@@ -375,7 +357,7 @@ static engine_result store_any(void *ctx, slice member) {
     storing *s = ctx;
     bool added;
     hold(s->to->ks, &s->held, member);
-    return set_add(s->to, s->held.member, &added);
+    return set_add(s->to, s->held.bytes, &added);
 }
 
 /* A small one is put together set by set, as redis-server does it: then the order is the same too,

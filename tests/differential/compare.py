@@ -6,6 +6,7 @@ import random
 import re
 
 from tests.differential import hashes
+from tests.differential import sets
 from tests.differential import streams
 from tests.differential import zset
 from tests.differential.generate import Generator
@@ -37,6 +38,8 @@ def canonical(name, raw, parsed):
         return type(parsed)
     if OWN.match(b" ".join(name[:2]).upper()):
         return type(parsed)
+    if first[:1] == b"S" and sets.canonical(name, parsed) is not None:
+        return sets.canonical(name, parsed)
     if first[:1] == b"X":
         form = streams.canonical(name, parsed)
         return raw if form is NotImplemented else form
@@ -63,6 +66,8 @@ def newer(args, left, right):
     if words[:2] == [b"OBJECT", b"ENCODING"]:  # 7.0 has no lists in one listpack, and no sets
         if (left, right) in ((b"listpack", b"quicklist"), (b"listpack", b"hashtable")):
             return True
+    if words[0] in (b"SORT", b"SORT_RO"):  # the reference looks at an errno of some number it read long before
+        return isinstance(left, list) and isinstance(right, resp.Error) and "into double" in str(right)
     return zset.newer(words, args, left, right)
 
 
@@ -113,7 +118,8 @@ def final_state(seed, proto, history, a, b):
             raise Mismatch("seed %d: keys of db %d differ at the end" % (seed, db))
         for k in keys:
             probes = [["GET", k], ["TYPE", k], ["OBJECT", "ENCODING", k], ["LRANGE", k, 0, -1], ["HGETALL", k],
-                      ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"], ["ZRANGE", k, 0, -1, "WITHSCORES"]]
+                      ["XRANGE", k, "-", "+"], ["XINFO", "STREAM", k, "FULL"], ["ZRANGE", k, 0, -1, "WITHSCORES"],
+                      ["SMEMBERS", k]]
             for probe in probes:
                 left, right = [canonical(as_bytes(probe), x, x) for x in (a.ask(*probe), b.ask(*probe))]
                 if left != right and not newer(as_bytes(probe), left, right):

@@ -8,12 +8,13 @@ be compared: EXACT, or a function that makes both replies comparable."""
 from tests.differential import hashes
 from tests.differential import hlls
 from tests.differential import lists
+from tests.differential import sets
 from tests.differential import streams
 from tests.differential import zset
 
 EXACT = None
 # Families of commands that have a file of their own.
-FAMILIES = [hashes, hlls, lists, streams, zset]
+FAMILIES = [hashes, hlls, lists, sets, streams, zset]
 
 INT_EDGES = [0, 1, -1, 2, 7, 8, 9, 63, 64, 100, 255, 256, 1000, 4096, 65535, 65536, 2**31 - 1, 2**31,
              -2**31, 2**32, 2**63 - 1, -2**63, 2**63, -2**63 - 1, 2**64, 10**20]
@@ -125,7 +126,7 @@ class Generator:
         name = self.r.choice(self.focus.NAMES if self.focus and self.r.random() < 0.8 else NAMES)
         args = TABLE[name](self)
         x = self.r.random()
-        if x < 0.015 and args:
+        if x < 0.015 and args and name not in sets.WHOLE:
             args = args[:self.r.randrange(len(args))]
         elif name in LAST_IS_TIME:
             pass
