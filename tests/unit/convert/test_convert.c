@@ -85,12 +85,12 @@ static void put_coll(engine *e, uint32_t db, const char *key, int elements) {
     slice k = slice_cstr(key);
     engine_begin(e);
     assert_int_equal(engine_coll_new(e, db, k, &c), ENGINE_OK);
-    entry ent = {.type = 3, .coll = c.id};
+    entry ent = {.type = 1, .coll = c.id}; /* one without a derived map */
     assert_int_equal(engine_put(e, db, k, &ent), ENGINE_OK);
     for (int i = 0; i < elements; i++) {
         char sub[16];
         int n = snprintf(sub, sizeof sub, "s%d", i);
-        assert_int_equal(engine_map_put(e, &c, i % 2 ? ENGINE_MAPS - 1 : 0,
+        assert_int_equal(engine_map_put(e, &c, i % 2 ? ENGINE_DERIVED - 1 : 0,
                                         slice_of(sub, (size_t)n), SLICE("element"),
                                         i % 7 == 0 ? 1000 + i : 0),
                          ENGINE_OK);
