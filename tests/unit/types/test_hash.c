@@ -458,6 +458,85 @@ static void slices(void **state) {
     assert_int_equal(world_keys(&w, 0), 0);
 }
 
+/* Picks of a hash some of whose fields are hidden: counts of each, of those that live. */
+typedef struct tally {
+    int times[FIELDS];
+} tally;
+
+static bool note_tally(void *ctx, const el_item *item) {
+    char text[24] = {0};
+    int f;
+    memcpy(text, item->sub.data, item->sub.len);
+    assert_int_equal(sscanf(text, "field-%d", &f), 1);
+    ((tally *)ctx)->times[f]++;
+    return true;
+}
+
+/* What is due at this very millisecond and may not be deleted is neither counted nor picked, and
+ * the others are picked alike. */
+static void hidden(void **state) {
+    (void)state;
+    static const int lives[] = {20, 100};
+    for (int i = 0; i < 2; i++) { /* packed; apart */
+        int live = lives[i];
+        elements el;
+        uint64_t n;
+        tally any = {{0}}, distinct = {{0}};
+        const char *key = names[i];
+        put_fields(key, 0, live, 0);
+        put_fields(key, live, 2 * live, w.clock.wall_ms + 10);
+        ks_set_expiry_frozen(w.ks, true);
+        w.clock.wall_ms += 10;
+        ks_begin(w.ks);
+        assert_int_equal(el_open(w.ks, 0, slice_cstr(key), &hash_type, 0, &el), ENGINE_OK);
+        assert_int_equal(el.packed, i == 0);
+        assert_int_equal(hash_count(&el, &n), ENGINE_OK);
+        assert_int_equal(n, live);
+        for (int k = 0; k < 100 * live; k++) {
+            assert_int_equal(hash_sample_any(&el, 1, note_tally, &any), ENGINE_OK);
+            if (k % 5 == 0)
+                assert_int_equal(hash_sample_distinct(&el, 5, note_tally, &distinct), ENGINE_OK);
+        }
+        ks_commit(w.ks);
+        for (int f = 0; f < live; f++) {
+            assert_in_range(any.times[f], 40, 180);
+            assert_in_range(distinct.times[f], 40, 180);
+        }
+        assert_int_equal(any.times[live], 0);
+        ks_set_expiry_frozen(w.ks, false);
+    }
+}
+
+/* A value in pieces goes with its field, though it is not read for that. */
+static void long_values(void **state) {
+    (void)state;
+    elements el;
+    hash_field was;
+    buf value = {0}, report = {0};
+    memset(buf_reserve(&value, 3 * EL_PIECE), 'x', 3 * EL_PIECE);
+    value.len = 3 * EL_PIECE;
+    put_fields("h", 0, 3, 0);
+    ks_begin(w.ks);
+    assert_int_equal(el_open(w.ks, 0, SLICE("h"), &hash_type, KS_WRITE, &el), ENGINE_OK);
+    assert_int_equal(hash_get(&el, SLICE("long"), &was), ENGINE_ABSENT);
+    assert_int_equal(hash_put(&el, SLICE("long"), buf_slice(&value), w.clock.wall_ms + 5, &was),
+                     ENGINE_OK);
+    assert_int_equal(el_end(&el), ENGINE_OK);
+    assert_int_equal(el_count(&el, EL_LONG), 3);
+    ks_commit(w.ks);
+    w.clock.wall_ms += 5;
+    assert_true(world_has(&w, 0, "h"));
+    ks_begin(w.ks);
+    assert_int_equal(el_open(w.ks, 0, SLICE("h"), &hash_type, 0, &el), ENGINE_OK);
+    assert_int_equal(el_count(&el, 0), 3);
+    assert_int_equal(el_count(&el, EL_LONG), 0);
+    assert_int_equal(el_count(&el, ENGINE_DERIVED), 0);
+    ks_commit(w.ks);
+    assert_true(status_ok(engine_check(w.e, &report)));
+    buf_free(&report);
+    buf_free(&value);
+}
+
 static const char *encoding_of(const char *key) {
     elements el;
     const char *name;
@@ -514,6 +593,8 @@ static void the_format(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(slices, open_world, close_world),
+        cmocka_unit_test_setup_teardown(hidden, open_world, close_world),
+        cmocka_unit_test_setup_teardown(long_values, open_world, close_world),
         cmocka_unit_test_setup_teardown(encodings, open_world, close_world),
         cmocka_unit_test_setup_teardown(the_format, open_world, close_world),
         cmocka_unit_test_setup_teardown(against_a_model, open_world, close_world),
