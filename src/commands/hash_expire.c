@@ -13,6 +13,7 @@
 /* ---- shared ------------------------------------------------------------------------------------
  */
 
+/* The order of checks decides which error is told when there are several. */
 bool hash_parse_fields(client *c, int at, const char *bad_count, field_args *out) {
     int64_t n;
     const char *error = NULL;
@@ -31,6 +32,7 @@ bool hash_parse_fields(client *c, int at, const char *bad_count, field_args *out
     return !error;
 }
 
+/* The type first, then the arguments. */
 command_result hash_open_fields(client *c, unsigned flags, elements *el, field_args *out) {
     STEP_TRY(hash_open(c, flags, el));
     if (!hash_parse_fields(c, 2, HASH_BAD_COUNT, out)) return CMD_REFUSED;
@@ -38,6 +40,7 @@ command_result hash_open_fields(client *c, unsigned flags, elements *el, field_a
     return CMD_DONE;
 }
 
+/* 0 is fine and means: now. A bound in ms is checked after the unit and the clock were taken in. */
 bool hash_parse_time(client *c, int i, bool seconds, bool relative, int64_t *out) {
     int64_t from = relative ? ks_now(c->ks) : 0;
     if (!arg_i64(c, i, out)) return false;
@@ -55,6 +58,7 @@ bool hash_parse_time(client *c, int i, bool seconds, bool relative, int64_t *out
     return false;
 }
 
+/* The comparison with the clock is the one by which fields are hidden. */
 command_result hash_set_time(client *c, elements *el, slice field, const hash_field *was,
                              int64_t when, int *did) {
     *did = when <= ks_now(c->ks) ? HASH_GONE : HASH_TIME_SET;

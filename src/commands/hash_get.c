@@ -9,6 +9,7 @@
 /* ---- shared ------------------------------------------------------------------------------------
  */
 
+/* Before anything is changed: half of an HSET must not be seen. */
 command_result hash_check_fields(client *c, const field_args *f) {
     for (int i = f->first; i < f->end; i += f->step) {
         STEP_TRY(data_check_member(c, c->argv[i]));
@@ -17,6 +18,8 @@ command_result hash_check_fields(client *c, const field_args *f) {
     return CMD_DONE;
 }
 
+/* What is pending brings this run to its end in any case, so what the others say is not looked at,
+ * but that a failure is one. */
 command_result hash_find(client *c, elements *el, const field_args *f, int i, hash_field *out,
                          bool *found) {
     hash_field other;
@@ -28,6 +31,8 @@ command_result hash_find(client *c, elements *el, const field_args *f, int i, ha
     return reply_engine(c, r);
 }
 
+/* A field that is there is shown as it was read, so the reply waits for no more than that; that
+ * there is none, any later change could have made untrue. */
 void hash_reply_value(client *c, const elements *el, const hash_field *field, bool found) {
     if (found) {
         data_depends_elements(c, el);
@@ -69,6 +74,7 @@ static command_result reply_about(client *c, const elements *el, bool found, int
     return CMD_DONE;
 }
 
+/* Whether there is such a field: 1 or 0. */
 command_result cmd_hexists(client *c) {
     elements el;
     hash_field field;
@@ -77,6 +83,7 @@ command_result cmd_hexists(client *c) {
     return reply_about(c, &el, found, 1);
 }
 
+/* Bytes of its value. */
 command_result cmd_hstrlen(client *c) {
     elements el;
     hash_field field;
@@ -103,6 +110,7 @@ command_result cmd_hmget(client *c) {
 /* ---- all of them -------------------------------------------------------------------------------
  */
 
+/* Known without a walk: fields less those that are due and not deleted. */
 command_result cmd_hlen(client *c) {
     elements el;
     uint64_t n;
@@ -138,6 +146,7 @@ static command_result reply_all(client *c, bool fields, bool values) {
 command_result cmd_hgetall(client *c) {
     return reply_all(c, true, true);
 }
+/* Values are read all the same: they lie beside the fields. */
 command_result cmd_hkeys(client *c) {
     return reply_all(c, true, false);
 }
@@ -157,6 +166,7 @@ typedef struct field_walk {
     uint64_t n;         /* bulk strings */
 } field_walk;
 
+/* Into the reply, as the command wants it. */
 static void append_field(field_walk *w, const el_item *item) {
     if (w->pairs) reply_array(w->c, 2);
     reply_bulk(w->c, item->sub);
@@ -164,6 +174,7 @@ static void append_field(field_walk *w, const el_item *item) {
     w->n += w->values ? 2 : 1;
 }
 
+/* For el_scan, which shows what is stored, due or not. */
 static void scan_each(void *ctx, const el_item *item) {
     field_walk *w = ctx;
     if (!hash_is_due(w->el, item->expire) && scan_wants(&w->options, item->sub))

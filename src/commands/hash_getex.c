@@ -28,6 +28,7 @@ static unsigned time_word(const client *c, int i) {
     return arg_is(c, i, "pxat") ? TIME_PXAT : 0;
 }
 
+/* Its argument. */
 static bool parse_time(client *c, int i, unsigned option, int64_t *when) {
     return hash_parse_time(c, i, option & (TIME_EX | TIME_EXAT), option & (TIME_EX | TIME_PX),
                            when);
@@ -98,6 +99,7 @@ command_result cmd_hgetex(client *c) {
 /* ---- HSETEX ------------------------------------------------------------------------------------
  */
 
+/* What HSETEX is asked for. */
 typedef struct setex_request {
     unsigned options;
     int64_t when; /* of TIME_GIVEN */
@@ -143,6 +145,7 @@ static bool parse_option(client *c, int *i, setex_request *q) {
     return false;
 }
 
+/* Options up to FIELDS, which ends them. */
 static bool parse_setex(client *c, setex_request *q) {
     *q = (setex_request){0};
     for (int i = 2; i < c->argc; i++) {

@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include <math.h>
 
+/* `dirty` counts fields, the event is told once. */
 command_result hash_end(client *c, elements *el, const char *event, int64_t n) {
     ENGINE_TRY(c, el_end(el));
     data_changed(c, KS_HASH, event, el->key);
