@@ -17,6 +17,9 @@ command_result cmd_xack(client *c) {
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
     stream_depends(c);
     if (r == ENGINE_ABSENT) {
+        entry ent;
+        bool found; /* looked up again only to count as the miss of a read, which it is in Redis */
+        if (!s.el.exists) STEP_TRY(data_lookup(c, c->argv[1], KS_META, &ent, &found));
         reply_int(c, 0);
         return CMD_DONE;
     }

@@ -94,12 +94,24 @@ static command_result meaningless(client *c, const char *id) {
                        id, id);
 }
 
+/* A key of XREAD whose stream is of no interest now: it must be none of another type. */
+static command_result check_type(client *c, slice key) {
+    entry ent;
+    bool found;
+    STEP_TRY(data_lookup(c, key, KS_META, &ent, &found));
+    return found && ent.type != KEY_STREAM ? reply_wrong_type(c) : CMD_DONE;
+}
+
 /* The ID of stream i. */
 static command_result parse_id(client *c, read_request *q, int i, bool again) {
     slice key = c->argv[q->keys + i], text = c->argv[q->keys + q->n + i];
     bool last = slice_eq(text, SLICE("$")), newest = slice_eq(text, SLICE("+"));
     stream s;
-    if (q->grouped || ((last || newest) && !again)) STEP_TRY(stream_lookup(c, key, 0, &s));
+    if (q->grouped || ((last || newest) && !again)) {
+        STEP_TRY(stream_lookup(c, key, 0, &s));
+    } else {
+        STEP_TRY(check_type(c, key));
+    }
     if (q->grouped) STEP_TRY(check_group(c, q, key, &s));
     if (last || newest) {
         if (q->grouped) return meaningless(c, last ? "$" : "+");

@@ -336,7 +336,7 @@ const char *kit_ask(kit *k, fake_end *end, const char *text) {
     size_t before = 0;
     for (int quiet = 0, turns = 0; quiet < QUIET_TURNS && turns < TURNS_MAX; turns++) {
         kit_turn(k);
-        size_t now = end->out.len + end->read;
+        size_t now = end->out.len + end->read + engine_mem_counters(k->engine)->pendings;
         quiet = now == before ? quiet + 1 : 0;
         before = now;
     }
