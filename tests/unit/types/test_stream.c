@@ -3,6 +3,7 @@
 #include "types/stream_group.h"
 
 #include "base/log.h"
+#include "support/readme.h"
 #include "support/unit.h"
 #include "support/world.h"
 #include "types/limits.h"
@@ -124,6 +125,13 @@ static engine_result run_add(stream *s, op *o) {
         pairs[2 * i + 1] = text_of(&o->entry, i);
     }
     return stream_add(s, o->entry.id, pairs, o->entry.fields * 2);
+}
+
+/* The entry of the README. */
+static engine_result run_one(stream *s, op *o) {
+    const slice pairs[] = {SLICE("a"), SLICE("1")};
+    (void)o;
+    return stream_add(s, (stream_id){1, 1}, pairs, 2);
 }
 
 static engine_result run_del(stream *s, op *o) {
@@ -593,6 +601,18 @@ static void ids(void **state) {
     assert_false(stream_id_down(&id));
 }
 
+/* The worked example of src/types/README.md. */
+static void the_format(void **state) {
+    (void)state;
+    entry ent;
+    op o = {.run = run_one};
+    perform(&o);
+    ks_begin(w.ks);
+    assert_int_equal(engine_get(w.e, 0, key, &ent), ENGINE_OK);
+    assert_readme_shows("src/types/README.md", ent.value.data, ent.value.len);
+    ks_commit(w.ks);
+}
+
 /* Adds entries of one field until there are n. */
 static void add_until(size_t n, size_t text) {
     for (size_t i = m.n; i < n; i++) {
@@ -715,6 +735,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(against_a_model_packed, open_world, close_world),
         cmocka_unit_test_setup_teardown(against_a_model_with_pending_reads_and_errors, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(the_format, open_world, close_world),
         cmocka_unit_test_setup_teardown(ids, open_world, close_world),
         cmocka_unit_test_setup_teardown(an_entry_costs_one_element, open_world, close_world),
         cmocka_unit_test_setup_teardown(a_dropped_group_goes_in_portions, open_world, close_world),
