@@ -12,7 +12,7 @@
 #include "base/log.h"
 
 #define CYCLE_BATCH 32 /* keys a batch: what a crash or a pending read can undo */
-#define WAKE_COST   8  /* a wake-up counts as that many keys */
+#define WAKE_COST   32 /* a wake-up counts as that many keys: it may delete hundreds of elements */
 
 bool ks_deletes_allowed(const keyspace *ks) {
     return !ks->frozen && status_ok(engine_failed(ks->engine)) &&
