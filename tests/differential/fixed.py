@@ -53,6 +53,14 @@ STREAMS = [
     b"HRANDFIELD h -2 WITHVALUES\r\nHSCAN h 0\r\n"[9:],
     b"SET s 1\r\nHSET s a 1\r\nHGET s a\r\nHSCAN s 0\r\nHSCAN s x\r\nHINCRBYFLOAT s a x\r\nHRANDFIELD s x\r\n",
     b"GETEX k EX 1 PERSIST\r\nGETEX k NOPE\r\nEXPIRE k 10 NX XX\r\nEXPIRE k 10 GT LT\r\nEXPIRE k 10 NOPE\r\n",
+    b"XADD s 1-1 a 1\r\nXGROUP CREATE s g 0\r\nXREADGROUP GROUP g c STREAMS s >\r\nXTRIM s MAXLEN = 0\r\n"
+    b"XREADGROUP GROUP g c STREAMS s 0\r\nXAUTOCLAIM s g d 0 - COUNT 9223372036854775807\r\n"
+    b"XAUTOCLAIM s g d 0 - COUNT 1152921504606846975\r\nXAUTOCLAIM s g d 0 - COUNT 0\r\nXPENDING s g\r\n",
+    b"XADD s MAXLEN 9223372036854775807 1-1 a 1\r\nXADD s MAXLEN ~ 0 LIMIT 9223372036854775807 2-1 a 1\r\n"
+    b"XRANGE s - + COUNT 9223372036854775807\r\nXREAD COUNT 9223372036854775807 STREAMS s 0\r\nXLEN s\r\n"
+    b"XREAD BLOCK 1 STREAMS s $\r\nXINFO STREAM s FULL COUNT 0 x\r\n"
+    b"XGROUP CREATE s g $ ENTRIESREAD 9223372036854775807\r\nXADD s 3 a 1\r\nXREADGROUP GROUP g c NOACK STREAMS s >\r\n"
+    b"XINFO GROUPS s\r\nXCLAIM s g c 0 3 FORCE RETRYCOUNT 9223372036854775807 IDLE -9223372036854775808\r\n",
 ]
 
 # Commands that both have: their rows in COMMAND INFO must agree.
@@ -71,12 +79,15 @@ slowlog|help latency latency|history latency|latest latency|reset latency|doctor
 latency|histogram latency|help monitor lolwut bgrewriteaof""".split()
 COMMANDS += """lpush rpush lpushx rpushx linsert lset llen lindex lrange lpos lpop rpop lmpop ltrim lrem lmove
 rpoplpush blpop brpop blmpop blmove brpoplpush""".split()
+COMMANDS += """xadd xlen xrange xrevrange xread xdel xtrim xsetid xinfo|stream xinfo|groups xinfo|consumers
+xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer xreadgroup xack xpending
+xclaim xautoclaim""".split()
 
 # Where 7.2 differs from the reference's 7.0: (command, field).
 INFO_EXCEPTIONS = {
     ("msetnx", "tips"), ("scan", "tips"), ("randomkey", "tips"), ("config|rewrite", "tips"),
     ("config|resetstat", "tips"), ("latency|reset", "tips"), ("command|getkeys", "arity"),
-    ("command|getkeysandflags", "arity"),
+    ("command|getkeysandflags", "arity"), ("xautoclaim", "specs"),
 }
 
 
