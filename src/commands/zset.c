@@ -1,7 +1,9 @@
 /* The table of the sorted set commands. Their functions are in zset_*.c.
  *
  * As in keys.c, what programs read is redis-server's: flags, key specifications, tips, history;
- * what people read is ours. */
+ * what people read is ours. DENYOOM marks what makes memory grow; FAST is a promise of O(1) or
+ * O(log N), which the LSM engine, where ranks are walks, keeps by the nearer end alone. Those that
+ * wait may be called in scripts since 7.2: there they find nothing at once. */
 #include "commands/commands.h"
 #include "commands/zset_family.h"
 
@@ -35,6 +37,9 @@ static const char *const tips_output[] = {"nondeterministic_output", NULL};
 #define DIFF_COST "O(N * K + M * log M) for N members in the first of K sources, M in the result."
 
 const command zset_commands[] = {
+    /* ---- changing: zset_add.c
+     * ----------------------------------------------------------------------
+     */
     {.name = "zadd",
      .run = cmd_zadd,
      .arity = -4,
@@ -100,6 +105,9 @@ const command zset_commands[] = {
      .summary = "Removes the members of a sorted set that are in a range of bytes.",
      .syntax = "key min max",
      .keys = {CUT_KEY}},
+    /* ---- looking: zset_get.c
+     * -----------------------------------------------------------------------
+     */
     {.name = "zcard",
      .run = cmd_zcard,
      .arity = 2,
@@ -196,6 +204,9 @@ const command zset_commands[] = {
      .syntax = "key cursor [MATCH pattern] [COUNT count]",
      .keys = {READ_KEY},
      .tips = tips_output},
+    /* ---- ranges: zset_range.c
+     * ----------------------------------------------------------------------
+     */
     {.name = "zrange",
      .run = cmd_zrange,
      .arity = -4,
@@ -284,6 +295,9 @@ const command zset_commands[] = {
      .keys = {READ_KEY},
      .replaced_by = "`ZRANGE` with the `REV` and `BYLEX` arguments",
      .deprecated_since = "6.2.0"},
+    /* ---- taking from the ends: zset_pop.c
+     * ----------------------------------------------------------
+     */
     {.name = "zpopmin",
      .run = cmd_zpopmin,
      .arity = -2,
@@ -350,6 +364,9 @@ const command zset_commands[] = {
                 "sorted sets that has any, and returns them; waits if none has.",
      .syntax = "timeout:double numkeys key... @where:<MIN|MAX> [COUNT count]",
      .keys = {COUNTED_KEYS(2, KEY_RW | KEY_ACCESS | KEY_DELETE)}},
+    /* ---- several sets: zset_store.c
+     * ----------------------------------------------------------------
+     */
     {.name = "zunion",
      .run = cmd_zunion,
      .arity = -3,

@@ -52,6 +52,7 @@ static command_result check_options(client *c, add_options *o) {
     return CMD_DONE;
 }
 
+/* All of them before anything is changed, and then whether members are short enough. */
 static command_result read_scores(client *c, const add_options *o, double *scores) {
     for (int i = 0; i < o->pairs; i++)
         if (!arg_double(c, o->first + 2 * i, &scores[i])) return CMD_REFUSED;
@@ -67,6 +68,7 @@ typedef struct add_result {
     double score;         /* of the last, then */
 } add_result;
 
+/* Adds them one after another; see the design note for what happens once a lookup is pending. */
 static engine_result add_pairs(client *c, const add_options *o, const double *scores, elements *el,
                                add_result *out) {
     bool missing = false;
@@ -85,6 +87,8 @@ static engine_result add_pairs(client *c, const add_options *o, const double *sc
     return missing ? ENGINE_PENDING : ENGINE_OK;
 }
 
+/* INCR answers with the score, or with null if the flags forbade it; else it is a count, of added
+ * members, or with CH of changed ones too. */
 static command_result add_reply(client *c, const add_options *o, const add_result *x) {
     if (!(o->flags & ZSET_INCR)) {
         reply_int(c, (int64_t)(o->changed ? x->added + x->updated : x->added));
@@ -96,6 +100,7 @@ static command_result add_reply(client *c, const add_options *o, const add_resul
     return CMD_DONE;
 }
 
+/* Both commands. On a key that is not there XX changes nothing, whatever the pairs say. */
 static command_result add(client *c, unsigned flags) {
     add_options o = {.flags = flags, .first = 2};
     add_result x = {0};
@@ -115,6 +120,7 @@ static command_result add(client *c, unsigned flags) {
     return add_reply(c, &o, &x);
 }
 
+/* Scores and members, after options in any order and any number of times. */
 command_result cmd_zadd(client *c) {
     return add(c, 0);
 }
@@ -127,6 +133,7 @@ command_result cmd_zincrby(client *c) {
 /* ---- ZREM, ZREMRANGEBY* -------------------------------------------------------------------------
  */
 
+/* Members that are not there do not count. The event comes once, whatever the number. */
 command_result cmd_zrem(client *c) {
     elements el;
     uint64_t removed = 0;
@@ -147,6 +154,7 @@ command_result cmd_zrem(client *c) {
     return CMD_DONE;
 }
 
+/* What the three of them do once they have read their ends. */
 static command_result remove_range(client *c, const zset_range *range, const char *event) {
     elements el;
     uint64_t removed;
@@ -158,18 +166,21 @@ static command_result remove_range(client *c, const zset_range *range, const cha
     return CMD_DONE;
 }
 
+/* Both ends are included, and count from the highest score if they are negative. */
 command_result cmd_zremrangebyrank(client *c) {
     zset_range range = ZSET_ALL;
     if (!zset_arg_ranks(c, 2, 3, &range)) return CMD_REFUSED;
     return remove_range(c, &range, "zremrangebyrank");
 }
 
+/* Ends as in ZRANGEBYSCORE: "(" before one leaves it out. */
 command_result cmd_zremrangebyscore(client *c) {
     zset_range range = ZSET_ALL;
     if (!zset_arg_scores(c, 2, 3, &range)) return CMD_REFUSED;
     return remove_range(c, &range, "zremrangebyscore");
 }
 
+/* Ends as in ZRANGEBYLEX; all scores should be equal. */
 command_result cmd_zremrangebylex(client *c) {
     zset_range range = ZSET_ALL;
     if (!zset_arg_lex(c, 2, 3, &range)) return CMD_REFUSED;

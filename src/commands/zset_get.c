@@ -1,4 +1,8 @@
-/* Looking at sorted sets: sizes, scores, ranks, counts, picks at random, scans. */
+/* Looking at sorted sets: sizes, scores, ranks, counts, picks at random, scans.
+ *
+ * A score is found by its member in one lookup; a rank takes the score's place in the derived map
+ * as well. A reply that shows a rank or a count depends on the log's end, since any other member
+ * may have changed it. */
 #include <stdio.h>
 
 #include "base/num.h"
@@ -6,6 +10,7 @@
 #include "commands/zset_family.h"
 #include "types/sample.h"
 
+/* 0 for an absent key; a count that the engine keeps, so nothing is read for it. */
 command_result cmd_zcard(client *c) {
     elements el;
     STEP_TRY(data_elements(c, c->argv[1], &zset_type, 0, &el));
@@ -28,6 +33,7 @@ static void reply_score(client *c, const elements *el, engine_result r, double s
     }
 }
 
+/* The reply shows one element, so it waits for that one only, unless it is not there. */
 command_result cmd_zscore(client *c) {
     elements el;
     double score;
@@ -83,10 +89,12 @@ static command_result rank_of(client *c, bool reverse) {
     return CMD_DONE;
 }
 
+/* 0 is the lowest score. */
 command_result cmd_zrank(client *c) {
     return rank_of(c, false);
 }
 
+/* 0 is the highest score. */
 command_result cmd_zrevrank(client *c) {
     return rank_of(c, true);
 }
@@ -94,6 +102,7 @@ command_result cmd_zrevrank(client *c) {
 /* ---- counts -------------------------------------------------------------------------------------
  */
 
+/* An absent key has none; but the ends of the range were judged before. */
 static command_result count_of(client *c, const zset_range *range) {
     elements el;
     uint64_t n;
@@ -104,11 +113,13 @@ static command_result count_of(client *c, const zset_range *range) {
     return CMD_DONE;
 }
 
+/* By score, with two lookups where the engine counts. */
 command_result cmd_zcount(client *c) {
     zset_range range = ZSET_ALL;
     return zset_arg_scores(c, 2, 3, &range) ? count_of(c, &range) : CMD_REFUSED;
 }
 
+/* By bytes, likewise. */
 command_result cmd_zlexcount(client *c) {
     zset_range range = ZSET_ALL;
     return zset_arg_lex(c, 2, 3, &range) ? count_of(c, &range) : CMD_REFUSED;
@@ -123,12 +134,14 @@ typedef struct showing {
     bool scores, nested;
 } showing;
 
+/* A pick among several. */
 static bool show_pick(void *ctx, const el_item *item) {
     const showing *s = ctx;
     zset_reply_member(s->c, item->sub, zset_item_score(item), s->scores, s->nested);
     return true;
 }
 
+/* The only one. */
 static bool show_first(void *ctx, const el_item *item) {
     reply_bulk(ctx, item->sub);
     return false;
@@ -148,6 +161,8 @@ static command_result many_at_random(client *c, elements *el, int64_t count, boo
     return CMD_DONE;
 }
 
+/* Errors come in the order in which redis-server finds them: the number, the words, the range that
+ * a number may have if scores double the reply. */
 command_result cmd_zrandmember(client *c) {
     elements el;
     int64_t count = 0;
@@ -172,6 +187,7 @@ command_result cmd_zrandmember(client *c) {
 /* ---- ZSCAN --------------------------------------------------------------------------------------
  */
 
+/* What a scan needs for each element. */
 typedef struct scanning {
     client *c;
     const scan_options *options;
@@ -193,6 +209,7 @@ static void scan_each(void *ctx, const el_item *item) {
     s->strings += 2;
 }
 
+/* An absent key is at its end before its options are looked at, as redis-server has it. */
 command_result cmd_zscan(client *c) {
     elements el;
     uint64_t cursor, next;

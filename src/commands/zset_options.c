@@ -18,6 +18,7 @@ static bool score_end(client *c, slice arg, double *out, bool *open) {
     return *end == '\0' && !isnan(*out);
 }
 
+/* One text for either end, as redis-server has it. */
 bool zset_arg_scores(client *c, int min, int max, zset_range *out) {
     out->by = ZSET_BY_SCORE;
     if (score_end(c, c->argv[min], &out->min, &out->min_open) &&
@@ -41,6 +42,7 @@ static bool lex_end(slice arg, zset_lex *out) {
     return first == '(' || first == '[';
 }
 
+/* Neither end may be without its mark: a bare text is an error, an empty one too. */
 bool zset_arg_lex(client *c, int min, int max, zset_range *out) {
     out->by = ZSET_BY_LEX;
     if (lex_end(c->argv[min], &out->low) && lex_end(c->argv[max], &out->high)) return true;
@@ -48,23 +50,28 @@ bool zset_arg_lex(client *c, int min, int max, zset_range *out) {
     return false;
 }
 
+/* Plain integers, whose range is that of an int64. */
 bool zset_arg_ranks(client *c, int start, int stop, zset_range *out) {
     out->by = ZSET_BY_RANK;
     return arg_i64(c, start, &out->start) && arg_i64(c, stop, &out->stop);
 }
 
+/* RESP3 has doubles, so there a pair is an array of its own, where RESP2 has a flat list. */
 void zset_reply_member(client *c, slice member, double score, bool scores, bool nested) {
     if (scores && nested) reply_array(c, 2);
     reply_bulk(c, member);
     if (scores) reply_double(c, score);
 }
 
+/* It counts as n changes, of which data_changed has one. "del" is an event alone: the change was
+ * the removal. */
 void zset_taken(client *c, elements *el, const char *event, uint64_t n) {
     data_changed(c, KS_ZSET, event, el->key);
     ks_dirty(c->ks, (int64_t)n - 1);
     if (el->deleted) ks_notify(c->ks, KS_GENERIC, "del", c->db, el->key);
 }
 
+/* Nothing to store deletes what was there, of whatever type; without any it is no change. */
 command_result zset_stored(client *c, elements *to, const char *event) {
     uint64_t n = el_count(to, 0);
     ENGINE_TRY(c, el_end(to));

@@ -25,6 +25,7 @@ static command_result take(client *c, elements *el, bool highest, uint64_t count
     return CMD_DONE;
 }
 
+/* A count of 0 takes nothing, but the key's type is judged first. */
 static command_result pop(client *c, bool highest) {
     elements el;
     int64_t count = 1;
@@ -40,10 +41,12 @@ static command_result pop(client *c, bool highest) {
     return CMD_DONE;
 }
 
+/* From the lowest score up. */
 command_result cmd_zpopmin(client *c) {
     return pop(c, false);
 }
 
+/* From the highest score down. */
 command_result cmd_zpopmax(client *c) {
     return pop(c, true);
 }
@@ -58,6 +61,7 @@ static command_result first_of(client *c, const slice *keys, size_t n, elements 
     return CMD_DONE;
 }
 
+/* Nothing found, or the time is up. */
 static void reply_none(client *c) {
     resp_null_array(&c->out, c->proto);
 }
@@ -65,6 +69,7 @@ static void reply_none(client *c) {
 /* ---- ZMPOP --------------------------------------------------------------------------------------
  */
 
+/* What ZMPOP and BZMPOP have been asked. */
 typedef struct mpop_args {
     const slice *keys;
     size_t n;
@@ -102,6 +107,7 @@ static command_result mpop_take(client *c, const mpop_args *a, bool *found) {
     return take(c, &el, a->highest, (uint64_t)a->count, true);
 }
 
+/* Only one key is taken from, however many members the count allows. */
 command_result cmd_zmpop(client *c) {
     mpop_args a;
     bool found;
@@ -116,6 +122,7 @@ command_result cmd_zmpop(client *c) {
 /* ---- waiting ------------------------------------------------------------------------------------
  */
 
+/* Until one of the keys is a sorted set; other types do not wake anybody. */
 static command_result wait_for(client *c, const slice *keys, size_t n, int64_t timeout_ms) {
     return client_wait_for_keys(c, keys, n, KEY_ZSET, 0, timeout_ms, reply_none);
 }
@@ -141,14 +148,17 @@ static command_result bpop(client *c, bool highest) {
     return CMD_DONE;
 }
 
+/* Waits for a member with the lowest score. */
 command_result cmd_bzpopmin(client *c) {
     return bpop(c, false);
 }
 
+/* Waits for one with the highest score. */
 command_result cmd_bzpopmax(client *c) {
     return bpop(c, true);
 }
 
+/* The time limit comes first but is judged last, as in redis-server. */
 command_result cmd_bzmpop(client *c) {
     mpop_args a;
     int64_t timeout_ms;

@@ -14,6 +14,7 @@ typedef struct range_kind {
     bool reverse;
 } range_kind;
 
+/* What was asked for. */
 typedef struct range_args {
     zset_range range;
     bool scores;
@@ -70,6 +71,7 @@ static command_result read_args(client *c, int at, const range_kind *kind, range
     return ok ? CMD_DONE : CMD_REFUSED;
 }
 
+/* Members go into the reply as the walk shows them. */
 static command_result reply_range(client *c, elements *el, const range_args *args) {
     zset_walk w;
     uint64_t n = 0;
@@ -94,6 +96,7 @@ static command_result reply_range(client *c, elements *el, const range_args *arg
     return CMD_DONE;
 }
 
+/* All that read: key, two ends, options. */
 static command_result range_of(client *c, const range_kind *kind) {
     range_args args;
     elements el;
@@ -102,26 +105,32 @@ static command_result range_of(client *c, const range_kind *kind) {
     return reply_range(c, &el, &args);
 }
 
+/* By rank unless a word says otherwise. */
 command_result cmd_zrange(client *c) {
     return range_of(c, &(range_kind){.any = true, .by = ZSET_BY_RANK});
 }
 
+/* Ranks from the highest score down. */
 command_result cmd_zrevrange(client *c) {
     return range_of(c, &(range_kind){.by = ZSET_BY_RANK, .reverse = true});
 }
 
+/* The lowest score first. */
 command_result cmd_zrangebyscore(client *c) {
     return range_of(c, &(range_kind){.by = ZSET_BY_SCORE});
 }
 
+/* The highest first, and the greater end before the smaller. */
 command_result cmd_zrevrangebyscore(client *c) {
     return range_of(c, &(range_kind){.by = ZSET_BY_SCORE, .reverse = true});
 }
 
+/* In the order of bytes. */
 command_result cmd_zrangebylex(client *c) {
     return range_of(c, &(range_kind){.by = ZSET_BY_LEX});
 }
 
+/* Against it, the greater end first. */
 command_result cmd_zrevrangebylex(client *c) {
     return range_of(c, &(range_kind){.by = ZSET_BY_LEX, .reverse = true});
 }

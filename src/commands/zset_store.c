@@ -8,6 +8,7 @@
 #include "commands/zset_family.h"
 #include "types/zset_combine.h"
 
+/* What was asked for, and what is there. */
 typedef struct combine_args {
     zset_operation op;
     bool store;
@@ -45,6 +46,7 @@ static command_result open_sources(client *c, int at, combine_args *a) {
     return worst;
 }
 
+/* One for each source. */
 static command_result read_weights(client *c, int at, combine_args *a) {
     for (size_t i = 0; i < a->n; i++)
         if (!num_parse_double(c->argv[at + (int)i], &a->sources[i].weight))
@@ -52,6 +54,7 @@ static command_result read_weights(client *c, int at, combine_args *a) {
     return CMD_DONE;
 }
 
+/* The word after AGGREGATE. */
 static bool read_aggregate(client *c, int i, combine_args *a) {
     static const char *const names[] = {"sum", "min", "max"};
     for (int how = 0; how < 3; how++) {
@@ -62,6 +65,7 @@ static bool read_aggregate(client *c, int i, combine_args *a) {
     return false;
 }
 
+/* In any order, the last of each counts. A difference has neither weights nor aggregates. */
 static command_result read_options(client *c, combine_args *a) {
     int n = (int)a->n;
     for (int i = a->keys_at + n; i < c->argc; i++) {
@@ -80,6 +84,7 @@ static command_result read_options(client *c, combine_args *a) {
     return CMD_DONE;
 }
 
+/* The reply is in the order of scores, so the result is whole before its first member is shown. */
 static command_result combine(client *c, zset_operation op) {
     combine_args a = {.op = op};
     zset_list list;
@@ -94,18 +99,22 @@ static command_result combine(client *c, zset_operation op) {
     return CMD_DONE;
 }
 
+/* Members of any source. */
 command_result cmd_zunion(client *c) {
     return combine(c, ZSET_UNION);
 }
 
+/* Members of all. */
 command_result cmd_zinter(client *c) {
     return combine(c, ZSET_INTER);
 }
 
+/* Members of the first alone, with the scores they have there. */
 command_result cmd_zdiff(client *c) {
     return combine(c, ZSET_DIFF);
 }
 
+/* The destination may be a source: it is replaced when all is made. */
 static command_result store(client *c, zset_operation op, const char *event) {
     combine_args a = {.op = op, .store = true};
     elements to;
@@ -117,18 +126,22 @@ static command_result store(client *c, zset_operation op, const char *event) {
     return zset_stored(c, &to, event);
 }
 
+/* As ZUNION, into a key. */
 command_result cmd_zunionstore(client *c) {
     return store(c, ZSET_UNION, "zunionstore");
 }
 
+/* As ZINTER, into a key. */
 command_result cmd_zinterstore(client *c) {
     return store(c, ZSET_INTER, "zinterstore");
 }
 
+/* As ZDIFF, into a key. */
 command_result cmd_zdiffstore(client *c) {
     return store(c, ZSET_DIFF, "zdiffstore");
 }
 
+/* The walk stops at the limit; 0 is none. */
 command_result cmd_zintercard(client *c) {
     combine_args a = {.op = ZSET_INTER};
     int64_t limit = 0;
