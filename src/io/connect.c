@@ -32,6 +32,8 @@ struct connecting {
     int fd;                        /* that is being connected; -1 */
 };
 
+/* Nothing of it is left; the library must be done with it, and the descriptor have another owner.
+ */
 static void free_connecting(connecting *c) {
     CHECK(!c->asking && c->fd < 0);
     if (c->timer) reactor_timer_remove(c->reactor, c->timer);
@@ -125,6 +127,7 @@ static void look_up(connecting *c) {
     c->asking = getaddrinfo_a(GAI_NOWAIT, list, 1, NULL) == 0;
 }
 
+/* The first look at what the look-up says comes from the reactor, also where it needed none. */
 connecting *connect_begin(reactor *r, const char *host, int port,
                           void (*done)(void *ctx, connect_end why, int fd), void *ctx) {
     connecting *c = mem_zalloc(sizeof *c);
@@ -135,6 +138,7 @@ connecting *connect_begin(reactor *r, const char *host, int port,
     return c;
 }
 
+/* If the library does not let go of the request, poll_name frees it when it has ended. */
 void connect_cancel(connecting *c) {
     CHECK(c->done);
     close_attempt(c);

@@ -2,6 +2,10 @@
  *
  *   taken -> connecting -> exchange -> taken -> idle -> taken ...
  *
+ * A request is two pieces of memory that its owner keeps until the end: what must be said to this
+ * connection first, and the commands themselves, which may be long and are never copied. Replies
+ * are lines: no command that goes this way has any other.
+ *
  * An idle one is watched: whatever happens on it (the other end closes it, or says what nobody
  * asked for) is its end. A connection's time limit is one timer, which is not moved when something
  * moves, but asks when it fires. */
@@ -41,22 +45,26 @@ struct links {
     size_t idle_count;
 };
 
+/* None to begin with. */
 links *links_new(reactor *r) {
     links *all = mem_zalloc(sizeof *all);
     all->reactor = r;
     return all;
 }
 
+/* Dropping one takes it off the list. */
 void links_free(links *all) {
     while (all->idle)
         link_drop(all->idle);
     mem_free(all);
 }
 
+/* Those that could be taken. */
 size_t links_idle(const links *all) {
     return all->idle_count;
 }
 
+/* Kept with the connection, as it is the connection that has selected it. */
 int64_t *link_db(link *l) {
     return &l->db;
 }
@@ -75,11 +83,14 @@ static void leave_idle(link *l) {
     }
 }
 
+/* Whichever it has: of an exchange, or of being idle. */
 static void stop_timer(link *l) {
     if (l->timer) reactor_timer_remove(l->all->reactor, l->timer);
     l->timer = 0;
 }
 
+/* The one that has been idle longest of those that lead there: they take turns, and all stay alive.
+ */
 link *link_take(links *all, const char *host, int port, bool *reused) {
     *reused = true;
     for (link *l = all->idle; l; l = l->next) {
@@ -102,6 +113,7 @@ static int64_t idle_ends(void *ctx) {
     return -1;
 }
 
+/* To the end of the list; what it has read is not worth keeping. */
 void link_give_back(link *l) {
     CHECK(l->cn && !l->exchanging && !l->next);
     link **at = &l->all->idle;
@@ -114,6 +126,7 @@ void link_give_back(link *l) {
     if (l->all->idle_count > LINKS_IDLE) link_drop(l->all->idle);
 }
 
+/* A look-up or an attempt that is going on is called off. */
 void link_drop(link *l) {
     leave_idle(l);
     stop_timer(l);
@@ -138,10 +151,12 @@ static void end_exchange(link *l, link_end why) {
     l->events.end(l->events.ctx, why);
 }
 
+/* Has the socket taken all of the request? */
 static bool all_sent(const link *l) {
     return l->parts[0].len == 0 && l->parts[1].len == 0;
 }
 
+/* Something was sent or received: the time limit begins anew. */
 static void moved(link *l) {
     l->moved_us = reactor_now_us(l->all->reactor);
 }
@@ -243,6 +258,8 @@ static void connected(void *ctx, connect_end why, int fd) {
     end_exchange(l, LINK_NO_CONNECT);
 }
 
+/* Sending begins when the reactor says that the socket takes something, also on a connection that
+is there: so the caller is told nothing from within this call. */
 void link_exchange(link *l, slice head, slice body, size_t replies, int64_t timeout_ms,
                    const link_events *events) {
     reactor *r = l->all->reactor;

@@ -16,7 +16,8 @@ typedef enum link_end {
     LINK_NO_READ,    /* broken while receiving, no answer in time, or no reply as expected */
 } link_end;
 
-/* What an exchange tells; neither is called from within link_exchange. */
+/* What an exchange tells, in this order: replies as they come, then its end, once; neither is
+ * called from within link_exchange. */
 typedef struct link_events {
     /* The i-th reply: a line without its end, "+OK" or "-ERR ...". */
     void (*reply)(void *ctx, size_t i, slice line);

@@ -1,7 +1,9 @@
 /* The command: its arguments, and the request that is made of its keys.
  *
  * The keys are read and their payloads made at once, as one command: what is sent is what they held
- * at that moment. Everything after that is the migration's (migration.h). */
+ * at that moment. A read that is pending throws away what was made, and the command runs again from
+ * its start, as any does; nothing has been sent by then. Everything after that is the migration's
+ * (migration.h). */
 #include "migrate/migrate.h"
 
 #include "base/mem.h"
@@ -49,7 +51,8 @@ static bool parse_words(client *c, options *o) {
     return true;
 }
 
-/* All of them; false after having replied. */
+/* Words first, then numbers, as redis-server does: that decides which error is told. A time limit
+ * of none is a second. False after having replied. */
 static bool parse(client *c, options *o) {
     *o = (options){.first_key = 3, .nkeys = 1};
     if (!parse_words(c, o)) return false;
@@ -144,21 +147,25 @@ static command_result cmd_migrate(client *c) {
 /* ---- for the server -----------------------------------------------------------------------------
  */
 
+/* What can be going on at a time is the business of migration.c. */
 void migrate_start(session *s) {
     migrations_start(s);
 }
 
+/* Under the name by which redis-server tells it. */
 static void emit(buf *out, void *ctx) {
     (void)ctx;
     metric_u64(out, "migrate_cached_sockets", migrations_idle_links());
 }
 
+/* One line of Stats. */
 const metric_section *migrate_metrics(void) {
     static const metric_section table[] = {{"Stats", emit, NULL, NULL, 0}, {0}};
     return table;
 }
 
-/* The key, or those behind KEYS. */
+/* The key, or those behind KEYS. What is behind AUTH and AUTH2 is passed over: a password may be
+ * "keys". (A wrong grammar is found when the command runs.) */
 static int get_keys(const slice *argv, int argc, int *out, unsigned *flags) {
     int first = 3, n = 1;
     for (int i = 6; i < argc; i++) {

@@ -3,6 +3,9 @@
  *   wait for the log -> send, receive -> (once more, if a kept connection was dead) ->
  *   delete what the target has -> reply
  *
+ * Each step is a timer or an event of the reactor, and none is done within the command: it reads
+ * the keys, blocks its client and is over.
+ *
  * It waits for the log because what leaves the process must be as durable as a reply would have to
  * be (engine.h, rule E5). While it goes on others run: a hook of the keyspace sees what becomes of
  * its keys, and one that was changed is not deleted. A client that goes away meanwhile changes
@@ -41,20 +44,24 @@ static void mark(int64_t db, const slice *key) {
     }
 }
 
+/* By a command, or by expiry. */
 static void on_changed(void *ctx, uint32_t db, slice key) {
     (void)ctx;
     mark(db, &key);
 }
+/* What is there afterwards is not what was sent. */
 static void on_flushed(void *ctx, int32_t db) {
     (void)ctx;
     mark(db, NULL);
 }
+/* Either database has other keys now. */
 static void on_swapped(void *ctx, uint32_t a, uint32_t b) {
     (void)ctx;
     mark(a, NULL);
     mark(b, NULL);
 }
 
+/* The hook is armed only while there is something to watch. */
 void migrations_start(session *s) {
     m.session = s;
     m.ks = session_keyspace(s);
@@ -66,11 +73,13 @@ void migrations_start(session *s) {
     ks_hook_arm(m.ks, m.hook, false);
 }
 
+/* 0 also before the start. */
 size_t migrations_idle_links(void) {
     return m.links ? links_idle(m.links) : 0;
 }
 
-/* In the list of those whose keys are watched, or out of it. */
+/* In the list of those whose keys are watched, or out of it. They are watched from the moment they
+ * are read (the command's own batch changes none) to that of their deletion. */
 static void watch(migration *j, bool on) {
     if (on) {
         list_append(&m.all, &j->link);
@@ -83,6 +92,7 @@ static void watch(migration *j, bool on) {
 /* ---- making and ending one ----------------------------------------------------------------------
  */
 
+/* Of that client, in its database; the command fills in the rest. */
 migration *migration_new(client *c) {
     migration *j = mem_zalloc(sizeof *j);
     j->c = c;
@@ -91,6 +101,7 @@ migration *migration_new(client *c) {
     return j;
 }
 
+/* In whatever state it is: a timer, a connection and the watch over its keys end with it. */
 void migration_free(migration *j) {
     if (list_used(&j->link)) watch(j, false);
     if (j->timer) reactor_timer_remove(m.reactor, j->timer);
@@ -111,6 +122,7 @@ static bool any_stays(const migration *j) {
     return false;
 }
 
+/* redis-server's words, of which the first are its own grammar. */
 static const char *io_error(link_end why) {
     return why == LINK_NO_CONNECT ? "connecting to the client"
            : why == LINK_NO_WRITE ? "writing to target instance"
@@ -148,6 +160,7 @@ static void unblocked(client *c, block_end why, void *state) {
     migration_free(j);
 }
 
+/* The client gets its reply, if there still is one. */
 static void finish(migration *j) {
     if (j->c) {
         client_unblock(j->c, BLOCK_SERVED);
@@ -172,7 +185,8 @@ static engine_result delete_keys(migration *j) {
     return ENGINE_OK;
 }
 
-/* Returns as a timer: again while a read is pending. */
+/* Returns as a timer: again while a read is pending, as an engine may have to look up what a delete
+ * hides. What is deleted was the client's to delete, so a full disk does not stop it. */
 static int64_t try_delete(void *ctx) {
     migration *j = ctx;
     ks_begin(m.ks);
@@ -202,7 +216,8 @@ static void conclude(migration *j, link_end why) {
 /* ---- the exchange -------------------------------------------------------------------------------
  */
 
-/* The i-th reply: of AUTH and SELECT, then of each key's RESTORE. */
+/* The i-th reply: of AUTH and SELECT, then of each key's RESTORE. Where SELECT failed, RESTORE made
+ * the key in another database: that is told, and the key stays here. */
 static void replied(void *ctx, size_t i, slice line) {
     migration *j = ctx;
     bool good = line.data[0] == '+';
@@ -279,6 +294,7 @@ static int64_t wait_for_log(void *ctx) {
     return -1;
 }
 
+/* The log is asked about by a timer also the first time: the command has not committed. */
 void migration_start(migration *j) {
     j->depends = engine_log_end(ks_engine(m.ks));
     watch(j, true);

@@ -5,7 +5,7 @@
 #include "migrate/link.h"
 #include "session/session.h"
 
-/* A key that is being migrated. */
+/* A key that is being migrated. It is deleted if it was accepted and not changed. */
 typedef struct migration_key {
     slice key;     /* in migration.names */
     bool accepted; /* the target has it */

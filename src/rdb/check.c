@@ -97,6 +97,7 @@ static bool footer_is_good(slice payload) {
     return crc64(0, payload.data, payload.len - 8) == load_u64(p + 2);
 }
 
+/* The table of what was seen goes with the call. */
 rdb_fault rdb_check(slice payload) {
     check k = {.fault = RDB_MALFORMED};
     if (!footer_is_good(payload)) return RDB_BAD_FOOTER;

@@ -13,6 +13,7 @@
 /* ---- single items -------------------------------------------------------------------------------
  */
 
+/* A list's element, a set's member, a string. */
 static engine_result give(decoder *d, unsigned kind, slice a) {
     return d->sink(d->ctx, &(rdb_item){.kind = kind, .a = a});
 }
@@ -23,6 +24,7 @@ static engine_result give_scored(decoder *d, slice member, double score) {
     return d->sink(d->ctx, &(rdb_item){.kind = RDB_ITEM_SCORED, .a = member, .score = score});
 }
 
+/* A field of a hash; expire 0: it stays. */
 static engine_result give_field(decoder *d, slice field, slice value, int64_t expire) {
     return d->sink(d->ctx,
                    &(rdb_item){.kind = RDB_ITEM_FIELD, .a = field, .b = value, .expire = expire});
@@ -31,6 +33,7 @@ static engine_result give_field(decoder *d, slice field, slice value, int64_t ex
 /* ---- strings that follow each other -------------------------------------------------------------
  */
 
+/* A string; what must be made goes to that room. */
 static bool take(decoder *d, int room, slice *out) {
     return raw_take_string(&d->in, &d->rooms[room], out);
 }
@@ -47,6 +50,7 @@ static engine_result plain_items(decoder *d, unsigned kind) {
     return ENGINE_OK;
 }
 
+/* A sorted set: members, each with its score. */
 static engine_result plain_scored(decoder *d, bool text) {
     uint64_t n;
     slice member;
@@ -60,6 +64,7 @@ static engine_result plain_scored(decoder *d, bool text) {
     return ENGINE_OK;
 }
 
+/* A hash: fields, each with its value. */
 static engine_result plain_fields(decoder *d) {
     uint64_t n;
     slice field, value;
@@ -178,12 +183,14 @@ static engine_result list_nodes(decoder *d, bool with_container) {
 /* ---- all of it ----------------------------------------------------------------------------------
  */
 
+/* A string is all there is. */
 static engine_result a_string(decoder *d) {
     slice value;
     DECODE_NEED(take(d, 0, &value));
     return give(d, RDB_ITEM_STRING, value);
 }
 
+/* The earliest time in front is for those who keep hashes by it; the fields have theirs. */
 static engine_result listpack_expires(decoder *d, bool has_first) {
     uint64_t first;
     if (has_first) DECODE_NEED(get_u64(&d->in, &first));
@@ -220,6 +227,7 @@ static engine_result contents(decoder *d, unsigned type) {
     }
 }
 
+/* By number; what is not in the table is no type. */
 int rdb_key_type(unsigned type) {
     static const signed char types[] = {
         [RDB_STRING] = KEY_STRING,
@@ -250,6 +258,7 @@ int rdb_key_type(unsigned type) {
     return type < sizeof types ? types[type] : -1;
 }
 
+/* Bytes behind the value are as wrong as bytes that are missing. */
 engine_result rdb_decode(slice body, rdb_sink sink, void *ctx) {
     DECODE_NEED(body.len > 0);
     decoder d = {.in = slice_skip(body, 1), .sink = sink, .ctx = ctx};

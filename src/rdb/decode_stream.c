@@ -23,6 +23,7 @@ enum entry_flags { ENTRY_DELETED = 1, ENTRY_SAME_FIELDS = 2 };
 /* Entries pending take at least: id, time, count. */
 #define PENDING_BYTES (ID_BYTES + 8 + 1)
 
+/* <0, 0, >0. */
 static int id_cmp(rdb_id a, rdb_id b) {
     if (a.ms != b.ms) return a.ms < b.ms ? -1 : 1;
     return a.seq < b.seq ? -1 : a.seq > b.seq;
@@ -229,6 +230,8 @@ static int64_t guess_read(const rdb_item *info, rdb_id id) {
     return id_cmp(id, info->stream.first) == 0 ? 1 : -1;
 }
 
+/* A group: its name and place, all that is pending, then its consumers, who must own all of that.
+ */
 static engine_result take_group(decoder *d, unsigned type, const rdb_item *info) {
     rdb_item group = {.kind = RDB_ITEM_GROUP};
     uint64_t read, nconsumers;
@@ -272,6 +275,8 @@ static engine_result take_info(decoder *d, unsigned type, rdb_item *info) {
     return d->sink(d->ctx, info);
 }
 
+/* Nodes, what the stream knows of itself, groups. Counts are compared with the least bytes that
+each needs. */
 engine_result decode_stream(decoder *d, unsigned type) {
     rdb_item info = {0}; /* id: of the last entry so far */
     uint64_t n;

@@ -1,6 +1,9 @@
 /* Intsets: small sets of integers.
  *
  *   u32 bytes of a number: 2, 4 or 8 | u32 how many | the numbers, ascending, little-endian
+ *
+ * All numbers are as wide as the widest needs. redis-server finds a member by bisection, so one
+ * that is out of order would be there and not be found: such a set is malformed.
  */
 #include "base/codec.h"
 #include "base/log.h"
@@ -10,6 +13,7 @@
 
 #define HEADER 8
 
+/* The header says exactly how long the rest is. */
 bool intset_open(packed *p) {
     if (p->bytes.len < HEADER) return false;
     uint32_t width = load_u32(p->bytes.data);
@@ -28,6 +32,7 @@ static int64_t number_at(const packed *p, size_t at) {
                           : (int64_t)load_u64(b);
 }
 
+/* Each must be greater than the one before, so that there are no duplicates. */
 packed_result intset_next(packed *p, packed_item *out) {
     if (p->seen == p->count) return PACKED_END;
     out->is_number = true;
@@ -45,6 +50,7 @@ static int by_value(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+/* The width is what the least and the greatest need. */
 void intset_write(buf *out, int64_t *numbers, size_t n) {
     CHECK(n > 0 && n <= UINT32_MAX);
     qsort(numbers, n, sizeof *numbers, by_value);

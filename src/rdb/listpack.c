@@ -36,6 +36,7 @@ static size_t put_back(unsigned char *p, uint64_t len) {
     return n;
 }
 
+/* The length in front must be that of the blob. */
 bool listpack_open(packed *p) {
     return packed_take_header(p, HEADER, COUNT_AT);
 }
@@ -78,6 +79,7 @@ static bool take_head(slice in, size_t *own, uint64_t *follow, packed_item *out)
     return true;
 }
 
+/* The length behind an element must be what it is: who reads from behind relies on it. */
 packed_result listpack_next(packed *p, packed_item *out) {
     slice in = slice_skip(p->bytes, p->at);
     size_t own;
@@ -100,6 +102,7 @@ packed_result listpack_next(packed *p, packed_item *out) {
 /* ---- writing ------------------------------------------------------------------------------------
  */
 
+/* The header is filled in at the end. */
 void listpack_begin(listpack_writer *w, buf *out) {
     *w = (listpack_writer){.out = out, .start = out->len};
     memset(buf_reserve(out, HEADER), 0, HEADER);
@@ -139,6 +142,7 @@ void listpack_add_number(listpack_writer *w, int64_t v) {
     finish(w, from);
 }
 
+/* A number's text becomes a number only if it is exactly what that number is written as. */
 void listpack_add(listpack_writer *w, slice element) {
     int64_t number;
     unsigned char p[5];
@@ -164,16 +168,19 @@ void listpack_add(listpack_writer *w, slice element) {
     finish(w, from);
 }
 
+/* Elements do not depend on where they are. */
 void listpack_append(listpack_writer *w, const listpack_writer *from) {
     slice all = slice_skip(buf_slice(from->out), from->start + HEADER);
     buf_append_slice(w->out, all);
     w->count += from->count;
 }
 
+/* One byte for the end. */
 size_t listpack_size(const listpack_writer *w) {
     return w->out->len - w->start + 1;
 }
 
+/* A count that does not fit is not known. */
 void listpack_end(listpack_writer *w) {
     buf_append_char(w->out, (char)END);
     size_t n = w->out->len - w->start;

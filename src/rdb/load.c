@@ -71,6 +71,7 @@ static const el_type *const classes[ENGINE_TYPES] = {
     [KEY_HASH] = &hash_type,
 };
 
+/* The hint of a set in a listpack goes before its members, which else might begin an intset. */
 engine_result rdb_load(keyspace *ks, uint32_t db, slice key, slice payload, int64_t expire) {
     slice body = rdb_body(payload);
     CHECK(body.len > 0);

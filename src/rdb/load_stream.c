@@ -1,6 +1,8 @@
 /* Loading a stream: its entries, then what it knows of itself, then each group with its consumers
  * and what is pending for them. A group is written when the next begins, and the last at the end.
- */
+ *
+ * Entries are added as XADD would, so that nodes (XTRIM ~, XINFO) come out as redis-server would
+ * fill them from these entries; where the payload cut its nodes is not kept. */
 #include "base/log.h"
 #include "rdb/load_int.h"
 #include "types/stream_group.h"
@@ -12,6 +14,7 @@ typedef struct stream_loader {
     stream_consumer *consumer; /* of the group */
 } stream_loader;
 
+/* The same numbers, under the name that the type has for them. */
 static stream_id id_of(rdb_id id) {
     return (stream_id){id.ms, id.seq};
 }
@@ -23,6 +26,7 @@ static engine_result end_group(stream_loader *l) {
     return stream_group_end(&l->s, &l->group);
 }
 
+/* The one before is complete, and is written. */
 static engine_result begin_group(stream_loader *l, const rdb_item *x) {
     engine_result r = end_group(l);
     if (r != ENGINE_OK) return r;
@@ -32,6 +36,7 @@ static engine_result begin_group(stream_loader *l, const rdb_item *x) {
     return r;
 }
 
+/* It is open until its group ends: what is pending for it follows. */
 static engine_result begin_consumer(stream_loader *l, const rdb_item *x) {
     engine_result r = stream_consumer_open(&l->s, &l->group, x->a, &l->consumer);
     CHECK(r != ENGINE_OK);
@@ -43,6 +48,7 @@ static engine_result begin_consumer(stream_loader *l, const rdb_item *x) {
     return r;
 }
 
+/* Of the consumer that came last. */
 static engine_result put_pending(stream_loader *l, const rdb_item *x) {
     stream_pending p = {.id = id_of(x->id),
                         .consumer = l->consumer,
@@ -67,6 +73,8 @@ static engine_result take(void *ctx, const rdb_item *x) {
     }
 }
 
+/* The state is set when all entries are there, as the payload has it, and the groups come after it.
+ */
 engine_result load_stream(loader *l, slice body) {
     stream_loader sl = {0};
     el_create(l->ks, l->db, l->key, &stream_type, &sl.s.el);

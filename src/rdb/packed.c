@@ -1,4 +1,7 @@
-/* Which format's functions a blob is read by, so that what loads a collection need not know. */
+/* Which format's functions a blob is read by, so that what loads a collection need not know.
+ *
+ * A hash may be in a listpack, a ziplist or a zipmap: to the decoder each is elements that come one
+ * after another, some of them numbers, until one is malformed or the blob is at its end. */
 #include "rdb/packed.h"
 
 #include "base/codec.h"
@@ -18,11 +21,13 @@ static const format formats[] = {
     [PACKED_ZIPMAP] = {zipmap_open, zipmap_next},
 };
 
+/* Until a header has said how many there are, that is not known. */
 bool packed_open(packed *p, packed_kind kind, slice bytes) {
     *p = (packed){.kind = kind, .bytes = bytes, .count = PACKED_UNKNOWN};
     return formats[kind].open(p);
 }
 
+/* An item begins empty, so that none has what another had. */
 packed_result packed_next(packed *p, packed_item *out) {
     out->is_number = false;
     out->number = 0;
@@ -33,11 +38,13 @@ packed_result packed_next(packed *p, packed_item *out) {
     return r;
 }
 
+/* Digits are made only for who wants them. */
 slice packed_text(packed_item *item) {
     if (!item->is_number) return item->bytes;
     return slice_of(item->digits, num_format_i64(item->digits, item->number));
 }
 
+/* A blob has at least its header and its end. */
 bool packed_take_header(packed *p, size_t header, size_t count_at) {
     if (p->bytes.len < header + 1 || load_u32(p->bytes.data) != p->bytes.len) return false;
     unsigned count = load_u16(p->bytes.data + count_at);

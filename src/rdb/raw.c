@@ -58,11 +58,13 @@ static bool take_len(slice *in, uint64_t *out, bool *encoded) {
     return true;
 }
 
+/* A string's encoding is no length. */
 bool raw_take_len(slice *in, uint64_t *out) {
     bool encoded;
     return take_len(in, out, &encoded) && !encoded;
 }
 
+/* Nothing has been taken for them by then. */
 bool raw_take_count(slice *in, size_t least, uint64_t *out) {
     return raw_take_len(in, out) && *out <= in->len / least;
 }
@@ -95,6 +97,7 @@ static bool take_number(slice *in, size_t n, buf *room, slice *out) {
     return true;
 }
 
+/* The encodings with all their bits; others there are none. */
 bool raw_take_string(slice *in, buf *room, slice *out) {
     uint64_t n;
     bool encoded;
@@ -109,6 +112,7 @@ bool raw_take_string(slice *in, buf *room, slice *out) {
     }
 }
 
+/* Any bits are a double; NaN is for the caller to see. */
 bool raw_take_double(slice *in, double *out) {
     uint64_t bits;
     if (!get_u64(in, &bits)) return false;
@@ -116,6 +120,7 @@ bool raw_take_double(slice *in, double *out) {
     return true;
 }
 
+/* Three lengths are no lengths but what has no text. */
 bool raw_take_double_text(slice *in, double *out) {
     slice head, text;
     if (!get_bytes(in, 1, &head)) return false;
@@ -129,6 +134,7 @@ bool raw_take_double_text(slice *in, double *out) {
 /* ---- writing ------------------------------------------------------------------------------------
  */
 
+/* The shortest form. */
 void raw_put_len(buf *out, uint64_t n) {
     char *p = buf_reserve(out, 9), *start = p;
     if (n < 1 << 6) {
@@ -177,21 +183,25 @@ static bool put_lzf(buf *out, slice s) {
     return true;
 }
 
+/* Also a listpack that happens to be short: nobody takes it for a number. */
 void raw_put_blob(buf *out, slice s) {
     if (put_lzf(out, s)) return;
     raw_put_len(out, s.len);
     buf_append_slice(out, s);
 }
 
+/* Numbers first: they are shorter than anything. */
 void raw_put_string(buf *out, slice s) {
     if (!put_number(out, s)) raw_put_blob(out, s);
 }
 
+/* As it is in memory. */
 void raw_put_u64(buf *out, uint64_t v) {
     put_u64(buf_reserve(out, 8), v);
     out->len += 8;
 }
 
+/* Its bits. */
 void raw_put_double(buf *out, double v) {
     uint64_t bits;
     memcpy(&bits, &v, sizeof bits);

@@ -8,6 +8,9 @@
  *                          hash with fields that expire as redis-server 7.4 has it
  *   stream                 listpacks, as stream-node-max-bytes and -entries say
  *
+ * redis-server loads any of its encodings whatever its own settings are, and makes of it what these
+ * say; so the choice here decides how long the payload is, and who can read it, and no more.
+ *
  * Elements go to the output as they are read. A compact collection that turns out to be longer than
  * COMPACT_MAX (settings allow anything) is begun again as strings. */
 #include "rdb/save_int.h"
@@ -27,6 +30,7 @@ static engine_result at_end(engine_result r) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* A blob, compressed like any string. */
 void save_listpack(buf *out, listpack_writer *w) {
     listpack_end(w);
     raw_put_blob(out, buf_slice(w->out));
@@ -35,6 +39,7 @@ void save_listpack(buf *out, listpack_writer *w) {
 /* ---- strings ------------------------------------------------------------------------------------
  */
 
+/* One that is in chunks is put together first: LZF wants all of it. */
 static engine_result save_string(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out) {
     string s;
     buf value = {0};
@@ -54,6 +59,7 @@ static engine_result save_string(keyspace *ks, uint32_t db, slice key, const ent
 /* ---- sets ---------------------------------------------------------------------------------------
  */
 
+/* As set_walk shows it. */
 static engine_result put_member(void *out, slice member) {
     raw_put_string(out, member);
     return ENGINE_OK;
@@ -67,6 +73,7 @@ static engine_result put_integer(void *out, slice member) {
     return ENGINE_OK;
 }
 
+/* At most set-max-intset-entries numbers, so they may all be in memory. */
 static engine_result save_intset(elements *el, buf *out) {
     buf numbers = {0}, blob = {0};
     buf_append_char(out, RDB_SET_INTSET);
@@ -80,6 +87,7 @@ static engine_result save_intset(elements *el, buf *out) {
     return r;
 }
 
+/* redis-server 7.0 has no listpacks of sets, so they are written out. */
 static engine_result save_set(elements *el, buf *out) {
     if (el_hint(el) == SET_INTSET) return save_intset(el, out);
     buf_append_char(out, RDB_SET);
@@ -114,6 +122,7 @@ static engine_result compact_zset(elements *el, buf *out, buf *room) {
     return ENGINE_OK;
 }
 
+/* In the order of scores, though any would do. */
 static engine_result plain_zset(elements *el, buf *out) {
     zset_walk walk;
     const zset_range all = ZSET_ALL;
@@ -127,6 +136,7 @@ static engine_result plain_zset(elements *el, buf *out) {
     return at_end(r);
 }
 
+/* Compact if OBJECT ENCODING says so, and it is not too long for that. */
 static engine_result save_zset(elements *el, buf *out) {
     if (el_hint(el) & ZSET_SKIPLIST) return plain_zset(el, out);
     buf room = {0};
@@ -189,6 +199,7 @@ static engine_result first_expire(elements *el, int64_t *first) {
     return at_end(r);
 }
 
+/* Compact if OBJECT ENCODING says so, it is not too long for that, and no field expires. */
 static engine_result save_hash(elements *el, buf *out) {
     int64_t first;
     engine_result r = first_expire(el, &first);
@@ -222,6 +233,7 @@ static engine_result save_value(keyspace *ks, uint32_t db, slice key, const entr
     return r == ENGINE_OK ? savers[ent->type].save(&el, out) : r;
 }
 
+/* The version follows from the type: what has fields that expire, 7.0 could not read. */
 engine_result rdb_save(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out) {
     size_t start = out->len;
     engine_result r = save_value(ks, db, key, ent, out);

@@ -10,6 +10,7 @@
 #define NODE_LEAST 4096u
 #define NODE_SAFE  8192u
 
+/* Moving the value once is cheaper than counting it before. */
 void save_len_at(buf *out, size_t at, uint64_t n) {
     buf head = {0};
     raw_put_len(&head, n);
@@ -63,6 +64,7 @@ static engine_result save_elements(elements *el, buf *out, buf *room, uint64_t *
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* The number of nodes goes between the type and the nodes. */
 engine_result save_list(elements *el, buf *out) {
     buf room = {0};
     uint64_t nodes = 0;

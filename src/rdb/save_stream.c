@@ -2,7 +2,9 @@
  * where redis-server would have cut them, then what it knows of itself, then its groups.
  *
  * A node's listpack begins with how many entries it has, and so is put together when it is full:
- * its entries are written to a listpack of their own first, whose elements are then taken over. */
+ * its entries are written to a listpack of their own first, whose elements are then taken over.
+ * Entries that were deleted are not written: redis-server keeps them, marked, until a whole node is
+ * gone, and counts them in the node's second number, which is 0 here. */
 #include "base/codec.h"
 #include "rdb/save_int.h"
 #include "types/stream_group.h"
@@ -26,6 +28,7 @@ static void put_id(buf *out, stream_id id) {
     out->len += 16;
 }
 
+/* As two lengths. */
 static void put_id_lens(buf *out, stream_id id) {
     raw_put_len(out, id.ms);
     raw_put_len(out, id.seq);
@@ -70,6 +73,7 @@ static bool same_fields(const node *n, const stream_entry *at) {
     return true;
 }
 
+/* Fields are left out if they are those of the node's first entry, as they nearly always are. */
 static void add_entry(node *n, const stream_entry *at) {
     stream_entry e = *at;
     slice field, value;
@@ -125,6 +129,7 @@ static engine_result put_entries(stream *s, buf *out, node *n, uint64_t *nodes) 
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* How many there are goes in front of them, and is known last. */
 static engine_result put_nodes(stream *s, buf *out) {
     node n = {0};
     uint64_t nodes = 0;
@@ -153,6 +158,7 @@ static engine_result put_pending(stream *s, stream_group *g, buf *out) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* Its name, when it was seen, and the ids of what is pending for it. */
 static engine_result put_consumer(stream *s, stream_group *g, stream_consumer *c, buf *out) {
     stream_pending_walk w;
     raw_put_string(out, c->name);
@@ -164,6 +170,7 @@ static engine_result put_consumer(stream *s, stream_group *g, stream_consumer *c
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* What is pending is there twice: in the group with times and counts, with each consumer by id. */
 static engine_result put_group(stream *s, stream_group *g, buf *out) {
     stream_consumer *c;
     raw_put_string(out, g->name);
@@ -180,6 +187,7 @@ static engine_result put_group(stream *s, stream_group *g, buf *out) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* By name. A group that is open is large, and so is not on the stack. */
 static engine_result put_groups(stream *s, buf *out) {
     uint64_t count;
     engine_result r = stream_group_count(s, &count);
@@ -195,6 +203,7 @@ static engine_result put_groups(stream *s, buf *out) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* The first id is that of the first entry that is there. */
 engine_result save_stream(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out) {
     stream s = {0};
     stream_id first;

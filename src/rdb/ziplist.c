@@ -20,6 +20,7 @@
 #define END         0xff
 #define LONG_BEFORE 0xfe
 
+/* Where the last element begins is compared when it has been read. */
 bool ziplist_open(packed *p) {
     return packed_take_header(p, HEADER, COUNT_AT);
 }
@@ -83,6 +84,7 @@ static bool take_element(slice *in, packed_item *out) {
     return take_string(in, __builtin_bswap32(load_u32((const char *)b + 1)), out);
 }
 
+/* What was taken is how long the next one must say this one is. */
 packed_result ziplist_next(packed *p, packed_item *out) {
     slice in = slice_skip(p->bytes, p->at);
     size_t before = in.len;

@@ -3,7 +3,10 @@
  *   u8 pairs, 254 and 255: not known | pairs | ff
  *
  * A pair is: length, field, length, u8 of free bytes, value, the free bytes. A length is a byte
- * below fe, or fe and a u32. */
+ * below fe, or fe and a u32.
+ *
+ * Servers that made these are long gone, but dumps of theirs, and what was loaded from these and
+ * never changed, may still come along. */
 #include "base/codec.h"
 #include "rdb/packed.h"
 
@@ -11,6 +14,7 @@
 #define LONG_LENGTH  254
 #define END          255
 
+/* Fields and values are elements here, so there are twice as many. */
 bool zipmap_open(packed *p) {
     if (p->bytes.len < 2) return false;
     unsigned count = (unsigned char)p->bytes.data[0];
@@ -29,6 +33,7 @@ static bool take_length(slice *in, uint32_t *n) {
     return b < LONG_LENGTH;
 }
 
+/* Behind a value there may be bytes that a longer one left free. */
 packed_result zipmap_next(packed *p, packed_item *out) {
     slice in = slice_skip(p->bytes, p->at), unused;
     bool is_value = p->seen % 2 == 1;

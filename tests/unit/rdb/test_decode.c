@@ -4,10 +4,9 @@
  * as it is. */
 #include "rdb/rdb.h"
 
-#include "base/codec.h"
-#include "base/crc64.h"
 #include "base/mem.h"
 #include "rdb/raw.h"
+#include "support/payload.h"
 #include "support/readme.h"
 #include "support/unit.h"
 
@@ -149,7 +148,7 @@ static void contents(void **state) {
 
 /* With a good checksum behind other bytes. */
 static void sign(buf *p) {
-    put_u64(p->data + p->len - 8, crc64(0, p->data, p->len - 8));
+    payload_sign(p->data, p->len);
 }
 
 /* A checksum that is wrong, a version that is too new, a payload that is too short. */

@@ -3,12 +3,9 @@
  * that fail; and what was there before stays when nothing comes of it. */
 #include "rdb/rdb.h"
 
-#include "base/codec.h"
-#include "base/crc64.h"
 #include "base/hash.h"
-#include "base/mem.h"
-#include "rdb/packed.h"
 #include "rdb/raw.h"
+#include "support/payload.h"
 #include "support/unit.h"
 #include "support/world.h"
 #include "types/classes.h"
@@ -149,13 +146,13 @@ static void corpus(void **state) {
 /* A footer behind type and contents. */
 static void finish(buf *p) {
     buf_append(p, "\x0a\0........", RDB_FOOTER);
-    put_u64(p->data + p->len - 8, crc64(0, p->data, p->len - 8));
+    payload_sign(p->data, p->len);
 }
 
 /* A payload of n random elements that differ, of up to `most` bytes. */
 static buf random_payload(rng *r, unsigned type, size_t n, size_t most) {
-    buf p = {0};
-    char *bytes = mem_alloc(most + 24);
+    buf p = {0}, room = {0};
+    char *bytes = buf_reserve(&room, most + 24);
     buf_append_char(&p, (char)type);
     raw_put_len(&p, n);
     for (size_t i = 0; i < n; i++) {
@@ -165,7 +162,7 @@ static buf random_payload(rng *r, unsigned type, size_t n, size_t most) {
         if (type == RDB_ZSET) raw_put_double(&p, (double)rng_below(r, 50) / 4);
         if (type == RDB_HASH) raw_put_string(&p, slice_of(bytes + len, more));
     }
-    mem_free(bytes);
+    buf_free(&room);
     finish(&p);
     return p;
 }
