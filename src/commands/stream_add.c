@@ -117,6 +117,8 @@ static bool new_id(client *c, const stream *s, const add_request *q, stream_id *
     return stream_id_cmp(*id, s->last_id) > 0;
 }
 
+/* All that can be refused is, before the entry is added; trimming comes after it, as its own event.
+ */
 command_result cmd_xadd(client *c) {
     stream s;
     add_request q;
@@ -166,6 +168,7 @@ static command_result end_deleting(client *c, stream *s, const char *event, uint
     return CMD_DONE;
 }
 
+/* A stream that is trimmed to nothing stays. */
 command_result cmd_xtrim(client *c) {
     stream s;
     add_request q;
@@ -219,6 +222,7 @@ static bool parse_setid(client *c, setid_request *q) {
     return true;
 }
 
+/* The three numbers go together; what would break the order of IDs is refused. */
 command_result cmd_xsetid(client *c) {
     stream s;
     setid_request q;

@@ -137,6 +137,7 @@ static command_result fetch(client *c, stream *s, const claim_request *q) {
     return again ? CMD_AGAIN : CMD_DONE;
 }
 
+/* The consumer is made, and seen, also when nothing is claimed. */
 command_result cmd_xclaim(client *c) {
     stream s;
     stream_group g;
@@ -178,6 +179,7 @@ typedef struct auto_claim {
     stream_ids deleted;
 } auto_claim;
 
+/* min-idle-time, start and options. */
 static bool parse_auto(client *c, auto_claim *a) {
     a->count = COUNT_DEFAULT;
     a->q = (claim_request){.retries = -1, .time = ks_now(c->ks)};
@@ -232,6 +234,7 @@ static command_result auto_walk(client *c, auto_claim *a) {
     return CMD_DONE;
 }
 
+/* Replies with a cursor, what was claimed, and the IDs of what is no longer in the stream. */
 command_result cmd_xautoclaim(client *c) {
     stream s;
     stream_group g;

@@ -69,6 +69,7 @@ static bool arg_last_id(client *c, const stream *s, bool creates, stream_id *out
     return slice_eq(c->argv[4], SLICE("$")) || stream_arg_id(c, 4, 0, out);
 }
 
+/* With MKSTREAM the stream need not be there. */
 static command_result xgroup_create(client *c) {
     stream s;
     stream_group g;
@@ -91,6 +92,7 @@ static command_result xgroup_create(client *c) {
     return CMD_DONE;
 }
 
+/* entries-read is forgotten unless it is given. */
 static command_result xgroup_setid(client *c) {
     stream s;
     stream_group g;
@@ -110,6 +112,7 @@ static command_result xgroup_setid(client *c) {
 /* ---- the others ---------------------------------------------------------------------------------
  */
 
+/* Those who wait in XREADGROUP are woken by the change, and find no group. */
 static command_result xgroup_destroy(client *c) {
     stream s;
     stream_group g;
@@ -125,6 +128,7 @@ static command_result xgroup_destroy(client *c) {
     return CMD_DONE;
 }
 
+/* One that is there is left alone, and not seen either. */
 static command_result xgroup_createconsumer(client *c) {
     stream s;
     stream_group g;
@@ -163,6 +167,7 @@ static command_result xgroup_delconsumer(client *c) {
     return CMD_DONE;
 }
 
+/* In our own words. */
 static command_result xgroup_help(client *c) {
     static const char *const lines[] = {
         "CREATE <key> <group> <id|$> [MKSTREAM] [ENTRIESREAD <n>]",

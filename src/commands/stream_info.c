@@ -11,6 +11,8 @@ static void named_id(client *c, const char *name, stream_id id) {
     reply_cstr(c, name);
     stream_reply_id(c, id);
 }
+
+/* A number with its name. */
 static void named_int(client *c, const char *name, int64_t v) {
     reply_cstr(c, name);
     reply_int(c, v);
@@ -64,6 +66,7 @@ static command_result reply_edge(client *c, stream *s, const char *name, bool la
     return CMD_DONE;
 }
 
+/* Without FULL: ten fields. */
 static command_result reply_short(client *c, stream *s, stream_id first) {
     uint64_t groups;
     reply_map(c, 10);
@@ -97,6 +100,7 @@ static command_result reply_pending(client *c, stream *s, stream_group *g,
     return CMD_DONE;
 }
 
+/* FULL: the consumers of one group, each with what is pending for it. */
 static command_result reply_consumers_full(client *c, stream *s, stream_group *g, uint64_t count) {
     stream_consumer *each;
     reply_cstr(c, "consumers");
@@ -123,6 +127,7 @@ static void reply_progress(client *c, stream *s, stream_id first, const stream_g
     named_known(c, "lag", known, lag);
 }
 
+/* FULL: nine fields, of which the last two are lists. */
 static command_result reply_full(client *c, stream *s, stream_id first, uint64_t count) {
     stream_group g;
     uint64_t groups;
@@ -146,6 +151,7 @@ static command_result reply_full(client *c, stream *s, stream_id first, uint64_t
     return r == ENGINE_ABSENT ? CMD_DONE : reply_engine(c, r);
 }
 
+/* Options are looked at when the key is there, as redis-server does. */
 static command_result xinfo_stream(client *c) {
     stream s;
     stream_id first;
@@ -165,6 +171,7 @@ static command_result xinfo_stream(client *c) {
 /* ---- GROUPS, CONSUMERS --------------------------------------------------------------------------
  */
 
+/* One map of six fields a group. */
 static command_result xinfo_groups(client *c) {
     stream s;
     stream_group g;
@@ -192,6 +199,7 @@ static int64_t since(client *c, int64_t then) {
     return ago < 0 ? 0 : ago;
 }
 
+/* One map of four fields a consumer; the last came with 7.2. */
 static command_result xinfo_consumers(client *c) {
     stream s;
     stream_group g;
@@ -213,6 +221,7 @@ static command_result xinfo_consumers(client *c) {
     return r == ENGINE_ABSENT ? CMD_DONE : reply_engine(c, r);
 }
 
+/* In our own words. */
 static command_result xinfo_help(client *c) {
     static const char *const lines[] = {
         "CONSUMERS <key> <group>",

@@ -85,6 +85,8 @@ typedef struct pending_request {
     int consumer; /* its argument; 0: all */
 } pending_request;
 
+/* [IDLE min-idle-time] start end count [consumer], in the order in which redis-server finds fault.
+ */
 static bool parse(client *c, pending_request *q) {
     int at = 3;
     *q = (pending_request){0};
@@ -136,6 +138,7 @@ static command_result list_pending(client *c, const pending_request *q, stream *
     return CMD_DONE;
 }
 
+/* The short form has three arguments. */
 command_result cmd_xpending(client *c) {
     stream s;
     stream_group g;

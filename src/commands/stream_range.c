@@ -29,6 +29,7 @@ static bool parse_part(const char *text, uint64_t *out) {
     return errno == 0 && *text && *end == 0;
 }
 
+/* The text ends at its first NUL, as a C string does. */
 bool stream_text_id(slice text, uint64_t seq, stream_id *out, bool *auto_seq) {
     char copy[ID_TEXT];
     if (auto_seq) *auto_seq = false;
@@ -48,11 +49,13 @@ bool stream_text_id(slice text, uint64_t seq, stream_id *out, bool *auto_seq) {
     return parse_part(dash + 1, &out->seq);
 }
 
+/* What all commands say of it. */
 static bool bad_id(client *c) {
     (void)reply_error(c, "ERR Invalid stream ID specified as stream command argument");
     return false;
 }
 
+/* Not "-" and not "+". */
 bool stream_arg_id(client *c, int i, uint64_t seq, stream_id *out) {
     return stream_text_id(c->argv[i], seq, out, NULL) || bad_id(c);
 }
@@ -72,6 +75,7 @@ static bool arg_bound(client *c, int i, uint64_t seq, stream_id *out, bool *outs
     return true;
 }
 
+/* What is outside makes the next ID the start. */
 bool stream_arg_start(client *c, int i, stream_id *out) {
     bool outside;
     if (!arg_bound(c, i, 0, out, &outside)) return false;
@@ -80,6 +84,7 @@ bool stream_arg_start(client *c, int i, stream_id *out) {
     return false;
 }
 
+/* A whole millisecond ends with its last ID. */
 bool stream_arg_end(client *c, int i, stream_id *out) {
     bool outside;
     if (!arg_bound(c, i, UINT64_MAX, out, &outside)) return false;
@@ -88,6 +93,7 @@ bool stream_arg_end(client *c, int i, stream_id *out) {
     return false;
 }
 
+/* Twice the room when it is full; the old one goes with the batch. */
 void stream_ids_add(client *c, stream_ids *list, stream_id id) {
     if (list->n == list->cap) {
         size_t cap = list->cap ? list->cap * 2 : 16;
@@ -99,6 +105,7 @@ void stream_ids_add(client *c, stream_ids *list, stream_id id) {
     list->ids[list->n++] = id;
 }
 
+/* The first that is none ends it: then nothing has been done. */
 bool stream_arg_ids(client *c, int from, stream_ids *out) {
     stream_id id;
     *out = (stream_ids){0};
@@ -112,6 +119,7 @@ bool stream_arg_ids(client *c, int from, stream_ids *out) {
 /* ---- lookups ------------------------------------------------------------------------------------
  */
 
+/* Absent streams have an empty state. */
 command_result stream_lookup(client *c, slice key, unsigned flags, stream *out) {
     STEP_TRY(data_elements(c, key, &stream_type, flags, &out->el));
     ENGINE_TRY(c, stream_load(out));
@@ -124,6 +132,7 @@ static void append_name(buf *b, const char *before, slice name) {
     buf_append(b, name.data, strnlen(name.data ? name.data : "", name.len));
 }
 
+/* The scratch buffer holds the text. */
 command_result stream_named_error(client *c, const char *what, slice a, const char *and, slice b,
                                   const char *behind) {
     buf *text = ks_scratch(c->ks);
@@ -134,18 +143,21 @@ command_result stream_named_error(client *c, const char *what, slice a, const ch
     return reply_error_text(c, buf_slice(text));
 }
 
+/* Shows absence. */
 command_result stream_no_group(client *c, slice key, slice group, const char *behind) {
     stream_depends(c);
     return stream_named_error(c, "NOGROUP No such key '", key, "' or consumer group '", group,
                               behind);
 }
 
+/* XGROUP and XINFO say it the other way round. */
 command_result stream_no_such_group(client *c) {
     stream_depends(c);
     return stream_named_error(c, "NOGROUP No such consumer group '", c->argv[3], "' for key name '",
                               c->argv[2], "'");
 }
 
+/* Neither key nor group: the same answer. */
 command_result stream_lookup_group(client *c, int key, unsigned flags, stream *s, stream_group *g) {
     STEP_TRY(stream_lookup(c, c->argv[key], flags, s));
     engine_result r = stream_group_open(s, c->argv[key + 1], g);
@@ -153,11 +165,13 @@ command_result stream_lookup_group(client *c, int key, unsigned flags, stream *s
     return r == ENGINE_OK ? CMD_DONE : reply_engine(c, r);
 }
 
+/* Redis has no such limit; ours is that of subkeys. */
 command_result stream_check_name(client *c, slice name) {
     if (name.len <= STREAM_NAME_MAX) return CMD_DONE;
     return reply_error(c, "ERR name is longer than %u bytes", STREAM_NAME_MAX);
 }
 
+/* Not told as a change of the key: nobody who waits for entries cares. */
 command_result stream_need_consumer(client *c, stream *s, stream_group *g, slice key, slice name,
                                     stream_consumer **out) {
     int64_t now = ks_now(c->ks);
@@ -179,6 +193,7 @@ command_result stream_need_consumer(client *c, stream *s, stream_group *g, slice
 /* ---- replies ------------------------------------------------------------------------------------
  */
 
+/* As "ms-seq". */
 void stream_reply_id(client *c, stream_id id) {
     char text[2 * NUM_I64_TEXT + 1];
     size_t n = num_format_u64(text, id.ms);
@@ -187,6 +202,7 @@ void stream_reply_id(client *c, stream_id id) {
     reply_bulk(c, slice_of(text, n));
 }
 
+/* By value: the entry is used up. */
 void stream_reply_entry(client *c, stream_entry e) {
     slice field, value;
     reply_array(c, 2);
@@ -198,6 +214,7 @@ void stream_reply_entry(client *c, stream_entry e) {
     }
 }
 
+/* The scratch buffer holds the head. */
 void stream_insert_array(client *c, size_t at, uint64_t n) {
     buf *b = ks_scratch(c->ks);
     buf_clear(b);
@@ -205,6 +222,7 @@ void stream_insert_array(client *c, size_t at, uint64_t n) {
     data_insert(c, at, buf_slice(b));
 }
 
+/* Memory grows with the reply alone. */
 command_result stream_reply_range(client *c, stream *s, stream_id first, stream_id last,
                                   bool backward, uint64_t count, stream_ids *seen) {
     stream_walk w;
@@ -225,6 +243,7 @@ command_result stream_reply_range(client *c, stream *s, stream_id first, stream_
 /* ---- commands -----------------------------------------------------------------------------------
  */
 
+/* O(1): the engine counts. */
 command_result cmd_xlen(client *c) {
     stream s;
     STEP_TRY(stream_lookup(c, c->argv[1], 0, &s));

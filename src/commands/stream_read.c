@@ -43,6 +43,7 @@ static bool only_grouped(client *c, const read_request *q, const char *option) {
     return false;
 }
 
+/* Ends with STREAMS, which must be the last. */
 static bool parse_options(client *c, read_request *q) {
     for (int i = 1; i < c->argc && !q->keys; i++) {
         int more = c->argc - 1 - i;
@@ -86,6 +87,7 @@ static command_result check_group(client *c, const read_request *q, slice key, s
     return r == ENGINE_OK ? CMD_DONE : reply_engine(c, r);
 }
 
+/* A group has its own last ID. */
 static command_result meaningless(client *c, const char *id) {
     return reply_error(c,
                        "ERR The %s ID is meaningless in the context of XREADGROUP: you want to "
@@ -257,6 +259,7 @@ static void reply_nothing(client *c) {
     resp_null_array(&c->out, c->proto);
 }
 
+/* A stream that has nothing is left out of the reply; if none has anything, the client waits. */
 static command_result read_streams(client *c, bool grouped) {
     read_request q = {.grouped = grouped};
     uint64_t served = 0;

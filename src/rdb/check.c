@@ -13,7 +13,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "rdb/rdb.h"
-#include "types/stream.h"
+#include "types/stream_group.h"
 
 #define PLACES_MIN 64
 
@@ -63,8 +63,8 @@ static engine_result once(check *k, uint64_t within, slice name) {
 }
 
 /* ENGINE_ABSENT, with the fault, if it is too long for a subkey. */
-static engine_result short_enough(check *k, slice sub) {
-    if (sub.len <= EL_SUB_MAX) return ENGINE_OK;
+static engine_result short_enough(check *k, slice sub, size_t max) {
+    if (sub.len <= max) return ENGINE_OK;
     k->fault = RDB_TOO_LONG;
     return ENGINE_ABSENT;
 }
@@ -73,19 +73,26 @@ static engine_result short_enough(check *k, slice sub) {
 static engine_result look(void *ctx, const rdb_item *item) {
     check *k = ctx;
     uint64_t within = 0;
+    size_t max = EL_SUB_MAX;
     switch (item->kind) {
     case RDB_ITEM_MEMBER:
     case RDB_ITEM_SCORED:
     case RDB_ITEM_FIELD: break;
-    case RDB_ITEM_GROUP: k->groups++; break;
-    case RDB_ITEM_CONSUMER: within = k->groups; break;
+    case RDB_ITEM_GROUP:
+        k->groups++;
+        max = STREAM_NAME_MAX;
+        break;
+    case RDB_ITEM_CONSUMER:
+        within = k->groups;
+        max = STREAM_NAME_MAX;
+        break;
     case RDB_ITEM_ENTRY:
         if (stream_entry_size(item->parts, item->nparts) <= EL_VALUE_MAX) return ENGINE_OK;
         k->fault = RDB_TOO_LONG;
         return ENGINE_ABSENT;
     default: return ENGINE_OK;
     }
-    engine_result r = short_enough(k, item->a);
+    engine_result r = short_enough(k, item->a, max);
     return r == ENGINE_OK ? once(k, within, item->a) : r;
 }
 

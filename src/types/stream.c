@@ -56,6 +56,7 @@ static void decode_header(stream *s) {
     CHECK(get_u32(&in, &s->tail.names) && in.len == 0);
 }
 
+/* A snapshot of the state as it is. */
 static void encode_header(stream *s) {
     char bytes[HEADER_MAX], *p = bytes;
     p = keyenc_put_id(p, s->last_id.ms, s->last_id.seq);
@@ -81,6 +82,7 @@ static engine_result last_entry(stream *s, stream_entry *out, bool *found) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* One seek: the last entry. The header came with the main entry. */
 engine_result stream_load(stream *s) {
     stream_entry last;
     bool found;
@@ -175,6 +177,7 @@ engine_result stream_newest_gone(stream *s) {
     return ENGINE_OK;
 }
 
+/* A deletion one by one is remembered, for entries-read and lag. */
 engine_result stream_del(stream *s, stream_id id) {
     char key[KEYENC_ID];
     engine_result r = el_del(&s->el, 0, stream_id_key(key, id), EL_UNKNOWN);

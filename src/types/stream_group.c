@@ -36,6 +36,7 @@ static slice just_above(stream *s, slice name) {
 /* ---- groups -------------------------------------------------------------------------------------
  */
 
+/* From its record. */
 static void decode_group(stream *s, slice name, slice value, stream_group *out) {
     slice id;
     *out = (stream_group){.name = el_keep(&s->el, name)};
@@ -49,6 +50,7 @@ static void decode_group(stream *s, slice name, slice value, stream_group *out) 
     CHECK(value.len == 0 && out->number > 0);
 }
 
+/* Its record, anew. */
 static engine_result put_group(stream *s, stream_group *g) {
     char bytes[RECORD_MAX], *p = bytes;
     p = put_varint(p, g->number);
@@ -83,6 +85,7 @@ engine_result stream_group_create(stream *s, slice name, stream_id last_id, int6
     return put_group(s, out);
 }
 
+/* By name; what was dropped comes behind all groups. */
 engine_result stream_group_next(stream *s, const slice *after, stream_group *out) {
     el_iter it;
     slice from = tagged(s, TAG_GROUP, after ? *after : SLICE_EMPTY);
@@ -95,6 +98,7 @@ engine_result stream_group_next(stream *s, const slice *after, stream_group *out
     return ENGINE_OK;
 }
 
+/* The notes of what was dropped are few, and only there while something is left. */
 engine_result stream_group_count(stream *s, uint64_t *n) {
     el_iter it;
     char tag = TAG_DROPPED;
@@ -106,6 +110,7 @@ engine_result stream_group_count(stream *s, uint64_t *n) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* redis-server's rule, with its blind spots. */
 bool stream_group_lag(stream *s, stream_id first, const stream_group *g, int64_t *lag) {
     int64_t read = g->entries_read;
     *lag = 0;
@@ -116,6 +121,7 @@ bool stream_group_lag(stream *s, stream_id first, const stream_group *g, int64_t
     return read != STREAM_UNKNOWN;
 }
 
+/* While no deletion is in between, one more was read; else the distance is worked out. */
 void stream_group_advance(stream *s, stream_id first, stream_group *g, stream_id id) {
     if (g->entries_read != STREAM_UNKNOWN && !stream_holes_after(s, first, id)) {
         g->entries_read++;
@@ -196,6 +202,7 @@ engine_result stream_consumer_by_number(stream *s, stream_group *g, uint64_t num
     return r;
 }
 
+/* Its record is put by stream_group_end, its name at once. */
 engine_result stream_consumer_create(stream *s, stream_group *g, slice name, int64_t now,
                                      stream_consumer **out) {
     CHECK(name.len <= STREAM_NAME_MAX);
@@ -211,6 +218,7 @@ engine_result stream_consumer_create(stream *s, stream_group *g, slice name, int
                   ENGINE_NO_EXPIRE, EL_UNKNOWN);
 }
 
+/* By name, within the group. */
 engine_result stream_consumer_next(stream *s, stream_group *g, const slice *after,
                                    stream_consumer **out) {
     el_iter it;

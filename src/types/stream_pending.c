@@ -44,6 +44,7 @@ static void count(stream_group *g, stream_consumer *c, int by) {
     g->changed = c->changed = true;
 }
 
+/* Takes it from its consumer. */
 static engine_result disown(stream *s, stream_group *g, const stream_pending *p) {
     char key[KEY_MAX];
     count(g, p->consumer, -1);
@@ -53,6 +54,7 @@ static engine_result disown(stream *s, stream_group *g, const stream_pending *p)
     return r;
 }
 
+/* The second map changes only if the consumer does. */
 engine_result stream_pending_put(stream *s, stream_group *g, const stream_pending *p,
                                  const stream_pending *was) {
     char key[KEY_MAX], value[3 * VARINT_MAX], *end = value;
@@ -132,6 +134,7 @@ engine_result stream_pending_next(stream_pending_walk *w) {
     return settle(w, el_step(&w->it, false), false);
 }
 
+/* Backward, over what nobody has. */
 engine_result stream_pending_last(stream *s, stream_group *g, stream_id *id) {
     char key[KEY_MAX];
     stream_pending_walk w = {.s = s, .g = g};
