@@ -13,6 +13,7 @@ extern const command set_commands[];
 extern const command stream_commands[];
 extern const command hll_commands[];
 extern const command sort_commands[];
+extern const command geo_commands[];
 extern const command keys_commands[];
 extern const command dump_commands[];       /* DUMP, RESTORE */
 extern const command connection_commands[]; /* PING, AUTH, HELLO, SELECT, CLIENT, ... */

@@ -8,15 +8,8 @@
 /* ---- ZADD ---------------------------------------------------------------------------------------
  */
 
-typedef struct add_options {
-    unsigned flags; /* zset_add_flags */
-    bool changed;   /* CH: updates count too */
-    int first;      /* where the pairs begin */
-    int pairs;
-} add_options;
-
 /* Reads options until an argument is none. */
-static void read_options(client *c, add_options *o) {
+static void read_options(client *c, zset_addition *o) {
     static const struct {
         const char *name;
         unsigned flag;
@@ -38,7 +31,7 @@ static void read_options(client *c, add_options *o) {
 }
 
 /* In the order in which redis-server finds fault. */
-static command_result check_options(client *c, add_options *o) {
+static command_result check_options(client *c, zset_addition *o) {
     unsigned f = o->flags;
     int rest = c->argc - o->first;
     if (rest == 0 || rest % 2) return reply_syntax_error(c);
@@ -52,12 +45,10 @@ static command_result check_options(client *c, add_options *o) {
     return CMD_DONE;
 }
 
-/* All of them before anything is changed, and then whether members are short enough. */
-static command_result read_scores(client *c, const add_options *o, double *scores) {
+/* All of them, before the key is looked at. */
+static command_result read_scores(client *c, const zset_addition *o, double *scores) {
     for (int i = 0; i < o->pairs; i++)
         if (!arg_double(c, o->first + 2 * i, &scores[i])) return CMD_REFUSED;
-    for (int i = 0; i < o->pairs; i++)
-        STEP_TRY(data_check_member(c, c->argv[o->first + 2 * i + 1]));
     return CMD_DONE;
 }
 
@@ -69,12 +60,12 @@ typedef struct add_result {
 } add_result;
 
 /* Adds them one after another; see the design note for what happens once a lookup is pending. */
-static engine_result add_pairs(client *c, const add_options *o, const double *scores, elements *el,
-                               add_result *out) {
+static engine_result add_pairs(client *c, const zset_addition *o, const double *scores,
+                               elements *el, add_result *out) {
     bool missing = false;
     double score;
     for (int i = 0; i < o->pairs; i++) {
-        slice member = c->argv[o->first + 2 * i + 1];
+        slice member = c->argv[o->first + o->stride * i + o->stride - 1];
         engine_result r =
             missing ? zset_score(el, member, &score)
                     : zset_add(el, member, scores[i], o->flags, &out->score, &out->outcome);
@@ -89,7 +80,7 @@ static engine_result add_pairs(client *c, const add_options *o, const double *sc
 
 /* INCR answers with the score, or with null if the flags forbade it; else it is a count, of added
  * members, or with CH of changed ones too. */
-static command_result add_reply(client *c, const add_options *o, const add_result *x) {
+static command_result add_reply(client *c, const zset_addition *o, const add_result *x) {
     if (!(o->flags & ZSET_INCR)) {
         reply_int(c, (int64_t)(o->changed ? x->added + x->updated : x->added));
     } else if (x->outcome == ZSET_REFUSED) {
@@ -100,24 +91,31 @@ static command_result add_reply(client *c, const add_options *o, const add_resul
     return CMD_DONE;
 }
 
-/* Both commands. On a key that is not there XX changes nothing, whatever the pairs say. */
-static command_result add(client *c, unsigned flags) {
-    add_options o = {.flags = flags, .first = 2};
+/* GEOADD too. On a key that is not there XX changes nothing, whatever the pairs say. */
+command_result zset_add_members(client *c, const zset_addition *o, const double *scores) {
     add_result x = {0};
     elements el;
+    for (int i = 0; i < o->pairs; i++)
+        STEP_TRY(data_check_member(c, c->argv[o->first + o->stride * i + o->stride - 1]));
+    STEP_TRY(data_elements(c, c->argv[1], &zset_type, KS_WRITE, &el));
+    if (!el.exists && o->flags & ZSET_XX) return add_reply(c, o, &x);
+    zset_expect(&el, (uint64_t)o->pairs);
+    ENGINE_TRY(c, add_pairs(c, o, scores, &el, &x));
+    if (x.outcome == ZSET_NAN) return reply_error(c, "ERR resulting score is not a number (NaN)");
+    ENGINE_TRY(c, el_end(&el));
+    if (x.added + x.updated > 0)
+        zset_taken(c, &el, o->flags & ZSET_INCR ? "zincr" : "zadd", x.added + x.updated);
+    return add_reply(c, o, &x);
+}
+
+/* ZADD and ZINCRBY. */
+static command_result add(client *c, unsigned flags) {
+    zset_addition o = {.flags = flags, .first = 2, .stride = 2};
     if (!flags) read_options(c, &o);
     STEP_TRY(check_options(c, &o));
     double *scores = ks_alloc(c->ks, (size_t)o.pairs * sizeof *scores);
     STEP_TRY(read_scores(c, &o, scores));
-    STEP_TRY(data_elements(c, c->argv[1], &zset_type, KS_WRITE, &el));
-    if (!el.exists && o.flags & ZSET_XX) return add_reply(c, &o, &x);
-    zset_expect(&el, (uint64_t)o.pairs);
-    ENGINE_TRY(c, add_pairs(c, &o, scores, &el, &x));
-    if (x.outcome == ZSET_NAN) return reply_error(c, "ERR resulting score is not a number (NaN)");
-    ENGINE_TRY(c, el_end(&el));
-    if (x.added + x.updated > 0)
-        zset_taken(c, &el, o.flags & ZSET_INCR ? "zincr" : "zadd", x.added + x.updated);
-    return add_reply(c, &o, &x);
+    return zset_add_members(c, &o, scores);
 }
 
 /* Scores and members, after options in any order and any number of times. */

@@ -46,6 +46,16 @@ command_result cmd_zinterstore(client *c);
 command_result cmd_zdiffstore(client *c);
 command_result cmd_zintercard(client *c);
 
+/* What ZADD and GEOADD add: `pairs` groups of `stride` arguments from `first` on, each with a
+ * member as its last. */
+typedef struct zset_addition {
+    unsigned flags; /* zset_add_flags */
+    bool changed;   /* CH: updates count too */
+    int first, stride, pairs;
+} zset_addition;
+/* Adds them to the set at argument 1 with these scores, tells, and replies as ZADD. */
+command_result zset_add_members(client *c, const zset_addition *o, const double *scores);
+
 /* ---- shared: zset_options.c ---------------------------------------------------------------------
  */
 

@@ -55,6 +55,7 @@ static const module zset_module = {"zset", NULL, zset_commands};
 static const module list_module = {"list", NULL, list_commands};
 static const module set_module = {"set", NULL, set_commands};
 static const module stream_module = {"stream", NULL, stream_commands};
+static const module geo_module = {"geo", NULL, geo_commands};
 static const module hll_module = {"hll", NULL, hll_commands};
 static const module migrate_module = {"migrate", NULL, migrate_commands, start_migrate,
                                       migrate_sections};
@@ -81,6 +82,7 @@ const module *const modules[] = {
     &string_module,
     &bitmap_module,
     &hll_module,
+    &geo_module,
     &hash_module,
     &zset_module,
     &list_module,

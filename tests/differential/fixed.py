@@ -67,7 +67,8 @@ STREAMS = [
 COMMANDS = """get set getset getdel getex setnx setex psetex mget mset msetnx append strlen incr decr incrby
 decrby hset hsetnx hmset hget hmget hgetall hkeys hvals hlen hexists hstrlen hdel hincrby hincrbyfloat
 hrandfield hscan incrbyfloat getrange substr setrange lcs setbit getbit bitcount bitpos bitop bitfield bitfield_ro pfadd
-pfcount pfmerge pfdebug pfselftest del
+pfcount pfmerge pfdebug pfselftest geoadd geopos geodist geohash geosearch geosearchstore georadius
+georadius_ro georadiusbymember georadiusbymember_ro del
 unlink exists type touch keys scan randomkey rename renamenx copy move dbsize select swapdb flushdb flushall
 expire pexpire expireat pexpireat ttl pttl expiretime pexpiretime persist object object|encoding
 object|idletime object|freq object|refcount object|help memory|usage ping echo quit reset auth hello client
