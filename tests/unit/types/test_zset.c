@@ -639,6 +639,28 @@ static void a_pop_costs_the_same_whatever_is_there(void **state) {
     assert_true(cost[0] <= 5); /* get, open, seek, and the element with its derived one */
 }
 
+/* An intersection costs what its smallest source does, wherever that stands. */
+static void an_intersection_walks_the_smallest(void **state) {
+    (void)state;
+    char name[32];
+    for (int i = 0; i < 2000; i++) {
+        snprintf(name, sizeof name, "member%d", i);
+        BATCH(add_one("large", name, i));
+    }
+    BATCH(add_one("small", "member7", 1));
+    for (int i = 0; i < 2; i++) {
+        zset_source from[2];
+        uint64_t n, before = engine_mem_counters(w.e)->calls;
+        ks_begin(w.ks);
+        assert_int_equal(zset_source_open(w.ks, 0, SLICE("large"), 0, &from[i]), ENGINE_OK);
+        assert_int_equal(zset_source_open(w.ks, 0, SLICE("small"), 0, &from[1 - i]), ENGINE_OK);
+        assert_int_equal(zset_inter_count(from, 2, 0, &n), ENGINE_OK);
+        ks_commit(w.ks);
+        assert_int_equal(n, 1);
+        assert_true(engine_mem_counters(w.e)->calls - before <= 5);
+    }
+}
+
 /* A change of a score that is known costs one lookup. */
 static void an_update_looks_once(void **state) {
     (void)state;
@@ -698,6 +720,7 @@ int main(void) {
         IN_WORLD(where_the_engine_does_not_count),
         IN_WORLD(the_format),
         IN_WORLD(a_pop_costs_the_same_whatever_is_there),
+        IN_WORLD(an_intersection_walks_the_smallest),
         IN_WORLD(an_update_looks_once),
         IN_WORLD(bytes_among_different_scores),
         IN_WORLD(what_a_source_may_be),
