@@ -10,7 +10,7 @@
 
 typedef struct read_request {
     bool grouped, noack;
-    bool waits;
+    bool waits, again; /* waits for entries if asked; was woken, to look again */
     int64_t timeout, count;
     int group, consumer; /* arguments; 0: none */
     int keys, n;         /* where the keys begin, how many; the IDs are behind them */
@@ -137,7 +137,7 @@ static command_result parse_id(client *c, read_request *q, int i, bool again) {
 static command_result parse_ids(client *c, read_request *q) {
     size_t bytes = (size_t)q->n * sizeof *q->ids;
     slice kept = client_wait_kept(c);
-    bool again = kept.len == bytes;
+    bool again = q->again = kept.len == bytes;
     q->ids = ks_alloc(c->ks, bytes);
     if (again) memcpy(q->ids, kept.data, bytes);
     for (int i = 0; i < q->n; i++)
@@ -223,9 +223,11 @@ static command_result serve_group(client *c, const read_request *q, int i, uint6
     slice key = c->argv[q->keys + i];
     STEP_TRY(stream_lookup(c, key, KS_WRITE, &s));
     ENGINE_TRY(c, stream_group_open(&s, c->argv[q->group], &g));
-    STEP_TRY(stream_need_consumer(c, &s, &g, key, c->argv[q->consumer], &consumer));
     bool old = stream_id_cmp(q->ids[i], STREAM_ID_MAX) != 0;
-    if (old || stream_id_cmp(stream_newest(&s), g.last_id) > 0) {
+    bool has = old || stream_id_cmp(stream_newest(&s), g.last_id) > 0;
+    if (!has && q->again) return CMD_DONE; /* a thousand who wait need not write for one's entry */
+    STEP_TRY(stream_need_consumer(c, &s, &g, key, c->argv[q->consumer], &consumer));
+    if (has) {
         stream_id start = g.last_id;
         begin_stream(c, key, served);
         ks_dirty(c->ks, 1);

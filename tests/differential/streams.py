@@ -47,7 +47,7 @@ def new_id(g):
     if x < 0.55:
         return "%d-*" % g.r.randint(1, 60)
     other = an_id(g)
-    return other if x < 0.97 and other != "*" else "%d-1" % FAR
+    return other if x < 0.97 and other != "*" and other[:4] != "1844" else "%d-1" % FAR
 
 
 def bound(g):
@@ -119,7 +119,7 @@ def group_id(g):
 
 def last_id(g):
     """Never less than what was deleted: 7.2 refuses that, 7.0 does not."""
-    return "%d-%d" % (FAR, g.r.randint(5, 9)) if g.r.random() < 0.9 else g.r.choice(["x", "*", "+", "$", ""])
+    return "%d-%d" % (FAR + 1, g.r.randint(5, 9)) if g.r.random() < 0.9 else g.r.choice(["x", "*", "+", "$", ""])
 
 
 def entries_read(g):
