@@ -46,6 +46,7 @@ void ends_found(map_ends *m, uint64_t coll, unsigned map, bool backward, slice s
     }
     x->has[backward] = subkey.len <= END_KEY_MAX;
     if (!x->has[backward]) return;
+    x->gone[backward] = false;
     x->len[backward] = (uint8_t)subkey.len;
     if (subkey.len) memcpy(x->key[backward], subkey.data, subkey.len);
 }
@@ -54,10 +55,23 @@ void ends_found(map_ends *m, uint64_t coll, unsigned map, bool backward, slice s
 void ends_put(map_ends *m, uint64_t coll, unsigned map, slice subkey) {
     slice end;
     CHECK(subkey.len <= ENGINE_SUBKEY_MAX);
-    if (known(m, coll, map, false, &end) && slice_cmp(subkey, end) < 0)
+    if (known(m, coll, map, false, &end) && slice_cmp(subkey, end) <= 0)
         ends_found(m, coll, map, false, subkey);
-    if (known(m, coll, map, true, &end) && slice_cmp(subkey, end) > 0)
+    if (known(m, coll, map, true, &end) && slice_cmp(subkey, end) >= 0)
         ends_found(m, coll, map, true, subkey);
+}
+
+/* The end stays where it was, as a bound. */
+void ends_del(map_ends *m, uint64_t coll, unsigned map, slice subkey) {
+    slice end;
+    for (unsigned high = 0; high < 2; high++)
+        if (known(m, coll, map, high, &end) && slice_eq(subkey, end))
+            m->at[slot_of(coll, map)].gone[high] = true;
+}
+
+bool ends_there(const map_ends *m, uint64_t coll, unsigned map, bool high) {
+    slice end;
+    return known(m, coll, map, high, &end) && !m->at[slot_of(coll, map)].gone[high];
 }
 
 /* As at the beginning. */

@@ -14,6 +14,7 @@ typedef struct map_end {
     uint64_t coll; /* 0: nobody's */
     uint8_t map;
     bool has[2];    /* low, high */
+    bool gone[2];   /* the element that was there has been deleted */
     uint8_t len[2]; /* of what is remembered */
     char key[2][END_KEY_MAX];
 } map_end;
@@ -29,6 +30,10 @@ bool ends_seek(const map_ends *m, uint64_t coll, unsigned map, bool backward, sl
 void ends_found(map_ends *m, uint64_t coll, unsigned map, bool backward, slice subkey);
 /* There is an element more. */
 void ends_put(map_ends *m, uint64_t coll, unsigned map, slice subkey);
+/* There is an element less. */
+void ends_del(map_ends *m, uint64_t coll, unsigned map, slice subkey);
+/* Is that end known, and was nothing deleted there? Then that is the first element, or the last. */
+bool ends_there(const map_ends *m, uint64_t coll, unsigned map, bool high);
 /* Elements may be there again that were not: nothing is known. */
 void ends_forget(map_ends *m);
 

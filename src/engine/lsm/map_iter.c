@@ -249,7 +249,9 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
     bool there, at_end = ends_seek(&e->ends, x.coll, map, backward, &from);
     *out = (map_iter){0};
     if (e->counted == x.coll && e->counts[map] == 0) return ENGINE_ABSENT;
-    if (at_end && from.len && seek_end(e, &x, from, out)) return ENGINE_OK;
+    if (at_end && from.len && ends_there(&e->ends, x.coll, map, backward) &&
+        seek_end(e, &x, from, out))
+        return ENGINE_OK;
     place *p = occupy(e, x.pdb, x.coll, map);
     slice key = lkey_sub(e, &e->key, x.pdb, x.coll, map, from).bytes;
     if (!backward)

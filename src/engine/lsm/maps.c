@@ -146,6 +146,7 @@ engine_result lsm_map_del(engine *base, engine_coll *ec, unsigned map, slice sub
     if (result != ENGINE_OK) return result;
     lsm_cell_del_at(e, &x.spot, buf_slice(&e->key), pos);
     lsm_counts_add(e, x.d, x.coll, x.counts, map, -1, pos);
+    ends_del(&e->ends, x.coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
     return ENGINE_OK;
 }
 
