@@ -25,8 +25,8 @@ def canonical(name, raw, parsed):
     first = name[0].upper()
     if isinstance(parsed, resp.Error):
         return raw
-    if zset.canonical(first, raw, parsed) is not None:
-        return zset.canonical(first, raw, parsed)
+    if zset.canonical(name, raw, parsed) is not None:
+        return zset.canonical(name, raw, parsed)
     if first == b"KEYS":  # order is the hash table's own
         return sorted(parsed)
     if first == b"SCAN":  # order likewise; the whole data set fits in one call
