@@ -1,6 +1,7 @@
 /* HyperLogLogs as values of keys: what is read, changed and written when, and the estimate.
  *
- * All work is done on a copy in memory. What is written is
+ * Work is done on a copy in memory, but for a few elements that are added to a dense value: of that
+ * only the chunks with their registers are read. What is written is
  *
  *     sparse             the whole value, as a flat string: some 3000 bytes at most
  *     dense              the chunks that differ: one register costs one record of up to 4 KiB, in
@@ -18,6 +19,7 @@
 #include "types/limits.h"
 
 #define ALPHA  0.721347520444481703680 /* 1 / (2 ln 2) */
+#define FEW    4                       /* elements that are added without the whole value */
 #define VALUES 51                      /* the highest of a register */
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -128,9 +130,45 @@ static bool raise_one(hll *h, hll_image *im, unsigned index, unsigned count, uin
     return !h->broken;
 }
 
+/* Asks for the registers of these elements, so that what is missing comes together. */
+static void ask_for(hll *h, const slice *elements, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        uint8_t window[2];
+        unsigned index;
+        size_t at;
+        (void)hll_element(elements[i], &index);
+        size_t len = hll_window(index, &at);
+        if (string_peek(&h->s, at, window, len) == ENGINE_ERROR) return;
+    }
+}
+
+/* A few elements and a dense value in chunks: each register is looked at, and raised, where it is.
+ */
+static engine_result add_in_place(hll *h, const slice *elements, size_t n, uint64_t *raised) {
+    string_edit e;
+    uint64_t kept;
+    engine_result r = string_edit_begin(&e, &h->s, HLL_DENSE_BYTES);
+    for (size_t i = 0; i < n && r == ENGINE_OK; i++) {
+        uint8_t window[2];
+        unsigned index, count = hll_element(elements[i], &index);
+        size_t at, len = hll_window(index, &at);
+        r = string_edit_read(&e, at, window, len);
+        if (r == ENGINE_PENDING) ask_for(h, elements + i + 1, n - i - 1);
+        if (r != ENGINE_OK || !hll_window_raise(window, index, count)) continue;
+        ++*raised;
+        r = string_edit_write(&e, at, slice_of(window, len));
+    }
+    if (r == ENGINE_OK && *raised && hll_kept(h, &kept)) {
+        hll_outdate(h->header);
+        r = string_edit_write(&e, 0, slice_of(h->header, HLL_HEADER));
+    }
+    return r == ENGINE_OK ? string_edit_end(&e) : r;
+}
+
 engine_result hll_add(hll *h, const slice *elements, size_t n, uint64_t *raised) {
     hll_image im;
     *raised = !h->s.exists;
+    if (h->dense && h->s.chunked && n <= FEW) return add_in_place(h, elements, n, raised);
     engine_result r = load(h, &im);
     if (r != ENGINE_OK || h->broken) return r;
     const uint8_t *was = keep_copy(h, &im);

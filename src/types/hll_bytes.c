@@ -82,18 +82,35 @@ void hll_outdate(uint8_t header[HLL_HEADER]) {
 /* ---- dense -------------------------------------------------------------------------------------
  */
 
-/* A register's first byte, and its place in there. The last one ends with its byte. */
-static unsigned dense_get(const uint8_t *p, unsigned i) {
-    unsigned at = i * 6 / 8, shift = i * 6 % 8;
-    unsigned two = p[at] | (shift > 2 ? (unsigned)p[at + 1] << 8 : 0);
+/* A register of which the lowest bit is bit `shift` of w[0]; from bit 3 on, it ends in w[1]. */
+static unsigned window_get(const uint8_t *w, unsigned shift) {
+    unsigned two = w[0] | (shift > 2 ? (unsigned)w[1] << 8 : 0);
     return two >> shift & 63;
 }
 
+static void window_set(uint8_t *w, unsigned shift, unsigned v) {
+    w[0] = (uint8_t)((w[0] & ~(63u << shift)) | v << shift);
+    if (shift > 2) w[1] = (uint8_t)((w[1] & ~(63u >> (8 - shift))) | v >> (8 - shift));
+}
+
+/* Register i of all; the last one ends with its byte. */
+static unsigned dense_get(const uint8_t *p, unsigned i) {
+    return window_get(p + i * 6 / 8, i * 6 % 8);
+}
+
 static void dense_set(uint8_t *p, unsigned i, unsigned v) {
-    unsigned at = i * 6 / 8, shift = i * 6 % 8;
-    p[at] = (uint8_t)((p[at] & ~(63u << shift)) | v << shift);
-    if (shift <= 2) return;
-    p[at + 1] = (uint8_t)((p[at + 1] & ~(63u >> (8 - shift))) | v >> (8 - shift));
+    window_set(p + i * 6 / 8, i * 6 % 8, v);
+}
+
+size_t hll_window(unsigned index, size_t *at) {
+    *at = HLL_HEADER + index * 6 / 8;
+    return index * 6 % 8 > 2 ? 2 : 1;
+}
+
+bool hll_window_raise(uint8_t window[2], unsigned index, unsigned count) {
+    if (window_get(window, index * 6 % 8) >= count) return false;
+    window_set(window, index * 6 % 8, count);
+    return true;
 }
 
 /* ---- sparse ------------------------------------------------------------------------------------

@@ -40,6 +40,10 @@ typedef enum hll_set {
 
 /* Raises one register. Sparse: at most `max` bytes; REQUIRES room for HLL_GROWTH more. */
 hll_set hll_image_set(hll_image *im, unsigned index, unsigned count, uint64_t max);
+/* Where a dense value has a register: from byte *at on, in 1 or 2 bytes; and raising it in these.
+ */
+size_t hll_window(unsigned index, size_t *at);
+bool hll_window_raise(uint8_t window[2], unsigned index, unsigned count);
 /* Writes the same registers in the dense form to `out` (HLL_DENSE_BYTES); false: broken. */
 bool hll_image_dense(const hll_image *im, uint8_t *out);
 /* Raises registers to those of the value; false: broken, some may have been raised. */

@@ -552,7 +552,7 @@ static long kept(void) {
     long n = 0;
     for (int i = 0; i < 3; i++) {
         entry ent;
-        char name[8];
+        char name[16];
         snprintf(name, sizeof name, "k%d", i);
         if (ks_get(k.ks, 0, slice_cstr(name), 0, &ent) != ENGINE_OK) continue;
         n += (long)ent.value.len;

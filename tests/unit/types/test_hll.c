@@ -151,10 +151,8 @@ static void step(rng *r) {
         break;
     }
     case 4:
-        if (rng_below(r, 30)) break;
-        ks_begin(w.ks);
-        (void)ks_del(w.ks, 0, slice_cstr(names[k]));
-        ks_commit(w.ks);
+        if (rng_below(r, 30) || !exists[k]) break;
+        BATCH(ks_del(w.ks, 0, slice_cstr(names[k])));
         memset(models[k], 0, HLL_REGISTERS);
         exists[k] = false;
         break;
