@@ -93,48 +93,32 @@ command_result cmd_geoadd(client *c) {
 /* ---- GEOPOS, GEOHASH, GEODIST -------------------------------------------------------------------
  */
 
-static void reply_place(client *c, double score) {
-    geo_reply_point(c, geo_place(score));
+/* Of what is not there a null array, as the others are arrays. */
+static void tell_place(client *c, bool found, double score) {
+    if (found)
+        geo_reply_point(c, geo_place(score));
+    else
+        resp_null_array(&c->out, c->proto);
 }
 
-static void reply_text(client *c, double score) {
+static void tell_text(client *c, bool found, double score) {
     char text[GEO_TEXT];
+    if (!found) {
+        reply_null(c);
+        return;
+    }
     geo_text(score, text);
     reply_bulk(c, slice_of(text, GEO_TEXT));
 }
 
-/* An array of what `tell` says of each member's score; all are asked for, also when one is pending.
- * A missing one is a null, or a null array where the others are arrays. */
-static command_result tell_each(client *c, bool arrays, void (*tell)(client *c, double score)) {
-    elements el;
-    double score;
-    bool missing = false;
-    STEP_TRY(data_elements(c, c->argv[1], &zset_type, 0, &el));
-    reply_array(c, c->argc - 2);
-    for (int i = 2; i < c->argc; i++) {
-        engine_result r = zset_score(&el, c->argv[i], &score);
-        if (r == ENGINE_ERROR) return reply_engine(c, r);
-        if (r == ENGINE_PENDING) missing = true;
-        if (r == ENGINE_OK) {
-            client_depends(c, el.pos);
-            tell(c, score);
-        } else {
-            client_depends_on_end(c);
-            if (arrays)
-                resp_null_array(&c->out, c->proto);
-            else
-                reply_null(c);
-        }
-    }
-    return missing ? reply_engine(c, ENGINE_PENDING) : CMD_DONE;
-}
-
+/* Longitude and latitude of each. */
 command_result cmd_geopos(client *c) {
-    return tell_each(c, true, reply_place);
+    return zset_tell_scores(c, tell_place);
 }
 
+/* As others write geohashes. */
 command_result cmd_geohash(client *c) {
-    return tell_each(c, false, reply_text);
+    return zset_tell_scores(c, tell_text);
 }
 
 /* Null if one of the two is not there. */

@@ -56,6 +56,10 @@ typedef struct zset_addition {
 /* Adds them to the set at argument 1 with these scores, tells, and replies as ZADD. */
 command_result zset_add_members(client *c, const zset_addition *o, const double *scores);
 
+/* An array of what `tell` replies for each of the members from argument 2 on. All are asked for,
+ * also when one is pending. */
+command_result zset_tell_scores(client *c, void (*tell)(client *c, bool found, double score));
+
 /* ---- shared: zset_options.c ---------------------------------------------------------------------
  */
 

@@ -23,14 +23,21 @@ command_result cmd_zcard(client *c) {
  */
 
 /* A score, or null. */
-static void reply_score(client *c, const elements *el, engine_result r, double score) {
-    if (r == ENGINE_OK) {
-        client_depends(c, el->pos);
+static void tell_score(client *c, bool found, double score) {
+    if (found)
         reply_double(c, score);
-    } else {
-        client_depends_on_end(c);
+    else
         reply_null(c);
-    }
+}
+
+/* What the lookup of a member says the reply depends on, and what `tell` makes of it. */
+static void reply_score(client *c, const elements *el, engine_result r, double score,
+                        void (*tell)(client *c, bool found, double score)) {
+    if (r == ENGINE_OK)
+        client_depends(c, el->pos);
+    else
+        client_depends_on_end(c);
+    tell(c, r == ENGINE_OK, score);
 }
 
 /* The reply shows one element, so it waits for that one only, unless it is not there. */
@@ -40,12 +47,11 @@ command_result cmd_zscore(client *c) {
     STEP_TRY(data_elements(c, c->argv[1], &zset_type, 0, &el));
     engine_result r = zset_score(&el, c->argv[2], &score);
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
-    reply_score(c, &el, r, score);
+    reply_score(c, &el, r, score, tell_score);
     return CMD_DONE;
 }
 
-/* All are asked for, also when one is pending. */
-command_result cmd_zmscore(client *c) {
+command_result zset_tell_scores(client *c, void (*tell)(client *c, bool found, double score)) {
     elements el;
     double score;
     bool missing = false;
@@ -57,10 +63,15 @@ command_result cmd_zmscore(client *c) {
         if (r == ENGINE_PENDING) {
             missing = true;
         } else {
-            reply_score(c, &el, r, score);
+            reply_score(c, &el, r, score, tell);
         }
     }
     return missing ? reply_engine(c, ENGINE_PENDING) : CMD_DONE;
+}
+
+/* Members that are not there are nulls in their place. */
+command_result cmd_zmscore(client *c) {
+    return zset_tell_scores(c, tell_score);
 }
 
 /* With a score the reply is an array, so a missing one is a null array. */
