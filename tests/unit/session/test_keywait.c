@@ -485,6 +485,27 @@ static void pending(void **state) {
     HAS(4, "+b=3\r\n");
 }
 
+/* Each waiter runs once for each change, and once more after its read was pending, though the key
+ * is taken up again after each of these. */
+static void pending_once(void **state) {
+    (void)state;
+    ASK(0, "PUSH a 1234\r\n", "+OK\r\n");
+    for (int i = 1; i < CLIENTS; i++)
+        ASK(i, "LONGER a\r\n", "");
+    kit_send(end[0], "POP a 0\r\n");
+    runs = 0;
+    k.knobs->pending_permille = 1000;
+    for (int i = 0; i < 100; i++)
+        kit_turn(&k);
+    HAS(0, "+a=1\r\n");
+    assert_true(runs <=
+                2 * (CLIENTS - 1) + 4); /* the POP is one of them, and may be pending twice */
+    k.knobs->pending_permille = 0;
+    ASK(0, "PUSH a xy\r\n", "+OK\r\n");
+    for (int i = 1; i < CLIENTS; i++)
+        HAS(i, ":5\r\n");
+}
+
 /* Clients that go away, or whose time is up, at any moment of that. */
 static void pending_and_gone(void **state) {
     (void)state;
@@ -609,10 +630,10 @@ static void random_waits(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(served),       TEST(first_come), TEST(wrong_type),   TEST(chains),
-        TEST(runs_again),   TEST(databases),  TEST(other_ends),   TEST(counted_once),
-        TEST(paused),       TEST(thousands),  TEST(pending),      TEST(pending_and_gone),
-        TEST(engine_fails), TEST(depends),    TEST(random_waits),
+        TEST(served),           TEST(first_come),   TEST(wrong_type), TEST(chains),
+        TEST(runs_again),       TEST(databases),    TEST(other_ends), TEST(counted_once),
+        TEST(paused),           TEST(thousands),    TEST(pending),    TEST(pending_once),
+        TEST(pending_and_gone), TEST(engine_fails), TEST(depends),    TEST(random_waits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
