@@ -87,8 +87,8 @@ ROWS = {
         ["SORT_RO", "k", "GET", "x"], ["SORT", "k", "LIMIT", "STORE", "2", "STORE", "x"],
         ["SINTERCARD", "2", "a", "b"], ["SMOVE", "a", "b", "c"], ["SDIFFSTORE", "d", "a", "b"]]),
 }
-# Not to be cut short: without a count the member that goes is any.
-WHOLE = {"SPOP"}
+# Not to be cut short: without a count the member that goes is any, and a scan is not a whole one.
+WHOLE = {"SPOP", "SSCAN"}
 OFTEN = {"SADD", "SREM", "SORT"}
 
 SETS = (b"SMEMBERS", b"SINTER", b"SUNION", b"SDIFF", b"SPOP")
