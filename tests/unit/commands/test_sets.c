@@ -92,6 +92,9 @@ static const step random_ones[] = {
     {"SRANDMEMBER s 3", "*1\r\n$1\r\na\r\n", ""},
     {"SRANDMEMBER s 0", "*0\r\n", ""},
     {"SRANDMEMBER s -3", "*3\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n", ""},
+    {"SRANDMEMBER s -9223372036854775807", "-ERR the reply is longer than 1073741824 bytes\r\n",
+     ""},
+    {"SRANDMEMBER none -9223372036854775807", "*0\r\n", "keymiss@0:none "},
     {"SRANDMEMBER s x", "-ERR value is not an integer or out of range\r\n", ""},
     {"SRANDMEMBER s -9223372036854775808",
      "-ERR value is out of range, value must between -9223372036854775807 and "
