@@ -6,6 +6,7 @@ import random
 import re
 
 from tests.differential import geos
+from tests.differential import dumps
 from tests.differential import hashes
 from tests.differential import sets
 from tests.differential import streams
@@ -25,6 +26,8 @@ def canonical(name, raw, parsed):
     first = name[0].upper()
     if isinstance(parsed, resp.Error):
         return raw
+    if first == b"DUMP":
+        return dumps.canonical(parsed)
     if zset.canonical(name, raw, parsed) is not None:
         return zset.canonical(name, raw, parsed)
     if first == b"KEYS":  # order is the hash table's own

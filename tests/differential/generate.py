@@ -5,6 +5,7 @@ strings, options in any order, options that exclude each other.
 A command's row, of which words in lower case only tell it from others, is a function from a Random to a list of arguments. `skip` tells how its reply is to
 be compared: EXACT, or a function that makes both replies comparable."""
 
+from tests.differential import dumps
 from tests.differential import geos
 from tests.differential import hashes
 from tests.differential import hlls
@@ -15,7 +16,7 @@ from tests.differential import zset
 
 EXACT = None
 # Families of commands that have a file of their own.
-FAMILIES = [geos, hashes, hlls, lists, sets, streams, zset]
+FAMILIES = [dumps, geos, hashes, hlls, lists, sets, streams, zset]
 
 INT_EDGES = [0, 1, -1, 2, 7, 8, 9, 63, 64, 100, 255, 256, 1000, 4096, 65535, 65536, 2**31 - 1, 2**31,
              -2**31, 2**32, 2**63 - 1, -2**63, 2**63, -2**63 - 1, 2**64, 10**20]

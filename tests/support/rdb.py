@@ -187,7 +187,7 @@ def samples(now=1700000000000):
     pairs = [(b"a", b"1"), (b"b", b"y" * 300), (b"c" * 260, b""), (b"d", b"-5")]
     flat = [x for p in pairs for x in p]
     scores = [(b"a", 1), (b"b", b"1.5"), (b"c", -7), (b"d", b"inf"), (b"e", b"-inf"), (b"f", 100000)]
-    zflat = [x for p in scores for x in p]
+    zflat = [b"e", b"-inf", b"c", -7, b"a", 1, b"b", b"1.5", b"f", 100000, b"d", b"inf"]
     zadd = [["ZADD", "k"] + [x for m, s in scores for x in (s, m)]]
     rpush, hset = [["RPUSH", "k"] + many], [["HSET", "k"] + flat]
     odd = [1, 2, 70000, -5, 1 << 40]
@@ -218,8 +218,7 @@ def samples(now=1700000000000):
         ("quicklist", payload(14, length(3) + string(ziplist(many[:9])) + string(ziplist([])) +
                               string(ziplist(many[9:]))), rpush),
         ("hash_listpack", payload(16, string(listpack(flat))), hset),
-        ("zset_listpack", payload(17, string(listpack(
-            [b"e", b"-inf", b"c", -7, b"a", 1, b"b", b"1.5", b"f", 100000, b"d", b"inf"]))), zadd),
+        ("zset_listpack", payload(17, string(listpack(zflat))), zadd),
         ("quicklist_2", payload(18, length(3) + length(2) + string(listpack(many[:9])) + length(1) +
                                 string(many[9]) + length(2) + string(listpack(many[10:]))), rpush),
         ("set_listpack", payload(20, string(listpack([b"a", 5, b"c"])), 11), [["SADD", "k", "a", 5, "c"]]),

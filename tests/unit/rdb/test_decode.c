@@ -90,6 +90,7 @@ static engine_result as_text(void *ctx, const rdb_item *x) {
 #define HASH         "=a:1 =b:y*300 =c*260: =d:-5 "
 #define HASH_EXPIRES "=a:1 =b:y*300~1700000000000 =c*260: =d:-5 "
 #define ZSET         "za:1 zb:1.5 zc:-7 zd:inf ze:-inf zf:100000 "
+#define ZSET_SORTED  "ze:-inf zc:-7 za:1 zb:1.5 zf:100000 zd:inf "
 #define ENTRIES      "e1000-1 f=1 g=two e2000-0 other=-5000 e3000-7 x=y*100 "
 #define GROUPS(read, seen, active)                                                                 \
     "ggroup 2000-0 " read " @alice " seen " " active " p1000-1 1699999999000 3 @bob " seen         \
@@ -116,11 +117,11 @@ static const struct {
     {"intset_2", ",-2 ,1 ,30000 "},
     {"intset_4", ",-2 ,1 ,70000 "},
     {"intset_8", ",-5 ,1 ,2 ,70000 ,1099511627776 "},
-    {"zset_ziplist", ZSET},
+    {"zset_ziplist", ZSET_SORTED},
     {"hash_ziplist", HASH},
     {"quicklist", LIST},
     {"hash_listpack", HASH},
-    {"zset_listpack", "ze:-inf zc:-7 za:1 zb:1.5 zf:100000 zd:inf "},
+    {"zset_listpack", ZSET_SORTED},
     {"quicklist_2", LIST},
     {"set_listpack", ",a ,5 ,c "},
     {"hash_expires_rc", HASH_EXPIRES},
