@@ -199,8 +199,43 @@ static void refused(void **state) {
     assert_int_equal(check(SLICE("\13\12\2\0\0\0\2\0\0\0\1\0")), RDB_MALFORMED);
     assert_int_equal(check(SLICE("\13\14\2\0\0\0\2\0\0\0\2\0\1\0")), RDB_MALFORMED); /* 2, 1 */
     assert_int_equal(check(SLICE("\13\14\2\0\0\0\2\0\0\0\1\0\2\0")), RDB_FINE);
+    /* A ziplist of 1 and 2, and the same with its last element said to be elsewhere. */
+    assert_int_equal(check(SLICE("\12\17\17\0\0\0\14\0\0\0\2\0\0\xf2\2\xf3\xff")), RDB_FINE);
+    assert_int_equal(check(SLICE("\12\17\17\0\0\0\12\0\0\0\2\0\0\xf2\2\xf3\xff")), RDB_MALFORMED);
     /* LZF that says it is half a gigabyte. */
     assert_int_equal(check(SLICE("\0\xc3\5\x80\x1f\xff\xff\xff\0a\xe0\x13\0")), RDB_MALFORMED);
+}
+
+/* A stream without entries that says it has `length`, and a group in which one entry is pending,
+ * with `owners` consumers who each say it is theirs. */
+static rdb_fault check_group(uint64_t length, unsigned owners) {
+    static const char id[16] = {[7] = 1};
+    buf p = {0};
+    buf_append(&p, "\x13\0", 2);
+    raw_put_len(&p, length);
+    buf_append(&p, "\5\0\0\0\0\0\5\1\1g\1\0\0\1", 14); /* ids, entries added; one group */
+    buf_append(&p, id, sizeof id);
+    raw_put_u64(&p, 1000);
+    raw_put_len(&p, 1);
+    raw_put_len(&p, owners);
+    for (unsigned i = 0; i < owners; i++) {
+        raw_put_string(&p, slice_of("ab" + i, 1));
+        raw_put_u64(&p, 1000);
+        raw_put_len(&p, 1);
+        buf_append(&p, id, sizeof id);
+    }
+    rdb_fault f = check(buf_slice(&p));
+    buf_free(&p);
+    return f;
+}
+
+/* Each pending entry has one owner; the length is true. */
+static void groups(void **state) {
+    (void)state;
+    assert_int_equal(check_group(0, 1), RDB_FINE);
+    assert_int_equal(check_group(0, 0), RDB_MALFORMED);
+    assert_int_equal(check_group(0, 2), RDB_MALFORMED);
+    assert_int_equal(check_group(1, 1), RDB_MALFORMED);
 }
 
 /* A member that is longer than this server takes is told apart. */
@@ -277,8 +312,8 @@ static void readme(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contents), cmocka_unit_test(footers), cmocka_unit_test(refused),
-        cmocka_unit_test(too_long), cmocka_unit_test(damaged), cmocka_unit_test(stopped),
-        cmocka_unit_test(readme),
+        cmocka_unit_test(too_long), cmocka_unit_test(groups),  cmocka_unit_test(damaged),
+        cmocka_unit_test(stopped),  cmocka_unit_test(readme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
