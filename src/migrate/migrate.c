@@ -199,9 +199,10 @@ const command migrate_commands[] = {
      .complexity = "O(N) where N is the number of elements and bytes of the values; others are "
                    "served while they are sent.",
      .summary = "Moves keys to another server.",
-     .syntax = "host port:integer @key-selector:<key|\"\"> destination-db:integer timeout:integer "
-               "[COPY] [REPLACE] @authentication:[AUTH password|AUTH2 <username password>] "
-               "[KEYS key...]",
+     .syntax = "host port:integer @key-selector:<key|@empty-string:\"\"> destination-db:integer "
+               "timeout:integer [COPY] [REPLACE] "
+               "@authentication:[@auth:AUTH password|@auth2:AUTH2 <username password>] "
+               "[@keys:KEYS key...]",
      .keys = {KEY_AT(3, KEY_RW | KEY_ACCESS | KEY_DELETE),
               {.flags = KEY_RW | KEY_ACCESS | KEY_DELETE | KEY_INCOMPLETE,
                .begin = -2,

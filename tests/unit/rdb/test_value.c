@@ -186,6 +186,13 @@ static void sizes(void **state) {
     buf p = random_payload(&r, RDB_HASH, 3, 600000);
     if (rdb_check(buf_slice(&p)) == RDB_FINE) round_trip(buf_slice(&p), "long");
     buf_free(&p);
+    static const int64_t nodes[] = {-5, -1, 2, 100}; /* list-max-listpack-size */
+    for (int i = 0; i < 4; i++) {
+        types_limit.list_size = nodes[i];
+        p = random_payload(&r, RDB_LIST, 40, i ? 3000 : 20000);
+        round_trip(buf_slice(&p), "list");
+        buf_free(&p);
+    }
     p = random_payload(&r, RDB_LIST, 5, 600000);
     round_trip(buf_slice(&p), "long list");
     buf_free(&p);
