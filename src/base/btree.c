@@ -57,10 +57,12 @@ size_t btree_shared(slice a, slice b) {
  * after, nor whether a zero was there: whoever finds them equal looks at the bytes. */
 uint64_t btree_head(slice s, size_t from) {
     if (s.len >= from + 8) return load_be64(s.data + from);
+    if (s.len <= from) return 0;
+    if (s.len >= 8) return load_be64(s.data + s.len - 8) << (8 * (from + 8 - s.len));
     uint64_t v = 0;
-    for (size_t i = from; i < from + 8; i++)
-        v = v << 8 | (i < s.len ? (unsigned char)s.data[i] : 0);
-    return v;
+    for (size_t i = from; i < s.len; i++)
+        v = v << 8 | (unsigned char)s.data[i];
+    return v << (8 * (from + 8 - s.len));
 }
 
 /* Notes each step, for changes, which mend upwards along it, and for rank, which adds up what lies

@@ -42,7 +42,8 @@ static engine_result move_derived(elements *el, slice sub, const char *was, cons
     return r;
 }
 
-/* An element of map 0, with all that hangs on it. */
+/* An element of map 0, with all that hangs on it. It was looked at just before, so it is the first
+ * to be changed: an engine may still know where it is. */
 static engine_result put_apart(elements *el, slice sub, slice value, int64_t expire,
                                const el_item *old) {
     char was[KEYENC_HEAD], now[KEYENC_HEAD];
@@ -56,14 +57,14 @@ static engine_result put_apart(elements *el, slice sub, slice value, int64_t exp
         r = el_long_del(el, sub);
         if (r != ENGINE_OK) return r;
     }
-    r = move_derived(el, sub, had ? was : NULL, has ? now : NULL);
-    if (r == ENGINE_OK && value.len > EL_PIECE) {
+    if (value.len > EL_PIECE) {
         r = el_long_put(el, sub, value);
+        if (r != ENGINE_OK) return r;
         value = SLICE_EMPTY;
     }
+    r = engine_map_put(el_engine(el), &el->apart, 0, el_engine_key(el, &k, 0, sub), value, expire);
     if (r != ENGINE_OK) return r;
-    return engine_map_put(el_engine(el), &el->apart, 0, el_engine_key(el, &k, 0, sub), value,
-                          expire);
+    return move_derived(el, sub, had ? was : NULL, has ? now : NULL);
 }
 
 static engine_result del_apart(elements *el, slice sub, const el_item *old) {
@@ -74,9 +75,9 @@ static engine_result del_apart(elements *el, slice sub, const el_item *old) {
     if (r != ENGINE_OK) return r;
     bool had = old && keyenc_derive_head(el->type->type, old->value, old->expire, was);
     if (old && old->long_value) r = el_long_del(el, sub);
-    if (r == ENGINE_OK) r = move_derived(el, sub, had ? was : NULL, NULL);
-    if (r != ENGINE_OK) return r;
-    return engine_map_del(el_engine(el), &el->apart, 0, el_engine_key(el, &k, 0, sub));
+    if (r == ENGINE_OK)
+        r = engine_map_del(el_engine(el), &el->apart, 0, el_engine_key(el, &k, 0, sub));
+    return r == ENGINE_OK ? move_derived(el, sub, had ? was : NULL, NULL) : r;
 }
 
 /* They no longer fit. */

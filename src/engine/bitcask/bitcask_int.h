@@ -74,6 +74,8 @@ typedef struct bitcask {
     buf raw;              /* a record read */
     buf plain;            /* a value decompressed */
     buf sub;              /* map number || subkey */
+    uint64_t looked;      /* the collection in which that was looked for last; 0: none */
+    btree_spot spot;      /*   and where it is, if the tree is still of that version */
     status error;
     char error_msg[STATUS_MSG_MAX];
 

@@ -175,10 +175,27 @@ bool coll_free_some(bitcask *e) {
 /* Copied, as the subkey may lie in a tree that is about to change. */
 slice coll_key(bitcask *e, unsigned map, slice sub) {
     CHECK(map < ENGINE_MAPS && sub.len <= ENGINE_SUBKEY_MAX);
+    e->looked = 0;
     buf_clear(&e->sub);
-    buf_append_char(&e->sub, (char)map);
-    buf_append_slice(&e->sub, sub);
+    char *p = buf_reserve(&e->sub, 1 + sub.len);
+    p[0] = (char)map;
+    if (sub.len) memmove(p + 1, sub.data, sub.len);
+    e->sub.len = 1 + sub.len;
     return buf_slice(&e->sub);
+}
+
+/* Ids are never used again, so a collection of that id and a tree of that version are the same
+ * ones. */
+btree_spot *coll_look(bitcask *e, const coll *c, unsigned map, slice sub) {
+    slice last = buf_slice(&e->sub);
+    CHECK(map < ENGINE_MAPS && c->id != 0);
+    if (e->looked == c->id && e->spot.version == btree_version(c->tree) &&
+        last.len == 1 + sub.len && (unsigned char)last.data[0] == map &&
+        slice_eq(slice_skip(last, 1), sub))
+        return &e->spot;
+    btree_find(c->tree, coll_key(e, map, sub), &e->spot);
+    e->looked = c->id;
+    return &e->spot;
 }
 
 /* ---- the batch's end ---------------------------------------------------------------------------

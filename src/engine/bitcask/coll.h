@@ -42,6 +42,11 @@ bool coll_free_some(bitcask *e);
 /* map number || subkey, in e->sub until the next call. */
 slice coll_key(bitcask *e, unsigned map, slice sub);
 
+/* Where that element of c is or belongs, with its key in e->sub; good until the next call of
+ * either. A command looks at an element, and then changes it: the second time costs a comparison.
+ */
+btree_spot *coll_look(bitcask *e, const coll *c, unsigned map, slice sub);
+
 /* A copy of c, elements and all, in another database. */
 engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id);
 

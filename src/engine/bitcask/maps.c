@@ -104,11 +104,10 @@ static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, co
 engine_result bc_map_get(engine *base, engine_coll *ec, unsigned map, slice sub, map_iter *out) {
     bitcask *e = bitcask_of(base);
     coll *c = coll_of(ec);
-    slice value;
     *out = (map_iter){0};
-    slice key = coll_key(e, map, sub);
-    if (!btree_get(c->tree, key, &value)) return ENGINE_ABSENT;
-    return fill(e, c, key, value, out);
+    const btree_spot *spot = coll_look(e, c, map, sub);
+    if (!spot->found) return ENGINE_ABSENT;
+    return fill(e, c, buf_slice(&e->sub), spot->value, out);
 }
 
 /* engine_map_count: kept with each change (element_changes). */
@@ -116,6 +115,20 @@ uint64_t bc_map_count(engine *base, engine_coll *ec, unsigned map) {
     (void)base;
     CHECK(map < ENGINE_MAPS);
     return coll_of(ec)->counts[map];
+}
+
+/* The map's first pair, or right behind its last one: at the tree's own end if no other map is
+ * there, which takes no comparisons. */
+static bool seek_end(bitcask *e, const coll *c, unsigned map, bool last, btree_iter *it) {
+    CHECK(map < ENGINE_MAPS);
+    bool alone = c->counts[map] == btree_count(c->tree);
+    if (!last)
+        return alone || map == 0 ? btree_first(c->tree, it)
+                                 : btree_seek(c->tree, coll_key(e, map, SLICE_EMPTY), it);
+    if (alone || map == ENGINE_MAPS - 1) return btree_last(c->tree, it);
+    char next = (char)(map + 1);
+    bool found = btree_seek_before(c->tree, slice_of(&next, 1), it);
+    return found && btree_iter_key(it).data[0] == next ? btree_prev(it) : found;
 }
 
 /* engine_map_seek: a place in the tree that all maps share; settle_at() says whether it is still in
@@ -126,15 +139,12 @@ engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice fro
     coll *c = coll_of(ec);
     btree_iter it;
     bool found;
-    if (!backward) { /* the first that is not smaller, if it is of this map */
-        found = btree_seek(c->tree, coll_key(e, map, from), &it);
-    } else if (from.len) {
+    if (from.len == 0)
+        found = seek_end(e, c, map, backward, &it);
+    else if (backward)
         found = btree_seek_before(c->tree, coll_key(e, map, from), &it);
-    } else { /* the last: right before the next map's first */
-        char next = (char)(map + 1);
-        found = btree_seek_before(c->tree, slice_of(&next, 1), &it);
-        if (found && btree_iter_key(&it).data[0] == next) found = btree_prev(&it);
-    }
+    else /* the first that is not smaller, if it is of this map */
+        found = btree_seek(c->tree, coll_key(e, map, from), &it);
     return settle_at(e, c, map, found, &it, out);
 }
 
@@ -154,6 +164,8 @@ engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
 static uint64_t map_base(const coll *c, unsigned map) {
     char first = (char)map;
     CHECK(map < ENGINE_MAPS);
+    if (map == 0) return 0;
+    if (map == ENGINE_MAPS - 1) return btree_count(c->tree) - c->counts[map];
     return btree_rank(c->tree, slice_of(&first, 1));
 }
 
@@ -180,14 +192,15 @@ engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_
 /* ---- changing ----------------------------------------------------------------------------------
  */
 
-/* Remembers a change of the element `key` (map number and subkey) of c, about to be made; size, at:
- * of its record, 0 if it has none. */
-static void element_changes(bitcask *e, coll *c, slice key, uint32_t size, log_pos at, bool has) {
-    CHECK(e->log.open && key.len > 0);
-    slice old = SLICE_EMPTY;
+/* Remembers a change of an element of c, about to be made at `spot`, which was just looked for;
+ * size, at: of its record, 0 if it has none. */
+static void element_changes(bitcask *e, coll *c, const btree_spot *spot, uint32_t size, log_pos at,
+                            bool has) {
+    slice key = buf_slice(&e->sub), old = spot->found ? spot->value : SLICE_EMPTY;
+    CHECK(e->log.open && e->looked == c->id && key.len > 0);
     undo *u = batch_undo(e);
     u->kind = UNDO_ELEMENT;
-    u->had = btree_get(c->tree, key, &old);
+    u->had = spot->found;
     u->has = has;
     u->size = size;
     u->offset = log_pos_offset(at);
@@ -205,15 +218,14 @@ static void element_changes(bitcask *e, coll *c, slice key, uint32_t size, log_p
 
 /* Puts or deletes a derived element. */
 static engine_result derived_change(bitcask *e, coll *c, slice sub, bool put) {
-    slice old, key = coll_key(e, ENGINE_DERIVED, sub);
     CHECK(e->log.open);
-    bool there = btree_get(c->tree, key, &old);
-    if (there == put) return put ? ENGINE_OK : ENGINE_ABSENT;
-    element_changes(e, c, key, 0, 0, put);
+    btree_spot *spot = coll_look(e, c, ENGINE_DERIVED, sub);
+    if (spot->found == put) return put ? ENGINE_OK : ENGINE_ABSENT;
+    element_changes(e, c, spot, 0, 0, put);
     if (put)
-        btree_put(c->tree, key, SLICE_EMPTY);
+        btree_put_at(c->tree, spot, buf_slice(&e->sub), SLICE_EMPTY);
     else
-        btree_del(c->tree, key);
+        btree_del_at(c->tree, spot);
     return ENGINE_OK;
 }
 
@@ -246,9 +258,9 @@ static engine_result element_put(bitcask *e, coll *c, unsigned map, slice sub, s
     if (x.has_value) x.value = value;
     CHECK(x.value.len <= 1024);
     size_t n = cell_encode(bytes, &x);
-    slice key = coll_key(e, map, sub);
-    element_changes(e, c, key, r.size, at, true);
-    btree_put(c->tree, key, slice_of(bytes, n));
+    btree_spot *spot = coll_look(e, c, map, sub);
+    element_changes(e, c, spot, r.size, at, true);
+    btree_put_at(c->tree, spot, buf_slice(&e->sub), slice_of(bytes, n));
     value_written(e, at, value, x.has_value);
     return ENGINE_OK;
 }
@@ -259,16 +271,16 @@ engine_result bc_map_put(engine *base, engine_coll *ec, unsigned map, slice sub,
     return element_put(bitcask_of(base), coll_of(ec), map, sub, value, expire);
 }
 
-/* engine_map_del: logs the delete before the tree forgets the element, as the log may
- * refuse (B1). */
+/* engine_map_del: logs the delete before the tree forgets the element, as the log may refuse (B1).
+ * An append that moves the batch to another segment changes cells, but where none of them is. */
 engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub) {
     bitcask *e = bitcask_of(base);
     coll *c = coll_of(ec);
-    slice old;
     log_pos at;
     CHECK(e->log.open);
     if (coll_is_derived(e, map)) return derived_change(e, c, sub, false);
-    if (!btree_get(c->tree, coll_key(e, map, sub), &old)) return ENGINE_ABSENT;
+    btree_spot *spot = coll_look(e, c, map, sub);
+    if (!spot->found) return ENGINE_ABSENT;
     record r = {.kind = RECORD_MAP_DEL,
                 .pdb = c->db->number,
                 .coll = c->id,
@@ -277,10 +289,8 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
     status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     CHECK(log_pos_file(at) == seg_active(e)->log.number);
-    slice key = coll_key(e, map, sub);
-    element_changes(e, c, key, r.size, at, false);
-    bool was = btree_del(c->tree, key);
-    CHECK(was);
+    element_changes(e, c, spot, r.size, at, false);
+    btree_del_at(c->tree, spot);
     return ENGINE_OK;
 }
 
