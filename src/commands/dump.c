@@ -123,7 +123,7 @@ static const char *const tips_output[] = {"nondeterministic_output", NULL};
         .summary = summary_,                                                                       \
         .syntax = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "        \
                   "[FREQ frequency:integer]",                                                      \
-        .keys = {KEY_AT(1, KEY_OW | KEY_UPDATE)},                                                  \
+        .keys = {KEY_AT(1, KEY_OW | KEY_UPDATE)}, .internal = (flags_) == CMD_ASKING,              \
         .history = "3.0.0: Added the `REPLACE` modifier.\n5.0.0: Added the `ABSTTL` "              \
                    "modifier.\n5.0.0: Added the `IDLETIME` and `FREQ` options."                    \
     }

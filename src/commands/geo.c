@@ -22,8 +22,8 @@
 #define STORE     " @store:[@storekey:STORE key|@storedistkey:STOREDIST key]"
 #define FROM_BY                                                                                    \
     "@from:<FROMMEMBER member|@fromlonlat:<FROMLONLAT longitude:double latitude:double>> "         \
-    "@by:<@circle:<BYRADIUS radius:double " UNIT ">|@box:<BYBOX width:double height:double " UNIT  \
-    ">> " ORDER " " COUNT " "
+    "@by:<@circle:<<BYRADIUS radius:double> " UNIT                                                 \
+    ">|@box:<<BYBOX width:double> height:double " UNIT ">> " ORDER " " COUNT " "
 /* Destinations behind a word. */
 #define STORE_KEYS(at)                                                                             \
     {.flags = KEY_OW | KEY_UPDATE, .begin = (at), .keyword = "STORE", .last = 0, .step = 1}, {     \

@@ -225,7 +225,7 @@ const command hll_commands[] = {
      HLLS,
      .complexity = "O(N) to merge N HyperLogLogs, but with high constant times.",
      .summary = "Adds to a HyperLogLog what was added to others.",
-     .syntax = "destkey [sourcekey...]",
+     .syntax = "destkey [sourcekey:key...]",
      .keys = {KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_INSERT), KEYS_FROM(2, 1, KEY_RO | KEY_ACCESS)}},
     {.name = "pfdebug",
      .run = cmd_pfdebug,

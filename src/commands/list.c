@@ -1,15 +1,14 @@
 /* The table of the list commands. Their functions are in list_*.c.
  *
  * What programs read is redis-server's: flags, key specifications, history; what people read is
- * ours. Those that wait are not FAST, and not for scripts, but for BLMPOP, which was made when
- * scripts had learned not to wait. */
+ * ours. Those that wait are not FAST. Scripts may call them, and do not wait. */
 #include "commands/commands.h"
 #include "commands/list_family.h"
 
 /* Sets of flags that several rows share. */
 #define WRITE_GROW (CMD_WRITE | CMD_DENYOOM)
 #define GROW_FAST  (CMD_WRITE | CMD_DENYOOM | CMD_FAST)
-#define BLOCKING   (CMD_WRITE | CMD_NOSCRIPT | CMD_BLOCKING)
+#define BLOCKING   (CMD_WRITE | CMD_BLOCKING)
 #define LISTS      .categories = CAT_LIST, .group = "list"
 
 /* Where the keys are and what is done to them. */
@@ -237,7 +236,7 @@ const command list_commands[] = {
     {.name = "blmpop",
      .run = cmd_blmpop,
      .arity = -5,
-     .flags = CMD_WRITE | CMD_BLOCKING,
+     .flags = BLOCKING,
      LISTS,
      .since = "7.0.0",
      .complexity = "O(N+M) where N is the number of keys and M the number of values returned.",

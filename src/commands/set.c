@@ -203,7 +203,7 @@ const command set_commands[] = {
      .since = "7.0.0",
      .complexity = INTER_COST,
      .summary = "Counts the members that several sets have in common, up to a limit.",
-     .syntax = "numkeys key... [LIMIT limit]",
+     .syntax = "numkeys key... [LIMIT limit:integer]",
      .keys = {{.flags = KEY_RO | KEY_ACCESS, .begin = 1, .last = 1, .step = 1, .counted = true}}},
     {0},
 };

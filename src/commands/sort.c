@@ -172,7 +172,7 @@ static int sort_ro_keys(const slice *argv, int argc, int *out, unsigned *flags) 
                   "and M the number of returned elements. When the elements are not sorted, "      \
                   "complexity is O(N)."
 #define SORT_SYNTAX                                                                                \
-    "key [@by-pattern:BY pattern] [@limit:LIMIT offset count] [@get-pattern:GET pattern]... "      \
+    "key [@by-pattern:BY pattern#1] [@limit:LIMIT offset count] [@get-pattern:GET pattern#1]... "  \
     "@order:[ASC|DESC] [@sorting:ALPHA]"
 
 /* Keys that no position tells: begin is 0. */
@@ -196,7 +196,7 @@ const command sort_commands[] = {
      SORT_ROW,
      .since = "1.0.0",
      .summary = "Sorts the elements of a list, a set or a sorted set, and returns or stores them.",
-     .syntax = SORT_SYNTAX " [STORE destination]",
+     .syntax = SORT_SYNTAX " [STORE destination#2]",
      .keys = {KEY_AT(1, KEY_RO | KEY_ACCESS), PATTERN_KEYS, STORE_KEY},
      .getkeys = sort_keys},
     {.name = "sort_ro",

@@ -331,8 +331,15 @@ status debug_start(server *s) {
 
 /* One row: DEBUG's subcommands are no commands of their own, in Redis' COMMAND DOCS neither. */
 const command debug_commands[] = {
-    {"debug", cmd_debug, -2, CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED, 0,
-     "server", "1.0.0", "Depends on the subcommand.", "What tests of servers and clients need.",
-     "subcommand [arg...]"},
+    {.name = "debug",
+     .run = cmd_debug,
+     .arity = -2,
+     .flags = CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_PROTECTED,
+     .group = "server",
+     .since = "1.0.0",
+     .complexity = "Depends on the subcommand.",
+     .summary = "What tests of servers and clients need.",
+     .syntax = "subcommand [arg...]",
+     .internal = true},
     {0},
 };

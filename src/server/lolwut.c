@@ -55,6 +55,6 @@ static command_result cmd_lolwut(client *c) {
 
 const command lolwut_commands[] = {
     {"lolwut", cmd_lolwut, -1, CMD_READONLY | CMD_FAST, 0, "server", "5.0.0", "O(1)",
-     "Draws a picture and tells the version.", "[VERSION version]"},
+     "Draws a picture and tells the version.", "[VERSION version:integer]"},
     {0},
 };

@@ -106,7 +106,8 @@ typedef struct command {
      * redis-cli its hints: "key value [NX|XX] [GET] [EX seconds|PX milliseconds|KEEPTTL]".
      *   word      a value, typed by its name ("seconds" is an integer, "key" a key; docs.c has the
      *             list), or as "word:double" says; types are string, integer, double, key, pattern,
-     *             unix-time
+     *             unix-time. Keys belong to the specifications in their order, or as "word#2" says,
+     *             counted from 0
      *   WORD      a token (so is anything without letters, as * or ~); with one value right after
      *             it, that value's token
      *   [..]      optional

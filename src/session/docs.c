@@ -4,7 +4,8 @@
  *
  *   alternatives := sequence ('|' sequence)*
  *   sequence     := item+
- *   item         := ['@' name ':'] ( '[' alternatives ']' | '<' alternatives '>' | word ) ['...']
+ *   item         := ['@' name ':'] ( '[' alternatives ']' | '<' alternatives '>' | value ) ['...']
+ *   value        := word [':' type] ['#' digit]
  *
  * A token takes what follows it, up to the next token or optional part: one thing gets it as its
  * own token, several become a block that has it. Sequences of one thing are that thing. A string
@@ -25,6 +26,7 @@ typedef struct node {
     slice label;      /* given with @ */
     slice token;
     bool optional, multiple, multiple_token;
+    int spec;        /* the key specification it belongs to, from 1 on, where that is said; or 0 */
     int child, next; /* 0: none */
 } node;
 
@@ -57,7 +59,7 @@ static void skip_spaces(parser *ps) {
 
 /* At a mark of the notation, or the end. */
 static bool ends_word(const char *p) {
-    return !*p || strchr(" |[]<>:", *p) || strncmp(p, "...", 3) == 0;
+    return !*p || strchr(" |[]<>:#", *p) || strncmp(p, "...", 3) == 0;
 }
 
 /* The bytes up to the end of a word. */
@@ -87,7 +89,7 @@ static bool is_type(slice w) {
 
 static int parse_alternatives(parser *ps);
 
-/* A token or a value, with its type if that is given. */
+/* A token or a value, with its type and key specification if these are given. */
 static int parse_word(parser *ps) {
     slice w = word(ps);
     int n = new_node(ps, is_token(w) ? NODE_TOKEN : NODE_VALUE);
@@ -97,6 +99,12 @@ static int parse_word(parser *ps) {
         ps->p++;
         ps->nodes[n].type = word(ps);
         if (!is_type(ps->nodes[n].type)) bad(ps);
+    }
+    if (*ps->p == '#') {
+        ps->p++;
+        slice digit = word(ps);
+        if (digit.len != 1 || !isdigit((unsigned char)*digit.data)) bad(ps);
+        ps->nodes[n].spec = *digit.data - '0' + 1;
     }
     return n;
 }
@@ -275,21 +283,29 @@ static void emit_flags(emitter *e, const node *n) {
 
 static void emit_list(emitter *e, int first);
 
-/* Fields in Redis' order; the map's length is known beforehand. */
+/* Which key specification a value belongs to: as said, or the next one; -1: it is no key. */
+static int spec_of(emitter *e, const node *n) {
+    if (n->spec) return n->spec - 1;
+    if (!e->specs || !slice_eq(type_of(n), SLICE("key"))) return -1;
+    int spec = e->keys < e->specs ? e->keys : e->specs - 1;
+    e->keys++;
+    return spec;
+}
+
+/* Fields in Redis' order; the map's length is known beforehand. A value is displayed by its word,
+ * whatever its name. */
 static void emit_node(emitter *e, const node *n) {
     slice type = type_of(n);
     bool leaf = n->kind == NODE_VALUE || n->kind == NODE_TOKEN;
-    bool key = slice_eq(type, SLICE("key")) && e->specs;
+    int spec = spec_of(e, n);
     bool flags = n->optional || n->multiple;
     buf name = {0};
     append_name(e->ps, n, &name);
-    resp_map(e->out, e->proto, 2 + leaf + key + (n->token.len > 0) + flags + !leaf);
+    resp_map(e->out, e->proto, 2 + leaf + (spec >= 0) + (n->token.len > 0) + flags + !leaf);
     emit_pair(e, "name", buf_slice(&name));
     emit_pair(e, "type", type);
-    if (leaf) emit_pair(e, "display_text", buf_slice(&name));
-    if (key) {
-        int spec = e->keys < e->specs ? e->keys : e->specs - 1;
-        e->keys++;
+    if (leaf) emit_pair(e, "display_text", n->kind == NODE_VALUE ? n->name : buf_slice(&name));
+    if (spec >= 0) {
         resp_bulk(e->out, SLICE("key_spec_index"));
         resp_int(e->out, spec);
     }

@@ -1,8 +1,10 @@
-"""Comparisons that are not random: raw protocol streams, errors of arity, COMMAND INFO, HELLO."""
+"""Comparisons that are not random: raw protocol streams, errors of arity, COMMAND INFO, DOCS and GETKEYS,
+HELLO."""
 
 import re
 import socket
 
+from tests.differential import docs
 from tests.differential.generate import FAMILIES
 from tests.support import resp
 
@@ -82,13 +84,15 @@ COMMANDS += """lpush rpush lpushx rpushx linsert lset llen lindex lrange lpos lp
 rpoplpush blpop brpop blmpop blmove brpoplpush""".split()
 COMMANDS += """xadd xlen xrange xrevrange xread xdel xtrim xsetid xinfo|stream xinfo|groups xinfo|consumers
 xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer xreadgroup xack xpending
-xclaim xautoclaim""".split()
+xclaim xautoclaim migrate debug""".split()
 
 # Where 7.2 differs from the reference's 7.0: (command, field).
 INFO_EXCEPTIONS = {
     ("msetnx", "tips"), ("scan", "tips"), ("randomkey", "tips"), ("config|rewrite", "tips"),
     ("config|resetstat", "tips"), ("latency|reset", "tips"), ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"), ("xautoclaim", "specs"),
+    # Commands that wait are allowed in scripts, where they don't.
+    ("blpop", "flags"), ("brpop", "flags"), ("blmove", "flags"), ("brpoplpush", "flags"),
 }
 
 
@@ -184,6 +188,10 @@ def run_command_info(stave, reference):
     return ok, bad
 
 
+def run_command_docs(stave, reference):
+    return docs.run_docs(stave, reference, COMMANDS)
+
+
 def run_hello(stave, reference):
     ok = bad = 0
     for proto in (2, 3):
@@ -199,7 +207,7 @@ def run_hello(stave, reference):
 
 def run(stave, reference):
     ok = bad = 0
-    for part in (run_streams, run_arity, run_command_info, run_hello):
+    for part in (run_streams, run_arity, run_command_info, run_command_docs, docs.run_getkeys, run_hello):
         for s in (stave, reference):
             c = s.connect()
             c.call("FLUSHALL")

@@ -278,6 +278,13 @@ static void docs(void **state) {
                             "FROMMEMBER") " {name=longitude_latitude type=block token=FROMLONLAT "
                                           "arguments=[" V("longitude", "double") " " V(
                                               "latitude", "double") "]}]} " T("any", "ANY") "]");
+    assert_string_equal(tree("key [@by:BY pattern#1] [STORE key#0]"),
+                        "[" KEY("key", "0") " {name=by type=pattern display_text=pattern "
+                                            "key_spec_index=1 token=BY flags={optional}} "
+                                            "{name=key type=key display_text=key "
+                                            "key_spec_index=0 token=STORE flags={optional}}]");
+    assert_string_equal(tree("<<BY a> b>"), "[{name=a_b type=block arguments=[" VT(
+                                                "a", "string", "BY") " " V("b", "string") "]}]");
     assert_string_equal(tree("[@by:TYPE <A|*>] x"),
                         "[{name=by type=oneof token=TYPE flags={optional} arguments=[" T(
                             "a", "A") " " T("*", "*") "]} " V("x", "string") "]");
