@@ -140,6 +140,23 @@ command_result data_reply_item(client *c, elements *el, const el_item *item) {
     return CMD_DONE;
 }
 
+#define REPLY_MAX  (UINT64_C(1) << 30)
+#define LEAST_BULK 6 /* "$0", two line ends */
+
+bool data_reply_fits(uint64_t picks) {
+    return picks <= REPLY_MAX / LEAST_BULK;
+}
+
+bool data_reply_may_grow(const client *c) {
+    return c->out.len - c->out_from <= REPLY_MAX;
+}
+
+/* What there is of the reply goes. */
+command_result data_reply_too_long(client *c) {
+    c->out.len = c->out_from;
+    return reply_error(c, "ERR the reply is longer than %llu bytes", (unsigned long long)REPLY_MAX);
+}
+
 /* For lengths that are known last: moving the reply once is cheaper than building it apart. */
 void data_insert(client *c, size_t at, slice head) {
     buf_reserve(&c->out, head.len);

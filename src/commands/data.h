@@ -73,6 +73,13 @@ command_result data_bad_expire(client *c);
 bool data_arg_timeout(client *c, int i, int64_t *ms);
 bool data_arg_timeout_ms(client *c, int i, int64_t *ms);
 
+/* A count below zero may ask for any number of picks. Where redis-server would go on until memory
+ * ends, this refuses: before it begins, if not even so many empty ones would fit; or when the reply
+ * may not have one more. The refusal takes its place. */
+bool data_reply_fits(uint64_t picks);
+bool data_reply_may_grow(const client *c);
+command_result data_reply_too_long(client *c);
+
 /* For replies whose count is known last: elements are appended from buf_slice(&c->out).len = at on,
  * then this puts what goes before them. */
 void data_insert(client *c, size_t at, slice head);

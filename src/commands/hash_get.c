@@ -197,11 +197,11 @@ command_result cmd_hscan(client *c) {
     return scan_reply(c, at, &cursor, w.n);
 }
 
-/* Goes on until the client is to be closed for what it has asked for. */
+/* A pick among several. */
 static bool sample_field(void *ctx, const el_item *item) {
     field_walk *w = ctx;
     append_field(w, item);
-    return !(w->c->flags & CLIENT_CLOSE_ASAP);
+    return data_reply_may_grow(w->c);
 }
 
 /* One of them, or nil. */
@@ -235,9 +235,11 @@ command_result cmd_hrandfield(client *c) {
     int64_t n = count < 0 ? -count : count;
     if (all == 0) n = 0;
     if (count > 0 && (uint64_t)n > all) n = (int64_t)all;
+    if (!data_reply_fits((uint64_t)n)) return data_reply_too_long(c);
     reply_array(c, w.values && !w.pairs ? 2 * n : n);
     if (n == 0) return CMD_DONE;
     ENGINE_TRY(c, count < 0 ? hash_sample_any(&el, (uint64_t)n, sample_field, &w)
                             : hash_sample_distinct(&el, (uint64_t)n, sample_field, &w));
-    return CMD_DONE;
+    uint64_t shown = w.values ? w.n / 2 : w.n;
+    return shown == (uint64_t)n ? CMD_DONE : data_reply_too_long(c);
 }

@@ -15,6 +15,7 @@ static command_result moved(client *c, elements *source, list_end from, list_end
 command_result list_move(client *c, list_end from, list_end to, bool *found) {
     elements source, other, *destination = &source;
     el_iter it;
+    el_room room = {0};
     slice value;
     STEP_TRY(data_elements(c, c->argv[1], &list_type, KS_WRITE, &source));
     *found = source.exists;
@@ -28,7 +29,7 @@ command_result list_move(client *c, list_end from, list_end to, bool *found) {
     }
     source.lean = true;
     ENGINE_TRY(c, from == LIST_HEAD ? el_first(&source, 0, &it) : el_last(&source, 0, &it));
-    ENGINE_TRY(c, list_load(&source, &it.item, &value));
+    ENGINE_TRY(c, list_load(&source, &it.item, &room, &value));
     ENGINE_TRY(c, list_delete_end(&source, &it.item));
     ENGINE_TRY(c, list_push(destination, to, &value, 1));
     if (destination == &other) ENGINE_TRY(c, el_end(&other));

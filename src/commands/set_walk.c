@@ -70,21 +70,11 @@ command_result cmd_sscan(client *c) {
 /* ---- random members ----------------------------------------------------------------------------
  */
 
-/* A count below zero may ask for any number of members; where redis-server would go on until memory
- * ends, this refuses: before it begins, if not even empty members would fit. */
-#define REPLY_MAX  (UINT64_C(1) << 30)
-#define LEAST_BULK 6 /* "$0", two line ends */
-
-static command_result too_long(client *c) {
-    c->out.len = c->out_from;
-    return reply_error(c, "ERR the reply is longer than %llu bytes", (unsigned long long)REPLY_MAX);
-}
-
 /* A sample_each. */
 static bool pick_member(void *ctx, const el_item *item) {
     set_reply *out = ctx;
     (void)set_reply_member(out, item->sub);
-    return out->c->out.len - out->c->out_from <= REPLY_MAX;
+    return data_reply_may_grow(out->c);
 }
 
 /* One member, or null. */
@@ -119,12 +109,12 @@ command_result cmd_srandmember(client *c) {
     uint64_t all = el_count(&el, 0), n = (uint64_t)(count < 0 ? -count : count);
     if (count > 0 && n >= all) return reply_all(c, &el, false);
     if (all == 0) n = 0;
-    if (n > REPLY_MAX / LEAST_BULK) return too_long(c);
+    if (!data_reply_fits(n)) return data_reply_too_long(c);
     set_reply out = {.c = c};
     reply_array(c, (int64_t)n);
     ENGINE_TRY(c, count < 0 ? sample_any(&el, n, pick_member, &out)
                             : sample_distinct(&el, n, pick_member, &out));
-    return out.n == n ? CMD_DONE : too_long(c);
+    return out.n == n ? CMD_DONE : data_reply_too_long(c);
 }
 
 /* What follows a pop of n > 0 members. */

@@ -195,8 +195,8 @@ static command_result xinfo_groups(client *c) {
 
 /* Milliseconds since then. */
 static int64_t since(client *c, int64_t then) {
-    int64_t ago = ks_now(c->ks) - then;
-    return ago < 0 ? 0 : ago;
+    int64_t ago;
+    return __builtin_sub_overflow(ks_now(c->ks), then, &ago) || ago < 0 ? 0 : ago;
 }
 
 /* One map of four fields a consumer; the last came with 7.2. */

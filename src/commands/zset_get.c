@@ -143,13 +143,15 @@ command_result cmd_zlexcount(client *c) {
 typedef struct showing {
     client *c;
     bool scores, nested;
+    uint64_t n;
 } showing;
 
 /* A pick among several. */
 static bool show_pick(void *ctx, const el_item *item) {
-    const showing *s = ctx;
+    showing *s = ctx;
+    s->n++;
     zset_reply_member(s->c, item->sub, zset_item_score(item), s->scores, s->nested);
-    return true;
+    return data_reply_may_grow(s->c);
 }
 
 /* The only one. */
@@ -160,16 +162,17 @@ static bool show_first(void *ctx, const el_item *item) {
 
 /* A count below 0: so many, any of them as often as it comes. */
 static command_result many_at_random(client *c, elements *el, int64_t count, bool scores) {
-    showing s = {c, scores, c->proto > 2};
+    showing s = {c, scores, c->proto > 2, 0};
     uint64_t n = count < 0 ? 0 - (uint64_t)count : (uint64_t)count, all = el_count(el, 0);
     client_depends_on_end(c);
     if (all == 0) n = 0;
     if (count > 0 && n > all) n = all;
+    if (!data_reply_fits(n)) return data_reply_too_long(c);
     reply_array(c, zset_reply_length(n, scores, s.nested));
     if (n == 0) return CMD_DONE;
     ENGINE_TRY(c, count < 0 ? sample_any(el, n, show_pick, &s)
                             : sample_distinct(el, n, show_pick, &s));
-    return CMD_DONE;
+    return s.n == n ? CMD_DONE : data_reply_too_long(c);
 }
 
 /* Errors come in the order in which redis-server finds them: the number, the words, the range that

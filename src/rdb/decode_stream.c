@@ -19,6 +19,9 @@
 
 enum entry_flags { ENTRY_DELETED = 1, ENTRY_SAME_FIELDS = 2 };
 
+/* Fields of an entry: so that no payload of LZF makes us take many times what it stands for. */
+#define FIELDS_MAX (1u << 20)
+
 #define ID_BYTES 16
 /* Entries pending take at least: id, time, count. */
 #define PENDING_BYTES (ID_BYTES + 8 + 1)
@@ -104,7 +107,7 @@ static engine_result take_entry(decoder *d, node *n, int64_t flags, rdb_item *in
     DECODE_NEED(flags >= 0 && flags <= (ENTRY_DELETED | ENTRY_SAME_FIELDS));
     DECODE_NEED(take_number(&n->at, &ms) && take_number(&n->at, &seq));
     if (!same) DECODE_NEED(take_count(&n->at, &nfields));
-    DECODE_NEED(nfields > 0 && take_parts(d, n, nfields, same));
+    DECODE_NEED(nfields > 0 && nfields <= FIELDS_MAX && take_parts(d, n, nfields, same));
     elements = n->at.seen - elements;
     DECODE_NEED(take_number(&n->at, &size) && size >= 0 && (uint64_t)size == elements);
     rdb_id id = {n->base.ms + (uint64_t)ms, n->base.seq + (uint64_t)seq};

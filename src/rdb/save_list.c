@@ -44,11 +44,12 @@ static void end_node(buf *out, listpack_writer *w, uint64_t *nodes) {
 static engine_result save_elements(elements *el, buf *out, buf *room, uint64_t *nodes) {
     listpack_writer w;
     el_iter it;
+    el_room last = {0};
     slice value;
     listpack_begin(&w, room);
     engine_result r = list_at(el, 0, &it);
     for (; r == ENGINE_OK; r = el_step(&it, false)) {
-        r = list_load(el, &it.item, &value);
+        r = list_load(el, &it.item, &last, &value);
         if (r != ENGINE_OK) return r;
         bool alone = value.len > NODE_SAFE;
         if (alone || !node_has_room(&w, value.len)) end_node(out, &w, nodes);

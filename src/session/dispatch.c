@@ -108,7 +108,9 @@ static gate_result admit(client *c) {
  */
 
 /* Runs the command in a batch of its own and ends that as its result says. Whether it changed
- * anything is seen at the log's end, which then is what the reply depends on. */
+ * anything is seen at the log's end, which then is what the reply depends on. One that found
+ * nothing to change says so, and thereby what others have made of the key before (SADD of a member
+ * that is there): that must be as durable. */
 static command_result run_batch(client *c) {
     keyspace *ks = c->ks;
     log_pos before = engine_log_end(ks_engine(ks));
@@ -122,7 +124,8 @@ static command_result run_batch(client *c) {
         ks_abort(ks);
     }
     log_pos after = engine_log_end(ks_engine(ks));
-    if (after != before) client_depends(c, after);
+    if (after != before || (r == CMD_DONE && (c->row->def->flags & CMD_WRITE)))
+        client_depends(c, after);
     /* what a refusal says of a key (that its value is no number) is a reply that shows it */
     if (r == CMD_REFUSED && (c->row->def->flags & (CMD_WRITE | CMD_READONLY)))
         client_depends(c, before);

@@ -36,7 +36,8 @@ static void own_bytes(elements *el, slice packed, bool write) {
     el->len = packed.len;
     el->cap = write && packed.len < EL_PACKED_BYTES ? EL_PACKED_BYTES : packed.len;
     el->own = write;
-    el->bytes = ks_alloc(el->ks, el->cap);
+    el->bytes =
+        el->packed_room ? el_space(el, el->packed_room, el->cap) : ks_alloc(el->ks, el->cap);
     if (packed.len) memcpy(el->bytes, packed.data, packed.len);
 }
 
@@ -84,9 +85,14 @@ static void open_empty(elements *out) {
 
 engine_result el_open(keyspace *ks, uint32_t db, slice key, const el_type *type, unsigned flags,
                       elements *out) {
+    return el_look(ks, db, key, type, flags, NULL, out);
+}
+
+engine_result el_look(keyspace *ks, uint32_t db, slice key, const el_type *type, unsigned flags,
+                      el_room *room, elements *out) {
     entry ent;
-    CHECK(!(flags & KS_META));
-    *out = (elements){.ks = ks, .db = db, .key = key, .type = type};
+    CHECK(!(flags & KS_META) && !(room && flags & KS_WRITE));
+    *out = (elements){.ks = ks, .db = db, .key = key, .type = type, .packed_room = room};
     engine_result r = ks_get(ks, db, key, flags, &ent);
     if (r == ENGINE_OK) return open_entry(out, &ent, (flags & KS_WRITE) != 0);
     open_empty(out);
@@ -108,14 +114,21 @@ slice el_keep(elements *el, slice s) {
     return slice_of(copy, s.len);
 }
 
-/* Twice what is needed, so that all the room that is ever made is a few times the longest. */
-slice el_copy(elements *el, el_room *room, slice s) {
-    if (s.len > room->cap) {
-        room->cap = 2 * s.len;
+/* The first time as much as is needed, then twice that, so that all the room that is ever made is a
+ * few times the longest. */
+char *el_space(elements *el, el_room *room, size_t n) {
+    if (n > room->cap) {
+        room->cap = room->bytes ? 2 * n : n;
         room->bytes = ks_alloc(el->ks, room->cap);
     }
-    if (s.len) memcpy(room->bytes, s.data, s.len);
-    return slice_of(room->bytes, s.len);
+    return room->bytes;
+}
+
+/* What is copied may lie in that room. */
+slice el_copy(elements *el, el_room *room, slice s) {
+    char *copy = el_space(el, room, s.len);
+    if (s.len) memmove(copy, s.data, s.len);
+    return slice_of(copy, s.len);
 }
 
 /* As if they were packed and none: what was apart goes when the entry no longer names it. */

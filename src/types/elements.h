@@ -49,6 +49,13 @@ typedef struct el_item {
     uint64_t left;   /* so many of them are left where they are, value is empty: see `lean` */
 } el_item;
 
+/* Memory of the batch that is used again and again, so that a walk over millions of elements takes
+ * no more than the longest needs. {0} at first. */
+typedef struct el_room {
+    char *bytes;
+    size_t cap;
+} el_room;
+
 /* One key's elements, open. The caller owns the struct, and frees nothing. `key` must live as long.
  * Of a key that is written only one may be open. */
 typedef struct elements {
@@ -74,12 +81,19 @@ typedef struct elements {
     char *bytes;      /*   their bytes */
     uint32_t *places; /* packed: where each begins, NULL: not known */
     engine_coll apart;
+    el_room *packed_room;       /* el_look's */
+    el_room joined;             /* a subkey as the engine has it, for one call */
+    el_room long_sub, long_all; /* of the long value that was read last */
 } elements;
 
 /* ENGINE_OK also if the key is absent or of another type: see the fields. flags: ks_get's, KS_WRITE
  * if it is to be changed; without KS_META. */
 engine_result el_open(keyspace *ks, uint32_t db, slice key, const el_type *type, unsigned flags,
                       elements *out);
+/* As el_open, for reading alone: packed elements are copied to that room, and are gone when it is
+ * used again. For commands that look at one key after another. */
+engine_result el_look(keyspace *ks, uint32_t db, slice key, const el_type *type, unsigned flags,
+                      el_room *room, elements *out);
 /* From an entry that ks_get has just given with its value. */
 engine_result el_of_entry(keyspace *ks, uint32_t db, slice key, const entry *ent,
                           const el_type *type, elements *out);
@@ -97,6 +111,7 @@ void el_make(elements *el);
 
 /* Exact, O(1); of ENGINE_DERIVED in a packed one, a walk. */
 uint64_t el_count(elements *el, unsigned map);
+/* A subkey that is longer than EL_SUB_MAX is absent, here and for el_del. */
 engine_result el_get(elements *el, unsigned map, slice sub, el_item *out);
 
 /* A position in a map. Invalid after any change of the elements. */
@@ -151,13 +166,10 @@ engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old);
 void el_clear(elements *el);
 /* A copy that lives as long as the batch. */
 slice el_keep(elements *el, slice s);
-/* A copy that lives until the next one into the same room: for walks that copy each element.
- * room: {0} at first. */
-typedef struct el_room {
-    char *bytes;
-    size_t cap;
-} el_room;
+/* A copy that lives until the next one into the same room: for walks that copy each element. */
 slice el_copy(elements *el, el_room *room, slice s);
+/* n bytes in that room, which has forgotten what it held. */
+char *el_space(elements *el, el_room *room, size_t n);
 
 /* The three bits of entry.hint that a type has for itself. */
 static inline unsigned el_hint(const elements *el) {

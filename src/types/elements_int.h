@@ -22,11 +22,11 @@ static inline void el_saw(elements *el, log_pos pos) {
     if (pos > el->pos) el->pos = pos;
 }
 
-/* Room for a subkey that is short, as nearly all are; a longer one is in the keyspace's memory. */
+/* Room for a subkey that is short, as nearly all are; a longer one is in el->joined. */
 typedef struct el_key {
     char small[128];
 } el_key;
-/* `head` (n bytes), then the subkey. */
+/* `head` (n bytes), then the subkey: until the next one is joined. */
 slice el_join(elements *el, el_key *k, const char *head, size_t n, slice sub);
 /* The subkey as the engine has it. */
 slice el_engine_key(elements *el, el_key *k, unsigned map, slice sub);

@@ -21,7 +21,10 @@ static engine_result find_old(elements *el, slice sub, const el_item **old, el_i
     if (*old != EL_UNKNOWN) return ENGINE_OK;
     *old = NULL;
     if (!matters(el)) return ENGINE_OK;
+    const bool lean = el->lean;
+    el->lean = true; /* that it is long matters, not what it says */
     engine_result r = el_get(el, 0, sub, found);
+    el->lean = lean;
     if (r == ENGINE_OK) *old = found;
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
@@ -182,7 +185,7 @@ engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t
 
 engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old) {
     CHECK(map < EL_LONG && !el->wrong_type && old);
-    if (!el->exists) return ENGINE_ABSENT;
+    if (!el->exists || sub.len > EL_SUB_MAX) return ENGINE_ABSENT;
     if (!el->packed)
         return map == 0 ? del_apart(el, sub, old)
                         : engine_map_del(el_engine(el), &el->apart, map, sub);

@@ -10,7 +10,7 @@
  */
 
 slice el_join(elements *el, el_key *k, const char *head, size_t n, slice sub) {
-    char *p = n + sub.len <= sizeof k->small ? k->small : ks_alloc(el->ks, n + sub.len);
+    char *p = n + sub.len <= sizeof k->small ? k->small : el_space(el, &el->joined, n + sub.len);
     memcpy(p, head, n);
     if (sub.len) memcpy(p + n, sub.data, sub.len);
     return slice_of(p, n + sub.len);
@@ -174,7 +174,7 @@ engine_result el_get(elements *el, unsigned map, slice sub, el_item *out) {
     pack_item x;
     uint32_t index;
     *out = (el_item){0};
-    if (!el->exists) return ENGINE_ABSENT;
+    if (!el->exists || sub.len > EL_SUB_MAX) return ENGINE_ABSENT;
     if (el->packed) {
         if (map != 0 || !pack_find(el_pack(el), sub, &x, &index)) return ENGINE_ABSENT;
         *out = (el_item){.sub = x.sub, .value = x.value, .expire = x.expire};

@@ -24,8 +24,8 @@ engine_result list_at(elements *el, uint64_t index, el_iter *out);
 /* Asks for values from..from+n-1 and uses none, so that those which are not near come together:
  * for a reader that was told PENDING. */
 void list_ahead(elements *el, uint64_t from, uint64_t n);
-/* The whole of a value that a read gave, in memory that lives as long as the batch. */
-engine_result list_load(elements *el, const el_item *item, slice *out);
+/* The whole of a value that a read gave: a copy in that room. */
+engine_result list_load(elements *el, const el_item *item, el_room *room, slice *out);
 /* Is it that value? The item is not good afterwards, but its iterator is. */
 engine_result list_equal(elements *el, const el_item *item, slice value, bool *equal);
 

@@ -56,15 +56,15 @@ static engine_result look(elements *el, const uint64_t *before, const uint64_t *
     return r;
 }
 
-/* A value goes to another position. */
-static engine_result move(elements *el, uint64_t from, uint64_t to) {
+/* A value goes to another position, by way of that room. */
+static engine_result move(elements *el, el_room *room, uint64_t from, uint64_t to) {
     el_iter it;
     slice value;
     if (from == to) return ENGINE_OK;
     engine_result r = list_seek(el, from, false, &it);
     if (r != ENGINE_OK) return r;
     CHECK(list_position(&it.item) == from);
-    r = list_load(el, &it.item, &value);
+    r = list_load(el, &it.item, room, &value);
     if (r == ENGINE_OK) r = list_put(el, to, value, NULL);
     return r == ENGINE_OK ? list_del(el, from) : r;
 }
@@ -73,14 +73,15 @@ static engine_result move(elements *el, uint64_t from, uint64_t to) {
  * are moved from the last on, the others from the first on: so none ever comes to where another
  * still is. */
 static engine_result spread(elements *el, const window *w, uint64_t first, uint64_t step) {
+    el_room room = {0};
     engine_result r = ENGINE_OK;
     for (uint64_t i = w->n; i-- > 0 && r == ENGINE_OK;) {
         uint64_t to = first + step * (i + (i >= w->cut));
-        if (to > w->at[i]) r = move(el, w->at[i], to);
+        if (to > w->at[i]) r = move(el, &room, w->at[i], to);
     }
     for (uint64_t i = 0; i < w->n && r == ENGINE_OK; i++) {
         uint64_t to = first + step * (i + (i >= w->cut));
-        if (to < w->at[i]) r = move(el, w->at[i], to);
+        if (to < w->at[i]) r = move(el, &room, w->at[i], to);
     }
     return r;
 }

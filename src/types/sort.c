@@ -66,6 +66,7 @@ typedef struct walk {
     bool backward;
     sort_each each;
     void *ctx;
+    el_room room; /* for a list's values */
 } walk;
 
 /* A set_each that leaves the first ones out. */
@@ -81,8 +82,8 @@ static engine_result walk_member(void *ctx, slice member) {
 }
 
 /* Of a list the value, whole; of a sorted set the member behind its score. */
-static engine_result element_of(elements *el, const el_item *item, slice *out) {
-    if (el->type == &list_type) return list_load(el, item, out);
+static engine_result element_of(elements *el, const el_item *item, el_room *room, slice *out) {
+    if (el->type == &list_type) return list_load(el, item, room, out);
     CHECK(item->sub.len >= KEYENC_HEAD);
     *out = slice_skip(item->sub, KEYENC_HEAD);
     return ENGINE_OK;
@@ -97,7 +98,7 @@ static engine_result walk_source(elements *el, walk *w) {
         el->type == &list_type ? list_at(el, at, &it) : el_select(el, ENGINE_DERIVED, at, &it);
     while (r == ENGINE_OK) {
         slice element;
-        r = element_of(el, &it.item, &element);
+        r = element_of(el, &it.item, &w->room, &element);
         if (r == ENGINE_OK) r = w->each(w->ctx, element);
         if (r != ENGINE_OK || --w->len == 0) return r;
         r = el_step(&it, w->backward);
@@ -125,7 +126,8 @@ typedef struct sorter {
     record *records; /* the least so far; a heap once there are `room` */
     uint64_t n, room;
     uint64_t seen;
-    record next; /* the one that is looked at */
+    record next;    /* the one that is looked at */
+    el_room digits; /* of a number that is long */
     unsigned misses;
     bool not_number;
     sort_each each;
@@ -155,9 +157,9 @@ static int record_cmp(const void *a, const void *b, void *ctx) {
 
 /* A number as redis-server's strtod reads it: spaces before it are fine, and so is nothing at all.
  */
-static bool number_of(keyspace *ks, slice text, double *out) {
+static bool number_of(elements *el, el_room *room, slice text, double *out) {
     char small[64], *end;
-    char *copy = text.len < sizeof small ? small : ks_alloc(ks, text.len + 1);
+    char *copy = text.len < sizeof small ? small : el_space(el, room, text.len + 1);
     if (text.len) memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
     errno = 0;
@@ -178,7 +180,7 @@ static engine_result weigh(sorter *s) {
         if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
         if (spec->alpha) hold(s->el->ks, &next->text, value);
     }
-    if (!spec->alpha && !number_of(s->el->ks, value, &next->score)) s->not_number = true;
+    if (!spec->alpha && !number_of(s->el, &s->digits, value, &next->score)) s->not_number = true;
     return ENGINE_OK;
 }
 
@@ -261,7 +263,7 @@ engine_result sort_run(elements *el, const sort_spec *given, sort_each each, voi
     sorter s = {.el = el, .spec = &spec, .each = each, .ctx = ctx};
     s.look = (sort_lookup){.ks = el->ks, .db = el->db, .flags = spec.flags};
     window(&spec, el_count(el, 0), &from, &len);
-    walk w = {from, len, spec.descending, show_held, &s};
+    walk w = {from, len, spec.descending, show_held, &s, {0}};
     engine_result r = sorted ? run_sorted(&s, from, len) : walk_source(el, &w);
     *not_number = s.not_number;
     return r == ENGINE_OK && s.misses ? ENGINE_PENDING : r;

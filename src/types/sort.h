@@ -31,12 +31,14 @@ typedef engine_result (*sort_each)(void *ctx, slice element);
 engine_result sort_run(elements *el, const sort_spec *spec, sort_each each, void *ctx,
                        bool *not_number);
 
-/* What a pattern of BY or GET stands for. The room is for the key it makes. */
+/* What a pattern of BY or GET stands for. The rooms are for the key it makes, and
+ * for what is there. */
 typedef struct sort_lookup {
     keyspace *ks;
     uint32_t db;
     unsigned flags;
     held key;
+    el_room packed; /* a hash's elements */
 } sort_lookup;
 /* "#" is the element itself; else its first '*' is replaced by the element: "weight_*" is a
  * string's value, "object_*->field" that of a hash's field. ENGINE_ABSENT: nothing. The value lives

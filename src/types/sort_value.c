@@ -64,7 +64,7 @@ static engine_result string_value(sort_lookup *look, slice key, slice *out) {
 static engine_result field_value(sort_lookup *look, slice key, slice field, slice *out) {
     elements el;
     hash_field found;
-    engine_result r = el_open(look->ks, look->db, key, &hash_type, look->flags, &el);
+    engine_result r = el_look(look->ks, look->db, key, &hash_type, look->flags, &look->packed, &el);
     if (r != ENGINE_OK) return r;
     if (!el.exists || el.wrong_type || field.len > EL_SUB_MAX) return ENGINE_ABSENT;
     r = hash_get(&el, field, &found);

@@ -240,5 +240,5 @@ int64_t stream_distance(stream *s, stream_id first, stream_id id) {
     bool whole = stream_id_zero(s->max_deleted) || stream_id_cmp(s->max_deleted, first) < 0;
     int at_first = stream_id_cmp(id, first);
     if (!whole || at_first > 0) return STREAM_UNKNOWN;
-    return added - (int64_t)length + (at_first == 0);
+    return (int64_t)(s->added - length + (at_first == 0));
 }

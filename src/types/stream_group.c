@@ -43,7 +43,7 @@ static void decode_group(stream *s, slice name, slice value, stream_group *out) 
     out->number = stream_take(&value);
     CHECK(get_bytes(&value, KEYENC_ID, &id));
     out->last_id = stream_id_of(id.data);
-    out->entries_read = (int64_t)stream_take(&value) - 1;
+    out->entries_read = (int64_t)(stream_take(&value) - 1);
     out->next_consumer = stream_take(&value);
     out->pending = stream_take(&value);
     out->consumers = stream_take(&value);
@@ -117,14 +117,14 @@ bool stream_group_lag(stream *s, stream_id first, const stream_group *g, int64_t
     if (s->added == 0) return true;
     if (read == STREAM_UNKNOWN || stream_holes_after(s, first, g->last_id))
         read = stream_distance(s, first, g->last_id);
-    *lag = (int64_t)s->added - read;
+    *lag = (int64_t)(s->added - (uint64_t)read);
     return read != STREAM_UNKNOWN;
 }
 
 /* While no deletion is in between, one more was read; else the distance is worked out. */
 void stream_group_advance(stream *s, stream_id first, stream_group *g, stream_id id) {
     if (g->entries_read != STREAM_UNKNOWN && !stream_holes_after(s, first, id)) {
-        g->entries_read++;
+        g->entries_read += g->entries_read < INT64_MAX; /* which XGROUP SETID can say */
     } else if (s->added) {
         g->entries_read = stream_distance(s, first, id);
     }
@@ -159,7 +159,7 @@ static stream_consumer *decode_consumer(stream *s, stream_group *g, slice name, 
     if (open) return open;
     c.name = el_keep(&s->el, name);
     c.seen = (int64_t)stream_take(&value);
-    c.active = (int64_t)stream_take(&value) - 1;
+    c.active = (int64_t)(stream_take(&value) - 1);
     c.pending = stream_take(&value);
     CHECK(value.len == 0 && c.number > 0);
     return add_open(s, g, c);

@@ -14,8 +14,11 @@
 /* ---- bounds -------------------------------------------------------------------------------------
  */
 
-/* A derived subkey in the batch's memory, with room for a member and a byte. */
+/* A derived subkey in the batch's memory, with room for a member and a byte. One that is longer
+ * than any member may be is cut to a byte more than these have: that changes nothing in how they
+ * compare with it, and an engine takes it. */
 static slice bound(elements *el, uint64_t head, slice member, bool after) {
+    if (member.len > EL_SUB_MAX) member.len = EL_SUB_MAX + 1;
     char *p = ks_alloc(el->ks, KEYENC_SCORE + member.len + 1);
     put_be64(p, head);
     if (member.len) memcpy(p + KEYENC_SCORE, member.data, member.len);

@@ -67,6 +67,7 @@ static engine_result show(mem *m, const engine_coll *c, unsigned map, uint64_t r
 engine_result mem_map_get_op(engine *e, engine_coll *c, unsigned map, slice sub, map_iter *out) {
     mem *m = mem_of(e);
     engine_result r;
+    CHECK(sub.len <= ENGINE_SUBKEY_MAX);
     *out = (map_iter){0};
     if (!mem_gate(m, 'g', c->db, c->key, map, sub, &r)) return r;
     omap *o = mem_coll_map(coll_of(m, c), map);
@@ -98,7 +99,7 @@ engine_result mem_map_put_op(engine *e, engine_coll *c, unsigned map, slice sub,
 engine_result mem_map_del_op(engine *e, engine_coll *c, unsigned map, slice sub) {
     mem *m = mem_of(e);
     engine_result r;
-    CHECK(m->in_batch && map < ENGINE_MAPS);
+    CHECK(m->in_batch && map < ENGINE_MAPS && sub.len <= ENGINE_SUBKEY_MAX);
     if (!mem_gate(m, 'g', c->db, c->key, map, sub, &r)) return r;
     mem_coll *coll = coll_of(m, c);
     omap *o = mem_coll_map(coll, map);
@@ -121,6 +122,7 @@ engine_result mem_map_seek_op(engine *e, engine_coll *c, unsigned map, slice fro
                               map_iter *out) {
     mem *m = mem_of(e);
     engine_result r;
+    CHECK(from.len <= ENGINE_SUBKEY_MAX);
     *out = (map_iter){0};
     if (!mem_gate(m, backward ? 'b' : 's', c->db, c->key, map, from, &r)) return r;
     omap *o = mem_coll_map(coll_of(m, c), map);
@@ -148,6 +150,7 @@ engine_result mem_map_step_op(engine *e, map_iter *it, bool backward) {
 engine_result mem_map_rank_op(engine *e, engine_coll *c, unsigned map, slice sub, uint64_t *rank) {
     mem *m = mem_of(e);
     engine_result r;
+    CHECK(sub.len <= ENGINE_SUBKEY_MAX);
     *rank = 0;
     if (!mem_gate(m, 'r', c->db, c->key, map, sub, &r)) return r;
     omap *o = mem_coll_map(coll_of(m, c), map);

@@ -9,6 +9,7 @@
 #include "support/payload.h"
 #include "support/readme.h"
 #include "support/unit.h"
+#include "types/stream_group.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -250,6 +251,29 @@ static void too_long(void **state) {
     buf_free(&p);
 }
 
+/* A stream without entries, with a group that has a consumer. */
+static rdb_fault check_names(size_t group, size_t consumer) {
+    static char bytes[65000];
+    buf p = {0};
+    memset(bytes, 'n', sizeof bytes);
+    buf_append(&p, "\x13\0\0\0\0\0\0\0\0\0\1", 11);
+    raw_put_blob(&p, slice_of(bytes, group));
+    buf_append(&p, "\0\0\0\0\1", 5);
+    raw_put_blob(&p, slice_of(bytes, consumer));
+    buf_append(&p, "........\0", 9);
+    rdb_fault f = check(buf_slice(&p));
+    buf_free(&p);
+    return f;
+}
+
+/* Names have less room than members: what is fine here is made without a word. */
+static void long_names(void **state) {
+    (void)state;
+    assert_int_equal(check_names(STREAM_NAME_MAX, STREAM_NAME_MAX), RDB_FINE);
+    assert_int_equal(check_names(STREAM_NAME_MAX + 1, 1), RDB_TOO_LONG);
+    assert_int_equal(check_names(1, STREAM_NAME_MAX + 1), RDB_TOO_LONG);
+}
+
 static engine_result count(void *ctx, const rdb_item *item) {
     (void)item;
     ++*(size_t *)ctx;
@@ -312,8 +336,8 @@ static void readme(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(contents), cmocka_unit_test(footers), cmocka_unit_test(refused),
-        cmocka_unit_test(too_long), cmocka_unit_test(groups),  cmocka_unit_test(damaged),
-        cmocka_unit_test(stopped),  cmocka_unit_test(readme),
+        cmocka_unit_test(too_long), cmocka_unit_test(groups),  cmocka_unit_test(long_names),
+        cmocka_unit_test(damaged),  cmocka_unit_test(stopped), cmocka_unit_test(readme),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -583,6 +583,61 @@ static void long_values(void **state) {
     ks_commit(w.ks);
 }
 
+/* Subkeys that no element can have are asked for all the same; and looking up any number of long
+ * ones takes no memory for each. */
+static void long_subkeys(void **state) {
+    (void)state;
+    static char bytes[EL_SUB_MAX + 1];
+    elements el;
+    el_item item;
+    memset(bytes, 'x', sizeof bytes);
+    for (int k = 0; k < 2; k++) {
+        ks_begin(w.ks);
+        open_kind(&el, k);
+        for (size_t n = 1000; n < 1000 + 2 * EL_PACKED_MAX; n++)
+            assert_int_equal(el_put(&el, 0, slice_of(bytes, n), SLICE("8 bytes."), 0, EL_UNKNOWN),
+                             ENGINE_OK);
+        assert_false(el.packed);
+        for (size_t n = EL_SUB_MAX; n <= EL_SUB_MAX + 1; n++) {
+            assert_int_equal(el_get(&el, 0, slice_of(bytes, n), &item), ENGINE_ABSENT);
+            assert_int_equal(el_del(&el, 0, slice_of(bytes, n), EL_UNKNOWN), ENGINE_ABSENT);
+        }
+        uint64_t before = mem_used();
+        for (int i = 0; i < 4000; i++)
+            assert_int_equal(el_get(&el, 0, slice_of(bytes, 1000), &item), ENGINE_OK);
+        assert_true(mem_used() < before + 500000);
+        assert_int_equal(el_end(&el), ENGINE_OK);
+        ks_commit(w.ks);
+    }
+}
+
+/* The value that was read last is in memory; what was read before has gone from there. */
+static void long_values_in_turn(void **state) {
+    (void)state;
+    elements el;
+    el_item item;
+    ks_begin(w.ks);
+    open_kind(&el, 0);
+    put(&el, "f", slice_of(long_bytes, 2 * EL_PIECE));
+    put(&el, "g", slice_of(long_bytes, LONG_LEN));
+    assert_int_equal(el_end(&el), ENGINE_OK);
+    uint64_t before = mem_used();
+    for (int i = 0; i < 100; i++) {
+        size_t len = i % 2 ? LONG_LEN : 2 * EL_PIECE;
+        assert_int_equal(el_get(&el, 0, i % 2 ? SLICE("g") : SLICE("f"), &item), ENGINE_OK);
+        assert_true(slice_eq(item.value, slice_of(long_bytes, len)));
+    }
+    assert_true(mem_used() < before + 10 * EL_PIECE);
+    before = mem_used();
+    for (int i = 0; i < 50; i++) { /* what is replaced need not be read */
+        put(&el, "f", slice_of(long_bytes, 3));
+        put(&el, "g", slice_of(long_bytes, 3));
+    }
+    assert_true(mem_used() < before + 10 * EL_PIECE);
+    assert_int_equal(el_end(&el), ENGINE_OK);
+    ks_commit(w.ks);
+}
+
 /* Over a key of any type, and nothing over a key that holds something. */
 static void replacing(void **state) {
     (void)state;
@@ -724,6 +779,8 @@ int main(void) {
         IN_WORLD(against_arrays_with_long_values),
         IN_WORLD(scans_are_complete),
         IN_WORLD(long_values),
+        IN_WORLD(long_subkeys),
+        IN_WORLD(long_values_in_turn),
         IN_WORLD(replacing),
         IN_WORLD(apart_and_gone),
         IN_WORLD(other_maps),

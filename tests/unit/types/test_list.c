@@ -90,12 +90,13 @@ static engine_result do_delete(int k, uint64_t from, uint64_t n) {
 /* Takes a value from an end and puts it at another, of the same list. */
 static engine_result do_rotate(int k, bool tail) {
     elements el;
+    el_room room = {0};
     el_iter it;
     slice value;
     engine_result r = open_list(k, &el);
     el.lean = true;
     if (r == ENGINE_OK) r = tail ? el_last(&el, 0, &it) : el_first(&el, 0, &it);
-    if (r == ENGINE_OK) r = list_load(&el, &it.item, &value);
+    if (r == ENGINE_OK) r = list_load(&el, &it.item, &room, &value);
     if (r == ENGINE_OK) r = list_delete_end(&el, &it.item);
     if (r == ENGINE_OK) r = list_push(&el, tail ? LIST_HEAD : LIST_TAIL, &value, 1);
     return r == ENGINE_OK ? el_end(&el) : r;
@@ -150,13 +151,14 @@ static engine_result do_find(int k, const list_search *s, finds *f) {
 /* The iterator's value is number v's, which is read piece by piece if it was left. */
 static engine_result same_value(elements *el, const el_item *item, unsigned v) {
     slice value;
+    el_room room = {0};
     bool equal;
     assert_int_equal(item->left, value_of(v).len > EL_PIECE ? value_of(v).len : 0);
     engine_result r = list_equal(el, item, value_of(v), &equal);
     if (r != ENGINE_OK) return r;
     assert_true(equal);
     if (!item->left || v % 3) return ENGINE_OK;
-    r = list_load(el, item, &value);
+    r = list_load(el, item, &room, &value);
     if (r == ENGINE_OK) assert_true(slice_eq(value, value_of(v)));
     return r;
 }

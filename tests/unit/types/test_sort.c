@@ -2,6 +2,7 @@
  * LIMIT, with reads that are pending. */
 #include "types/sort.h"
 
+#include "base/mem.h"
 #include "keyspace/keyenc.h"
 #include "support/unit.h"
 #include "support/world.h"
@@ -245,12 +246,64 @@ static void refuses(void **state) {
     ks_commit(w.ks);
 }
 
+#define MANY 1500
+
+/* Texts of a kilobyte each, and of each a hash whose fields are packed. */
+static void fill_long(char text[1000], slice field_value) {
+    static const el_type hash = {.type = KEY_HASH, .order = EL_AS_PUT};
+    elements el;
+    slice value = slice_of(text, 1000);
+    memset(text, '7', 1000);
+    ks_begin(w.ks);
+    el_create(w.ks, 0, SLICE("k"), &list_type, &el);
+    for (int i = 0; i < MANY; i++)
+        assert_int_equal(list_push(&el, LIST_TAIL, &value, 1), ENGINE_OK);
+    assert_int_equal(el_end(&el), ENGINE_OK);
+    el_create(w.ks, 0, SLICE("h"), &hash, &el);
+    assert_int_equal(el_put(&el, 0, SLICE("f"), SLICE("1"), ENGINE_NO_EXPIRE, NULL), ENGINE_OK);
+    assert_int_equal(el_put(&el, 0, SLICE("g"), field_value, ENGINE_NO_EXPIRE, NULL), ENGINE_OK);
+    assert_true(el.packed);
+    assert_int_equal(el_end(&el), ENGINE_OK);
+    ks_commit(w.ks);
+}
+
+/* Each sort takes memory for what comes out, not for what it looks at on the way. */
+static void memory(void **state) {
+    (void)state;
+    char text[1000];
+    bool not_number;
+    elements el;
+    fill_long(text, slice_of(text, sizeof text));
+    const sort_spec specs[] = {{.count = 1, .alpha = true},
+                               {.count = 1}, /* numbers of a thousand digits */
+                               {.count = 1, .by = {"constant", 8}}};
+    for (int i = 0; i < 3; i++) {
+        ks_begin(w.ks);
+        uint64_t before = mem_used();
+        assert_int_equal(sort_open(w.ks, 0, SLICE("k"), 0, &el), ENGINE_OK);
+        assert_int_equal(sort_run(&el, &specs[i], ignore, NULL, &not_number), ENGINE_OK);
+        assert_true(mem_used() < before + 300000);
+        ks_commit(w.ks);
+    }
+    sort_lookup look = {.ks = w.ks};
+    ks_begin(w.ks);
+    uint64_t before = mem_used();
+    for (int i = 0; i < MANY; i++) {
+        slice value;
+        assert_int_equal(sort_value(&look, SLICE("*->f"), SLICE("h"), &value), ENGINE_OK);
+        assert_true(slice_eq(value, SLICE("1")));
+    }
+    assert_true(mem_used() < before + 300000);
+    ks_commit(w.ks);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(random_sorts, open_world, close_world),
         cmocka_unit_test_setup_teardown(unsorted, open_world, close_world),
         cmocka_unit_test_setup_teardown(patterns, open_world, close_world),
         cmocka_unit_test_setup_teardown(refuses, open_world, close_world),
+        cmocka_unit_test_setup_teardown(memory, open_world, close_world),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

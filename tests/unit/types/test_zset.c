@@ -698,6 +698,52 @@ static void bytes_among_different_scores(void **state) {
     assert_int_equal(n, 0); /* the first is above it */
 }
 
+static engine_result add_bytes(slice member) {
+    elements el;
+    double now;
+    zset_outcome outcome;
+    engine_result r = el_open(w.ks, 0, SLICE("long"), &zset_type, KS_WRITE, &el);
+    if (r == ENGINE_OK) r = zset_add(&el, member, 0, 0, &now, &outcome);
+    return r == ENGINE_OK ? el_end(&el) : r;
+}
+
+static uint64_t count_bytes(slice low, slice high) {
+    elements el;
+    uint64_t n = 0;
+    zset_range range = {.by = ZSET_BY_LEX, .limit = -1, .low = {.text = low}};
+    range.high = (zset_lex){.text = high, .infinite = high.len ? 0 : 1};
+    ks_begin(w.ks);
+    assert_int_equal(el_open(w.ks, 0, SLICE("long"), &zset_type, 0, &el), ENGINE_OK);
+    assert_false(el.packed);
+    assert_int_equal(zset_count(&el, &range, &n), ENGINE_OK);
+    ks_commit(w.ks);
+    return n;
+}
+
+/* Ends of ranges that are longer than members can be, and members too. */
+static void bytes_beyond_any_member(void **state) {
+    (void)state;
+    static char x[EL_SUB_MAX + 9];
+    elements el;
+    uint64_t rank;
+    double score;
+    memset(x, 'x', sizeof x);
+    BATCH(add_bytes(SLICE("a")));
+    BATCH(add_bytes(slice_of(x, EL_SUB_MAX)));
+    BATCH(add_bytes(SLICE("y")));
+    slice longer = slice_of(x, sizeof x), longest = slice_of(x, EL_SUB_MAX);
+    assert_int_equal(count_bytes(longest, SLICE_EMPTY), 2);
+    assert_int_equal(count_bytes(longer, SLICE_EMPTY), 1);
+    assert_int_equal(count_bytes(SLICE("a"), longer), 2);
+    assert_int_equal(count_bytes(longer, longer), 0);
+    ks_begin(w.ks);
+    assert_int_equal(el_open(w.ks, 0, SLICE("long"), &zset_type, KS_WRITE, &el), ENGINE_OK);
+    assert_int_equal(zset_score(&el, longer, &score), ENGINE_ABSENT);
+    assert_int_equal(zset_rank(&el, longer, false, &rank, &score), ENGINE_ABSENT);
+    assert_int_equal(zset_remove(&el, longer), ENGINE_ABSENT);
+    ks_commit(w.ks);
+}
+
 static void what_a_source_may_be(void **state) {
     (void)state;
     zset_source from;
@@ -723,6 +769,7 @@ int main(void) {
         IN_WORLD(an_intersection_walks_the_smallest),
         IN_WORLD(an_update_looks_once),
         IN_WORLD(bytes_among_different_scores),
+        IN_WORLD(bytes_beyond_any_member),
         IN_WORLD(what_a_source_may_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
