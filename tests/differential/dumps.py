@@ -1,34 +1,41 @@
-"""DUMP and RESTORE in the differential test: rows as generate.py has them. Payloads are made by hand
-(tests/support/rdb.py); those that the reference's 7.0 cannot read are left out, and streams, whose
-nodes it keeps as they come and Stave makes anew."""
+"""DUMP and RESTORE in the differential test: payloads made by hand, in every encoding that the reference
+knows; and, at the end of a run, each value from the one server to the other."""
 
 from tests.support import rdb
 
-PAYLOADS = [p for name, p, _ in rdb.samples() if p[-10] <= 10 and not name.startswith("stream")]
+# Not what came after 7.0; no streams, as what the nodes of one are made of shows in how it is trimmed; nor a
+# sorted set that is not sorted, which the reference believes.
+LEFT_OUT = ("stream", "set_listpack", "zset_ziplist")
+PAYLOADS = [p for name, p, _ in rdb.samples() if not name.startswith(LEFT_OUT) and "expires" not in name]
 
 
 def payload(g):
-    p = g.r.choice(PAYLOADS)
-    if g.r.random() < 0.1:  # what no checksum lets through
-        i = g.r.randrange(len(p))
-        p = p[:i] + bytes([p[i] ^ 1 << g.r.randrange(8)]) + p[i + 1:]
-    return p[:g.r.randrange(len(p))] if g.r.random() < 0.02 else p
+    whole = g.r.choice(PAYLOADS)
+    x = g.r.random()
+    if x < 0.9:
+        return whole
+    at = g.r.randrange(len(whole))
+    return whole[:at] if x < 0.95 else whole[:at] + bytes([whole[at] ^ 1 << g.r.randrange(8)]) + whole[at + 1:]
 
 
-def ttl(g):
-    return g.r.choice([0, 0, 0, 0, 100000, 5000000, -1, "x", ""])
+def restore(g):
+    """Not the longest times to live: the sum with the present overflows there, and is refused here."""
+    ttl, absolute = g.r.choice([(0, []), (0, []), (g.r.randrange(30000, 10**7), []), (2**62, []),
+                                (g.far_at(1000), ["ABSTTL"]), (b"x", []), (-1, [])])
+    return [g.key(), ttl, payload(g)] + absolute + g.pick(["REPLACE"], p=0.6) + g.pick(
+        ["IDLETIME", g.integer()], ["FREQ", g.small(-2, 260)], ["x"], p=0.05)
 
 
 ROWS = {
+    "RESTORE": restore,
     "DUMP": lambda g: [g.key()],
-    "RESTORE": lambda g: [g.key(), ttl(g), payload(g)] + g.pick(
-        ["REPLACE"], ["ABSTTL"], ["FREQ", g.r.choice([256, -1, "x", 5])], ["IDLETIME", g.r.choice([-1, "x", 0])],
-        p=0.3),
-    "RESTORE ": lambda g: [g.key(), 0, payload(g), "REPLACE"],
 }
-OFTEN = {"RESTORE "}
+OFTEN = {"RESTORE"}
+COMMANDS = ["restore", "dump"]
 
 
-def canonical(parsed):
-    """Payloads of equal values need not be equal: there is one, or there is none."""
-    return type(parsed)
+def cross(a, b, key, to):
+    """Each server's value of `key` goes to `to` on the other; what they said that is not OK, or None."""
+    left, right = a.ask("DUMP", key), b.ask("DUMP", key)
+    said = a.ask("RESTORE", to, 0, right, "REPLACE"), b.ask("RESTORE", to, 0, left, "REPLACE")
+    return None if said == ("OK", "OK") else said

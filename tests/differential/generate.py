@@ -2,21 +2,21 @@
 that are mostly right and often at an edge: wrong numbers of them, extreme numbers, empty and binary
 strings, options in any order, options that exclude each other.
 
-A command's row, of which words in lower case only tell it from others, is a function from a Random to a list of arguments. `skip` tells how its reply is to
-be compared: EXACT, or a function that makes both replies comparable."""
+A command's row, of which words in lower case only tell it from others, is a function from a Generator to a
+list of arguments. How replies are compared: compare.py."""
 
 from tests.differential import dumps
 from tests.differential import geos
 from tests.differential import hashes
 from tests.differential import hlls
 from tests.differential import lists
+from tests.differential import mixed
 from tests.differential import sets
 from tests.differential import streams
 from tests.differential import zset
 
-EXACT = None
 # Families of commands that have a file of their own.
-FAMILIES = [dumps, geos, hashes, hlls, lists, sets, streams, zset]
+FAMILIES = [dumps, geos, hashes, hlls, lists, mixed, sets, streams, zset]
 
 INT_EDGES = [0, 1, -1, 2, 7, 8, 9, 63, 64, 100, 255, 256, 1000, 4096, 65535, 65536, 2**31 - 1, 2**31,
              -2**31, 2**32, 2**63 - 1, -2**63, 2**63, -2**63 - 1, 2**64, 10**20]
@@ -27,9 +27,10 @@ WORDS = [b"", b"a", b"b", b"hello", b"hello world", b"\x00\xff\x7f", b"0", b"1",
 
 
 class Generator:
-    def __init__(self, random, nkeys=12):
+    def __init__(self, random, nkeys=12, focus=None):
         self.r = random
-        self.focus = random.choice(FAMILIES + [None])  # most commands are of one family, or of all
+        chosen = random.choice(FAMILIES + [None])  # most commands are of one family, or of all
+        self.focus = focus or chosen
         self.keys = [b"key:%d" % i for i in range(nkeys)] + [b"", b"k\x00\xff", b"other"] + lists.KEYS[:2]
 
     # ---- arguments --------------------------------------------------------------------------
@@ -128,7 +129,7 @@ class Generator:
         name = self.r.choice(self.focus.NAMES if self.focus and self.r.random() < 0.8 else NAMES)
         args = TABLE[name](self)
         x = self.r.random()
-        if x < 0.015 and args and name not in sets.WHOLE:
+        if x < 0.015 and args and name not in WHOLE:
             args = args[:self.r.randrange(len(args))]
         elif name in LAST_IS_TIME:
             pass
@@ -259,13 +260,14 @@ TABLE = {
 # How often each is drawn: data commands often, what empties everything seldom.
 SELDOM = {"FLUSHDB", "FLUSHALL", "SWAPDB", "RESET", "SELECT", "MOVE", "CLIENT PAUSE", "AUTH"}
 OFTEN = {"SET", "SET ", "GET", "APPEND", "SETRANGE", "SETBIT", "BITFIELD", "INCRBY", "MSET"}
-LAST_IS_TIME = set()
+LAST_IS_TIME, WHOLE = set(), set()
 for f in FAMILIES:
     f.ROWS = getattr(f, "ROWS", None) or f.TABLE
     TABLE.update(f.ROWS)
     OFTEN |= f.OFTEN
     SELDOM |= getattr(f, "SELDOM", set())
     LAST_IS_TIME |= getattr(f, "LAST_IS_TIME", set())
+    WHOLE |= getattr(f, "WHOLE", set())
 
 
 def drawn(table):
@@ -273,5 +275,7 @@ def drawn(table):
 
 
 NAMES = drawn(TABLE)
+mixed.TABLE = TABLE
+mixed.ALL = [n for n in NAMES if n not in mixed.ROWS and n not in WHOLE]
 for f in FAMILIES:
     f.NAMES = drawn(f.ROWS)

@@ -63,8 +63,6 @@ def canonical(name, raw, parsed):
         return sorted(both), type(parsed)
     if first in (b"HKEYS", b"HVALS"):
         return sorted(parsed), type(parsed)
-    if first == b"HSCAN":
-        return [parsed[0], sorted(zip(parsed[1][::2], parsed[1][1::2]))]
     if first == b"HRANDFIELD":
         return type(parsed), isinstance(parsed, list) and len(parsed)
     return None

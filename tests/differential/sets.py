@@ -101,8 +101,6 @@ def canonical(name, parsed):
         return None
     if first in SETS and isinstance(parsed, (list, set, frozenset)):
         return sorted(parsed), type(parsed)
-    if first == b"SSCAN":
-        return [parsed[0], sorted(parsed[1])]
     if first == b"SRANDMEMBER":
         return type(parsed), isinstance(parsed, list) and len(parsed)
     if first in (b"SORT", b"SORT_RO") and isinstance(parsed, list):

@@ -213,11 +213,6 @@ def canonical(args, raw, parsed):
         return None
     if name == b"ZRANDMEMBER":
         return type(parsed), isinstance(parsed, list) and len(parsed)
-    if name == b"ZSCAN":  # in the order of a hash table
-        if args[4:5] != [b"1000"]:  # some of them
-            return type(parsed)
-        pairs = number(parsed[1])
-        return [parsed[0], sorted(zip(map(repr, parsed[1][::2]), map(repr, pairs[1::2])))]
     return raw[:1] if isinstance(raw, bytes) else None, number(parsed)
 
 
