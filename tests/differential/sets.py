@@ -58,6 +58,9 @@ def sort_store(g):
     return [g.key()] + out + ["STORE", g.key()]
 
 
+COMMANDS = """sadd srem sismember smismember smembers scard srandmember spop smove sinter sunion sdiff sinterstore
+sunionstore sdiffstore sintercard sscan sort sort_ro""".split()
+
 ROWS = {
     "SADD": lambda g: [g.key()] + many(g),
     "SREM": lambda g: [g.key()] + (members(g, 8) if g.r.random() < 0.9 else many(g)),
