@@ -302,13 +302,15 @@ help:
 
 # ---- fuzzers --------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run
-# on the inputs of tests/fuzz/corpus/NAME for FUZZ_SECONDS. With clang's libFuzzer where there is
+# on the inputs of tests/fuzz/corpus/NAME for FUZZ_SECONDS, with the words of tests/fuzz/NAME.dict if
+# there are any. With clang's libFuzzer where there is
 # one, else with tests/support/fuzz_main.c. New inputs go to build/fuzz/corpus/NAME, a failing one to
 # build/fuzz.
 
 FUZZ_SECONDS   ?= 30
 FUZZ_LINK_resp := base resp
 FUZZ_LINK_rdb  := $(LINK_rdb)
+FUZZ_LINK_commands := $(LINK_commands)
 FUZZ_NAMES     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 FUZZ_MAIN      ?= $(BUILD)/tests/support/fuzz_main.o
 FUZZ_PROBE      = int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return !p + !n; }
@@ -333,8 +335,9 @@ fuzz:
 
 fuzz-run: $(foreach n,$(FUZZ_NAMES),$(BUILD)/fuzz_$(n))
 	@for n in $(FUZZ_NAMES); do \
-		mkdir -p $(BUILD)/corpus/$$n; echo "== fuzz $$n"; \
+		mkdir -p $(BUILD)/corpus/$$n; echo "== fuzz $$n"; words=tests/fuzz/$$n.dict; \
 		ASAN_OPTIONS=abort_on_error=1 $(BUILD)/fuzz_$$n -max_total_time=$(FUZZ_SECONDS) \
+			$$([ ! -f $$words ] || echo -dict=$$words) \
 			-artifact_prefix=$(BUILD)/ $(BUILD)/corpus/$$n tests/fuzz/corpus/$$n \
 			>$(BUILD)/fuzz_$$n.log 2>&1 || { tail -40 $(BUILD)/fuzz_$$n.log; exit 1; }; \
 		tail -1 $(BUILD)/fuzz_$$n.log; \

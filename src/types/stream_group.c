@@ -79,8 +79,10 @@ engine_result stream_group_create(stream *s, slice name, stream_id last_id, int6
     if (r == ENGINE_OK) return ENGINE_ABSENT;
     if (r != ENGINE_ABSENT) return r;
     el_make(&s->el);
-    *out = (stream_group){
-        .name = name, .number = ++s->next_group, .last_id = last_id, .entries_read = entries_read};
+    *out = (stream_group){.name = el_keep(&s->el, name),
+                          .number = ++s->next_group,
+                          .last_id = last_id,
+                          .entries_read = entries_read};
     s->state_changed = true;
     return put_group(s, out);
 }
@@ -207,7 +209,7 @@ engine_result stream_consumer_create(stream *s, stream_group *g, slice name, int
                                      stream_consumer **out) {
     CHECK(name.len <= STREAM_NAME_MAX);
     *out = add_open(s, g,
-                    (stream_consumer){.name = name,
+                    (stream_consumer){.name = el_keep(&s->el, name),
                                       .number = ++g->next_consumer,
                                       .seen = now,
                                       .active = -1,

@@ -112,8 +112,11 @@ def run_seed(seed, stave, reference, count, proto, family=None):
             a.send_raw(data)
             b.send_raw(data)
             for args in batch:
-                left, right = a.raw_reply(), b.raw_reply()
                 history.append(args)
+                try:
+                    left, right = a.raw_reply(), b.raw_reply()
+                except EOFError:
+                    raise Mismatch(describe(seed, proto, history, b"connection closed", b""))
                 if args[0].upper() == b"RESET" and proto == 3 and len(args) == 1:
                     proto = 2  # RESET goes back to RESP2 on both
                 if canonical(args, *left) != canonical(args, *right) and not newer(

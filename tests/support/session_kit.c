@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define TURNS_MAX   10000 /* kit_ask gives up after so many, */
+#define TURNS_MAX   10000 /* kit_quiet gives up after so many, */
 #define QUIET_TURNS 8     /* and is content when nothing has moved for that many */
 
 /* ---- the other end ------------------------------------------------------------------------------
@@ -331,8 +331,7 @@ const char *kit_received(fake_end *end) {
     return last.data;
 }
 
-const char *kit_ask(kit *k, fake_end *end, const char *text) {
-    kit_send(end, text);
+void kit_quiet(kit *k, fake_end *end) {
     size_t before = 0;
     for (int quiet = 0, turns = 0; quiet < QUIET_TURNS && turns < TURNS_MAX; turns++) {
         kit_turn(k);
@@ -340,5 +339,10 @@ const char *kit_ask(kit *k, fake_end *end, const char *text) {
         quiet = now == before ? quiet + 1 : 0;
         before = now;
     }
+}
+
+const char *kit_ask(kit *k, fake_end *end, const char *text) {
+    kit_send(end, text);
+    kit_quiet(k, end);
     return kit_received(end);
 }

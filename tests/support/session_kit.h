@@ -52,7 +52,9 @@ void kit_send(fake_end *end, const char *text);
 void kit_send_bytes(fake_end *end, slice bytes);
 /* All that was written since the last call, as a C string that lives until the next one. */
 const char *kit_received(fake_end *end);
-/* kit_send, turns until nothing more happens, kit_received. */
+/* Turns, until nothing more happens for this end. */
+void kit_quiet(kit *k, fake_end *end);
+/* kit_send, kit_quiet, kit_received. */
 const char *kit_ask(kit *k, fake_end *end, const char *text);
 
 /* For tests:
