@@ -76,6 +76,8 @@ bool btree_next(btree_iter *it);
 bool btree_prev(btree_iter *it);
 slice btree_iter_key(const btree_iter *it);
 slice btree_iter_value(const btree_iter *it);
+/* Both, which costs little more than one. */
+void btree_iter_pair(const btree_iter *it, slice *key, slice *value);
 
 /* Number of keys < k. */
 uint64_t btree_rank(const btree *t, slice k);

@@ -118,6 +118,13 @@ slice btree_iter_value(const btree_iter *it) {
     return leaf_value(l, it->at);
 }
 
+/* As the two before. */
+void btree_iter_pair(const btree_iter *it, slice *key, slice *value) {
+    const leaf *l = it->leaf;
+    CHECK(it->version == it->tree->version && l && it->at < l->n);
+    leaf_pair(l, it->at, key, value);
+}
+
 /* What lies to the left of the way down (B3), and the place in the leaf. */
 uint64_t btree_rank(const btree *t, slice k) {
     uint64_t before;

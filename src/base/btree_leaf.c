@@ -100,6 +100,19 @@ slice leaf_value(const leaf *l, unsigned i) {
     return slice_of(pair_at(l, i) + klen, len_of(l, i) - klen);
 }
 
+/* For walks, which want both of each. */
+void leaf_pair(const leaf *l, unsigned i, slice *key, slice *value) {
+    unsigned klen = klen_of(l, i);
+    if (klen == BIG_KLEN) {
+        *key = leaf_key(l, i);
+        *value = leaf_value(l, i);
+        return;
+    }
+    const char *pair = pair_at(l, i);
+    *key = slice_of(pair, klen);
+    *value = slice_of(pair + klen, len_of(l, i) - klen);
+}
+
 /* ---- searching --------------------------------------------------------------------------------
  */
 

@@ -101,6 +101,7 @@ typedef struct raw_pair {
 
 slice leaf_key(const leaf *l, unsigned i);
 slice leaf_value(const leaf *l, unsigned i);
+void leaf_pair(const leaf *l, unsigned i, slice *key, slice *value);
 static inline bool leaf_is_fixed(const leaf *l) {
     return l->klen != NOT_FIXED;
 }

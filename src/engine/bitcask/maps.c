@@ -91,13 +91,14 @@ static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, co
     CHECK(map < ENGINE_MAPS);
     *out = (map_iter){0};
     if (!found) return ENGINE_ABSENT;
-    slice key = btree_iter_key(it);
+    slice key, value;
+    btree_iter_pair(it, &key, &value);
     CHECK(key.len > 0);
     if ((unsigned char)key.data[0] != map) return ENGINE_ABSENT;
     memcpy(out->priv, it, sizeof *it);
     out->priv[PRIV_COLL] = (uintptr_t)c;
     out->priv[PRIV_MAP] = map;
-    return fill(e, c, key, btree_iter_value(it), out);
+    return fill(e, c, key, value, out);
 }
 
 /* engine_map_get: from the tree's cell, or by place as a main entry's value. */

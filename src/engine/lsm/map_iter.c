@@ -15,7 +15,10 @@
  *   priv[0]  u32 place, u32 generation
  *   priv[1]  collection
  *   priv[2]  u32 pdb, u8 map, u8 bytes of key in priv[3..5], or NOTED
- *   priv[3]  .. the key, or: u32 note, u32 generation */
+ *   priv[3]  .. the key, or: u32 note, u32 generation
+ *
+ * They are read and written as words, in place: a step costs little more than these few stores, and
+ * a copy by wider loads would have to wait for them. */
 #include "base/codec.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -26,7 +29,9 @@
 #define NOTED     255u
 #define IN_PRIV   24u
 #define KEEP_NOTE 1024u /* bytes of a note's buffer that stay for the next */
-_Static_assert(sizeof(((map_iter *)0)->priv) == 24 + IN_PRIV, "a short key fits");
+
+enum { PRIV_PLACE, PRIV_COLL, PRIV_MAP, PRIV_KEY };
+_Static_assert(sizeof(((map_iter *)0)->priv) == 8 * PRIV_KEY + IN_PRIV, "a short key fits");
 
 typedef struct place {
     walk *w;         /* NULL: free */
@@ -48,34 +53,25 @@ struct map_iters {
     uint32_t nnotes, hand;
 };
 
-/* An iterator's priv, taken apart. */
-typedef struct where {
-    uint32_t place, number;
-    uint64_t coll;
-    uint32_t pdb;
-    uint8_t map, len;
-    char key[IN_PRIV];
-} where;
-
-/* Puts it together. */
-static void put_where(map_iter *it, const where *x) {
-    CHECK(x->place < LSM_WALKS && x->coll != 0 && x->map < ENGINE_MAPS);
-    it->priv[0] = x->place | (uint64_t)x->number << 32;
-    it->priv[1] = x->coll;
-    it->priv[2] = x->pdb | (uint64_t)x->map << 32 | (uint64_t)x->len << 40;
-    memcpy(&it->priv[3], x->key, IN_PRIV);
+/* What an iterator is of. */
+static inline uint64_t coll_of(const map_iter *it) {
+    return it->priv[PRIV_COLL];
 }
-
-/* An iterator that is not at an element has no place to go on from. */
-static void get_where(const map_iter *it, where *x) {
-    x->place = (uint32_t)it->priv[0];
-    x->number = (uint32_t)(it->priv[0] >> 32);
-    x->coll = it->priv[1];
-    x->pdb = (uint32_t)it->priv[2];
-    x->map = (uint8_t)(it->priv[2] >> 32);
-    x->len = (uint8_t)(it->priv[2] >> 40);
-    memcpy(x->key, &it->priv[3], IN_PRIV);
-    CHECK(x->place < LSM_WALKS && x->map < ENGINE_MAPS && (x->len <= IN_PRIV || x->len == NOTED));
+static inline uint32_t pdb_of(const map_iter *it) {
+    return (uint32_t)it->priv[PRIV_MAP];
+}
+static inline unsigned map_of(const map_iter *it) {
+    return (uint8_t)(it->priv[PRIV_MAP] >> 32);
+}
+/* Bytes of the key that it has, or NOTED. */
+static inline unsigned len_of(const map_iter *it) {
+    return (uint8_t)(it->priv[PRIV_MAP] >> 40);
+}
+static inline void set_len(map_iter *it, unsigned len) {
+    it->priv[PRIV_MAP] = (it->priv[PRIV_MAP] & ~(UINT64_C(0xff) << 40)) | (uint64_t)len << 40;
+}
+static inline void set_place(map_iter *it, uint32_t number, uint32_t generation) {
+    it->priv[PRIV_PLACE] = number | (uint64_t)generation << 32;
 }
 
 /* ---- places -----------------------------------------------------------------------------------
@@ -132,16 +128,17 @@ void lsm_iters_end(lsm *e) {
 /* ---- notes ------------------------------------------------------------------------------------
  */
 
-/* The note that x names, if it is still its own. */
-static note *note_of(struct map_iters *m, const where *x) {
-    uint32_t i = load_u32(x->key);
-    if (x->len != NOTED || i >= m->nnotes || m->notes[i].number != load_u32(x->key + 4))
+/* The note that the iterator names, if it is still its own. */
+static note *note_of(struct map_iters *m, const map_iter *it) {
+    uint32_t i = (uint32_t)it->priv[PRIV_KEY];
+    if (len_of(it) != NOTED || i >= m->nnotes ||
+        m->notes[i].number != (uint32_t)(it->priv[PRIV_KEY] >> 32))
         return NULL;
     return &m->notes[i];
 }
 
 /* A note for one more long key: a new one, or one that was not used for a while. */
-static note *note_new(struct map_iters *m, where *x) {
+static note *note_new(struct map_iters *m, map_iter *it) {
     if (!m->notes) m->notes = mem_zalloc(LONG_KEYS * sizeof *m->notes);
     uint32_t i = m->nnotes;
     if (i < LONG_KEYS) {
@@ -158,31 +155,37 @@ static note *note_new(struct map_iters *m, where *x) {
     }
     m->notes[i].number++;
     CHECK(i < m->nnotes && i < LONG_KEYS);
-    put_u32(put_u32(x->key, i), m->notes[i].number);
+    it->priv[PRIV_KEY] = i | (uint64_t)m->notes[i].number << 32;
     return &m->notes[i];
 }
 
-/* The iterator at x stands at subkey from now on. */
-static void remember(struct map_iters *m, where *x, slice subkey) {
+/* The iterator stands at subkey from now on. */
+static void remember(struct map_iters *m, map_iter *it, slice subkey) {
     CHECK(subkey.len <= ENGINE_SUBKEY_MAX);
     if (subkey.len <= IN_PRIV) {
-        x->len = (uint8_t)subkey.len;
-        if (subkey.len) memcpy(x->key, subkey.data, subkey.len);
+        size_t len = subkey.len;
+        set_len(it, (unsigned)len);
+        for (uint64_t *word = &it->priv[PRIV_KEY]; len > 0; word++) {
+            size_t n = len < 8 ? len : 8;
+            *word = load_upto8(subkey.data + subkey.len - len, n);
+            len -= n;
+        }
         return;
     }
-    note *n = note_of(m, x);
-    if (!n) n = note_new(m, x);
-    x->len = NOTED;
+    note *n = note_of(m, it);
+    if (!n) n = note_new(m, it);
+    set_len(it, NOTED);
     n->used = true;
     buf_clear(&n->key);
     buf_append_slice(&n->key, subkey);
 }
 
-/* Where the iterator at x stands. False: that is forgotten. */
-static bool recall(struct map_iters *m, const where *x, slice *subkey) {
-    *subkey = slice_of(x->key, x->len);
-    if (x->len != NOTED) return true;
-    const note *n = note_of(m, x);
+/* Where the iterator stands. False: that is forgotten. */
+static bool recall(struct map_iters *m, const map_iter *it, slice *subkey) {
+    CHECK(len_of(it) <= IN_PRIV || len_of(it) == NOTED);
+    *subkey = slice_of((const char *)&it->priv[PRIV_KEY], len_of(it));
+    if (len_of(it) != NOTED) return true;
+    const note *n = note_of(m, it);
     if (n) *subkey = buf_slice(&n->key);
     return n != NULL;
 }
@@ -190,54 +193,54 @@ static bool recall(struct map_iters *m, const where *x, slice *subkey) {
 /* ---- the calls --------------------------------------------------------------------------------
  */
 
-/* A walk in a place moved: fills *out from where it is, or gives the place up. x: coll, pdb and
- * map; and len and key as they were, for the note that the iterator may have. */
-static engine_result arrive(lsm *e, place *p, bool there, where *x, map_iter *out) {
-    *out = (map_iter){0};
+/* A walk in a place moved: fills the iterator from where it is, or gives the place up. What `it` is
+ * of is in it, and the note that it may have. */
+static engine_result arrive(lsm *e, place *p, bool there, map_iter *it) {
     CHECK(p->w != NULL);
     if (!there) {
         status s = walk_status(p->w);
         engine_result r = status_ok(s) ? ENGINE_ABSENT : lsm_error(e, s);
+        *it = (map_iter){0};
         vacate(e, p);
         return r;
     }
     slice key = walk_key(p->w);
     CHECK(key.len >= LKEY_SUB_HEAD);
-    if (!cell_get_sub(walk_cell(p->w), &out->expire, &out->value))
+    if (!cell_get_sub(walk_cell(p->w), &it->expire, &it->value))
         return lsm_error(e, status_make(ST_CORRUPT, "an element's cell is malformed"));
-    out->pos = walk_pos(p->w);
-    out->subkey = slice_skip(key, LKEY_SUB_HEAD);
+    it->pos = walk_pos(p->w);
+    it->subkey = slice_skip(key, LKEY_SUB_HEAD);
     p->used = ++e->iters->now;
-    x->place = (uint32_t)(p - e->iters->places);
-    x->number = p->number;
-    remember(e->iters, x, out->subkey);
-    put_where(out, x);
+    set_place(it, (uint32_t)(p - e->iters->places), p->number);
+    remember(e->iters, it, it->subkey);
     return ENGINE_OK;
 }
 
-/* What x begins as: len 0, so that it names no note. */
-static where where_new(const lsm *e, const engine_coll *ec, unsigned map) {
+/* What a cleared iterator begins as: it names no note. */
+static void begin(const lsm *e, const engine_coll *ec, unsigned map, map_iter *out) {
     CHECK(ec->id != 0 && map < ENGINE_MAPS);
-    return (where){.coll = ec->id, .pdb = lsm_db(e, ec->db)->number, .map = (uint8_t)map};
+    out->priv[PRIV_COLL] = ec->id;
+    out->priv[PRIV_MAP] = lsm_db(e, ec->db)->number | (uint64_t)map << 32;
+}
+
+/* The key of a subkey of the map that the iterator is of. */
+static slice key_of(lsm *e, const map_iter *it, slice subkey) {
+    return lkey_sub(e, &e->key, pdb_of(it), coll_of(it), map_of(it), subkey).bytes;
 }
 
 /* The end of a map that is known is found by a look into the memtable, if it is there: nothing is
  * before it. The iterator has a generation that no place has from now on, so that its first step
  * takes one. */
-static bool seek_end(lsm *e, where *x, slice end, map_iter *out) {
+static bool seek_end(lsm *e, slice end, map_iter *out) {
     slice cell;
-    log_pos pos;
     struct map_iters *m = iters_of(e);
-    slice key = lkey_sub(e, &e->key, x->pdb, x->coll, x->map, end).bytes;
-    if (!memtable_get(e->active, key, &cell, &pos) || cell.data[0] != CELL_PRESENT) return false;
-    if (!cell_get_sub(cell, &out->expire, &out->value)) return false;
+    if (!memtable_get(e->active, key_of(e, out, end), &cell, &out->pos)) return false;
+    if (cell.data[0] != CELL_PRESENT || !cell_get_sub(cell, &out->expire, &out->value))
+        return false;
     e->stats.memtable_hits++;
-    out->pos = pos;
     out->subkey = end; /* in e->ends, which changes when the engine is called again */
-    x->place = 0;
-    x->number = m->places[0].number - 1;
-    remember(m, x, end);
-    put_where(out, x);
+    set_place(out, 0, m->places[0].number - 1);
+    remember(m, out, end);
     return true;
 }
 
@@ -245,76 +248,73 @@ static bool seek_end(lsm *e, where *x, slice end, map_iter *out) {
 engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                            map_iter *out) {
     lsm *e = lsm_of(base);
-    where x = where_new(e, ec, map);
-    bool there, at_end = ends_seek(&e->ends, x.coll, map, backward, &from);
+    uint64_t coll = ec->id;
+    bool there, at_end = ends_seek(&e->ends, coll, map, backward, &from);
     *out = (map_iter){0};
-    if (e->counted == x.coll && e->counts[map] == 0) return ENGINE_ABSENT;
-    if (at_end && from.len && ends_there(&e->ends, x.coll, map, backward) &&
-        seek_end(e, &x, from, out))
+    if (e->counted == coll && e->counts[map] == 0) return ENGINE_ABSENT;
+    begin(e, ec, map, out);
+    if (at_end && from.len && ends_there(&e->ends, coll, map, backward) && seek_end(e, from, out))
         return ENGINE_OK;
-    place *p = occupy(e, x.pdb, x.coll, map);
-    slice key = lkey_sub(e, &e->key, x.pdb, x.coll, map, from).bytes;
+    place *p = occupy(e, pdb_of(out), coll, map);
+    slice key = key_of(e, out, from);
     if (!backward)
         there = walk_seek(p->w, key);
     else
         there = from.len ? walk_seek_before(p->w, key) : walk_last(p->w);
-    engine_result r = arrive(e, p, there, &x, out);
-    if (at_end && r == ENGINE_OK) ends_found(&e->ends, x.coll, map, backward, out->subkey);
+    engine_result r = arrive(e, p, there, out);
+    if (at_end && r == ENGINE_OK) ends_found(&e->ends, coll, map, backward, out->subkey);
     return r;
 }
 
 /* The iterator's own place, with its walk where the iterator is; NULL if it was given away or the
  * walk can't go on. */
-static place *own_place(lsm *e, const where *x) {
-    place *p = &iters_of(e)->places[x->place];
-    if (!p->w || p->number != x->number) return NULL;
+static place *own_place(lsm *e, const map_iter *it) {
+    uint32_t number = (uint32_t)it->priv[PRIV_PLACE];
+    CHECK(number < LSM_WALKS && coll_of(it) != 0 && map_of(it) < ENGINE_MAPS);
+    place *p = &iters_of(e)->places[number];
+    if (!p->w || p->number != it->priv[PRIV_PLACE] >> 32) return NULL;
     bool fine = walk_current(e, p->w);
     if (fine && walk_stale(p->w)) {
         slice subkey;
-        fine = recall(e->iters, x, &subkey) &&
-               walk_renew(p->w, lkey_sub(e, &e->key, x->pdb, x->coll, x->map, subkey).bytes);
+        fine = recall(e->iters, it, &subkey) && walk_renew(p->w, key_of(e, it, subkey));
     }
     if (!fine) vacate(e, p);
     return fine ? p : NULL;
 }
 
 /* Takes a place for an iterator that lost its own, and moves from where it stood. */
-static engine_result step_anew(lsm *e, where *x, bool backward, map_iter *it) {
+static engine_result step_anew(lsm *e, bool backward, map_iter *it) {
     slice subkey;
-    if (!recall(iters_of(e), x, &subkey)) {
+    if (!recall(iters_of(e), it, &subkey)) {
         *it = (map_iter){0};
         return lsm_error(e, status_make(ST_LIMIT, "too many iterators at a time"));
     }
-    place *p = occupy(e, x->pdb, x->coll, x->map);
-    slice key = lkey_sub(e, &e->key, x->pdb, x->coll, x->map, subkey).bytes;
+    place *p = occupy(e, pdb_of(it), coll_of(it), map_of(it));
+    slice key = key_of(e, it, subkey);
     bool there = backward ? walk_seek_before(p->w, key) : walk_seek(p->w, key);
     if (there && slice_eq(walk_key(p->w), key))
         there = backward ? walk_prev(p->w) : walk_next(p->w);
-    return arrive(e, p, there, x, it);
+    return arrive(e, p, there, it);
 }
 
 /* engine_map_step: one step of the walk, if it is still there. */
 engine_result lsm_map_step(engine *base, map_iter *it, bool backward) {
     lsm *e = lsm_of(base);
-    where x;
-    CHECK(it->priv[1] != 0);
-    get_where(it, &x);
-    place *p = own_place(e, &x);
-    if (!p) return step_anew(e, &x, backward, it);
-    bool there = backward ? walk_prev(p->w) : walk_next(p->w);
-    return arrive(e, p, there, &x, it);
+    place *p = own_place(e, it);
+    if (!p) return step_anew(e, backward, it);
+    return arrive(e, p, backward ? walk_prev(p->w) : walk_next(p->w), it);
 }
 
 /* engine_map_rank: two walks from sub, up and down, a step each in turn, until one is at its end:
  * as many steps as there are elements on the shorter side. */
 engine_result lsm_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub, uint64_t *rank) {
     lsm *e = lsm_of(base);
-    where x = where_new(e, ec, map);
+    uint32_t pdb = lsm_db(e, ec->db)->number;
     uint64_t below = 0, above = 0, total = lsm_map_count(base, ec, map);
-    slice from = lkey_sub(e, &e->key, x.pdb, x.coll, map, SLICE_EMPTY).bytes;
-    slice at = lkey_sub(e, &e->key2, x.pdb, x.coll, map, sub).bytes;
+    slice from = lkey_sub(e, &e->key, pdb, ec->id, map, SLICE_EMPTY).bytes;
+    slice at = lkey_sub(e, &e->key2, pdb, ec->id, map, sub).bytes;
     walk *down = walk_new(e, from, at, 0);
-    slice to = lkey_sub(e, &e->key, x.pdb, x.coll, map + 1, SLICE_EMPTY).bytes;
+    slice to = lkey_sub(e, &e->key, pdb, ec->id, map + 1, SLICE_EMPTY).bytes;
     walk *up = walk_new(e, at, to, 0);
     bool more_down = walk_last(down), more_up = walk_first(up);
     while (more_down && more_up) {
@@ -334,14 +334,14 @@ engine_result lsm_map_rank(engine *base, engine_coll *ec, unsigned map, slice su
 engine_result lsm_map_select(engine *base, engine_coll *ec, unsigned map, uint64_t rank,
                              map_iter *out) {
     lsm *e = lsm_of(base);
-    where x = where_new(e, ec, map);
     uint64_t total = lsm_map_count(base, ec, map);
     *out = (map_iter){0};
     if (rank >= total) return ENGINE_ABSENT;
+    begin(e, ec, map, out);
     bool backward = rank > total / 2;
-    place *p = occupy(e, x.pdb, x.coll, map);
+    place *p = occupy(e, pdb_of(out), ec->id, map);
     bool there = backward ? walk_last(p->w) : walk_first(p->w);
     for (uint64_t left = backward ? total - 1 - rank : rank; there && left > 0; left--)
         there = backward ? walk_prev(p->w) : walk_next(p->w);
-    return arrive(e, p, there, &x, out);
+    return arrive(e, p, there, out);
 }

@@ -14,7 +14,8 @@
  *  M1. Going forward, a live source stands at its first key >= the root's, and one that is not live
  *      has no key >= it within the bounds; going backward, the other way round. So turning round
  *      costs one step back of each live source, and a seek to the far bound of the others.
- *  M2. Every live source's key is within the bounds, and key and head are those of its iterator. */
+ *  M2. Every live source's key is within the bounds, and key, head and cell are those of its
+ *      iterator. */
 #include "engine/lsm/merge.h"
 
 #include "base/codec.h"
@@ -24,7 +25,8 @@
 
 typedef struct source {
     uint64_t head[2];
-    slice key;
+    slice key, cell;
+    log_pos pos; /* of the cell; 0: from a table */
     uint32_t index;
     bool live;
     const btree *tree; /* NULL: tables */
@@ -40,6 +42,7 @@ struct merger {
     source *sources;
     source **heap;
     uint32_t nsources, cap, n; /* n: live, in the heap */
+    uint32_t trees;            /* no source from this one on is a tree */
     bool backward;
     buf from, to; /* to: empty, no end */
     size_t skip;  /* bytes that all keys within the bounds share */
@@ -88,6 +91,7 @@ static source *add(merger *m) {
 void merger_add_tree(merger *m, const btree *t) {
     CHECK(t != NULL);
     add(m)->tree = t;
+    m->trees = m->nsources;
 }
 
 /* A level, a part of it, or one table. */
@@ -213,12 +217,20 @@ static bool run_last(merger *m, source *s) {
 /* ---- one source -------------------------------------------------------------------------------
  */
 
-/* After a motion that found something, or not: takes key and head (M2), or takes the source out.
- * Only the bound that lies ahead can have been crossed. */
+/* After a motion that found something, or not: takes key, head and cell (M2), or takes the source
+ * out. Only the bound that lies ahead can have been crossed. */
 static inline void settle(merger *m, source *s, bool found) {
     s->live = false;
     if (!found) return;
-    slice key = s->tree ? btree_iter_key(&s->it) : table_iter_key(s->iter);
+    slice key, cell;
+    log_pos pos = 0;
+    if (s->tree) {
+        btree_iter_pair(&s->it, &key, &cell);
+        cell = memtable_cell(cell, &pos);
+    } else {
+        key = table_iter_key(s->iter);
+        cell = table_iter_cell(s->iter);
+    }
     size_t skip = m->skip;
     if (skip && (key.len < skip || memcmp(key.data, m->from.data, skip) != 0)) return;
     uint64_t head = head_of(key, skip);
@@ -228,6 +240,8 @@ static inline void settle(merger *m, source *s, bool found) {
         if (head <= m->from_head && slice_cmp(key, buf_slice(&m->from)) < 0) return;
     }
     s->key = key;
+    s->cell = cell;
+    s->pos = pos;
     s->head[0] = head;
     s->head[1] = head_of(key, skip + 8);
     s->live = true;
@@ -336,7 +350,7 @@ static bool build(merger *m) {
 static inline void move(merger *m, uint32_t i) {
     step(m, m->heap[i]);
     if (!m->heap[i]->live) m->heap[i] = m->heap[--m->n];
-    if (i < m->n) sink(m, i);
+    if (2 * i + 1 < m->n) sink(m, i);
 }
 
 /* ---- moving -----------------------------------------------------------------------------------
@@ -443,19 +457,13 @@ slice merger_key(const merger *m) {
     return root_of(m)->key;
 }
 
-/* In a tree there is more before it. */
 slice merger_cell(const merger *m) {
-    const source *s = root_of(m);
-    if (!s->tree) return table_iter_cell(s->iter);
-    return memtable_cell(btree_iter_value(&s->it), NULL);
+    return root_of(m)->cell;
 }
 
 /* What is in a table is durable. */
 log_pos merger_pos(const merger *m) {
-    const source *s = root_of(m);
-    log_pos pos = 0;
-    if (s->tree) (void)memtable_cell(btree_iter_value(&s->it), &pos);
-    return pos;
+    return root_of(m)->pos;
 }
 
 unsigned merger_source(const merger *m) {
@@ -472,7 +480,7 @@ table_ref *merger_table(const merger *m) {
 
 /* Only those that were sought have a version to compare; all are, by any motion. */
 bool merger_stale(const merger *m) {
-    for (uint32_t i = 0; i < m->nsources; i++) {
+    for (uint32_t i = 0; i < m->trees; i++) {
         const source *s = &m->sources[i];
         if (s->tree && s->version != btree_version(s->tree)) return true;
     }
@@ -482,7 +490,7 @@ bool merger_stale(const merger *m) {
 /* Tables have not moved, so only the trees are sought again. */
 bool merger_renew(merger *m, slice key) {
     CHECK(status_ok(m->failed));
-    for (uint32_t i = 0; i < m->nsources; i++)
+    for (uint32_t i = 0; i < m->trees; i++)
         if (m->sources[i].tree) seek_source(m, &m->sources[i], key);
     return build(m) && slice_eq(merger_key(m), key);
 }
