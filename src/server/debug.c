@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
-#include "server/digest.h"
+#include "server/debug_keys.h"
 #include "session/reply.h"
 
 #include <stdlib.h>
@@ -71,53 +71,6 @@ static command_result debug_reload(client *c) {
     ks_begin(c->ks);
     log_warning("DB reloaded by DEBUG %.*s", (int)c->argv[1].len, c->argv[1].data);
     reply_ok(c);
-    return CMD_DONE;
-}
-
-/* The words of Redis, which client tests look for; numbers that have no meaning here are made up of
- * what is nearest: the value's place in the log for its address. */
-static command_result debug_object(client *c) {
-    entry ent;
-    engine_result r = ks_get(c->ks, c->db, c->argv[2], KS_NO_TOUCH | KS_NO_STATS, &ent);
-    if (r == ENGINE_ABSENT) return reply_no_key(c);
-    if (r != ENGINE_OK) return reply_engine(c, r);
-    buf text = {0};
-    buf_printf(&text,
-               "Value at:%llu refcount:1 encoding:%s serializedlength:%zu lru:%u "
-               "lru_seconds_idle:%u",
-               (unsigned long long)ent.pos, ent.coll ? "collection" : "raw", ent.value.len,
-               ent.access, ks_idle_seconds(c->ks, &ent));
-    buf_append_char(&text, '\0');
-    reply_simple(c, text.data);
-    client_depends(c, ent.pos);
-    buf_free(&text);
-    return CMD_DONE;
-}
-
-/* Equal for equal contents, whatever the order in which these came to be (digest.h). */
-static command_result debug_digest(client *c) {
-    digest d;
-    char hex[2 * DIGEST_BYTES + 1];
-    engine_result r = digest_all(c->ks, &d);
-    if (r != ENGINE_OK) return reply_engine(c, r);
-    digest_hex(&d, hex);
-    reply_simple(c, hex);
-    client_depends_on_end(c);
-    return CMD_DONE;
-}
-
-/* One digest a key; a key that is not there has that of nothing. */
-static command_result debug_digest_value(client *c) {
-    reply_array(c, c->argc - 2);
-    for (int i = 2; i < c->argc; i++) {
-        digest d;
-        char hex[2 * DIGEST_BYTES + 1];
-        engine_result r = digest_value(c->ks, c->db, c->argv[i], &d);
-        if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
-        digest_hex(&d, hex);
-        reply_cstr(c, hex);
-    }
-    client_depends_on_end(c);
     return CMD_DONE;
 }
 

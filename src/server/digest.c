@@ -1,6 +1,17 @@
 /* DEBUG DIGEST: keys' digests, each of name, type, contents and expire time, combined by XOR, so
  * that the order in which they are met does not matter.
  *
+ * What counts is what commands would show, not how it is stored: a value that was edited in place,
+ * a set whose members came in another order, a list pushed from the other end have the digest of
+ * one that was made at once, and both engines give the same. So every value is read through its
+ * type:
+ *
+ *   string        4096 bytes at a time, with their offset
+ *   list          values with their index
+ *   set, zset     members, with the score's bytes
+ *   hash          fields that are not due, with value and expire time
+ *   stream        its state, entries; groups, their consumers' names, what is pending
+ *
  * A digest is 160 bits of SipHash under three fixed keys: enough to tell two data sets apart in a
  * test, and no more is claimed. It is not the SHA-1 of Redis, and the numbers differ from Redis'.
  */
@@ -8,7 +19,10 @@
 
 #include "base/codec.h"
 #include "base/hash.h"
-#include "base/mem.h"
+#include "types/classes.h"
+#include "types/hash.h"
+#include "types/stream_group.h"
+#include "types/string.h"
 
 #include <stdio.h>
 
@@ -24,7 +38,13 @@ static void mix(digest *d, slice s) {
     }
 }
 
-/* Appends a length and the bytes, so that what is put together can't be read in two ways. */
+/* What is mixed in at once: bytes with their lengths, so that they can't be read in two ways. */
+typedef struct mixer {
+    digest *d;
+    buf *b;
+} mixer;
+
+/* Appends a length and the bytes. */
 static void append_counted(buf *b, slice s) {
     char n[8];
     put_u64(n, s.len);
@@ -32,25 +52,183 @@ static void append_counted(buf *b, slice s) {
     buf_append_slice(b, s);
 }
 
-/* Mixes every element of every map of a collection. */
-static engine_result mix_collection(engine *e, engine_coll *c, digest *d) {
-    buf b = {0};
-    engine_result r = ENGINE_ABSENT;
-    for (unsigned map = 0; map < ENGINE_MAPS && r == ENGINE_ABSENT; map++) {
-        map_iter it;
-        for (r = engine_map_seek(e, c, map, SLICE_EMPTY, false, &it); r == ENGINE_OK;
-             r = engine_map_step(e, &it, false)) {
-            buf_clear(&b);
-            buf_append_char(&b, (char)map);
-            append_counted(&b, it.subkey);
-            append_counted(&b, it.value);
-            append_counted(&b, slice_of(&it.expire, sizeof it.expire));
-            mix(d, buf_slice(&b));
+/* Begins something to mix in, of one kind. */
+static void begin(mixer *m, char kind) {
+    buf_clear(m->b);
+    buf_append_char(m->b, kind);
+}
+
+static void add(mixer *m, slice s) {
+    append_counted(m->b, s);
+}
+
+static void add_number(mixer *m, uint64_t v) {
+    char n[8];
+    put_u64(n, v);
+    buf_append(m->b, n, sizeof n);
+}
+
+static void add_id(mixer *m, stream_id id) {
+    add_number(m, id.ms);
+    add_number(m, id.seq);
+}
+
+/* What was added since begin. */
+static void end(mixer *m) {
+    mix(m->d, buf_slice(m->b));
+}
+
+/* ---- the types ----------------------------------------------------------------------------------
+ */
+
+/* Blocks as they are cut by offset, however the value is stored. */
+static engine_result mix_string(mixer *m, string *s) {
+    string_cursor cursor;
+    slice run;
+    uint64_t at = 0;
+    engine_result r;
+    string_range(s, 0, s->len, &cursor);
+    begin(m, 's');
+    add_number(m, s->len);
+    while ((r = string_next(&cursor, &run)) == ENGINE_OK) {
+        for (size_t done = 0; done < run.len;) {
+            size_t n = STRING_CHUNK - (size_t)(at % STRING_CHUNK);
+            if (n > run.len - done) n = run.len - done;
+            for (size_t i = 0; i < n; i++)
+                buf_append_char(m->b, run.data ? run.data[done + i] : 0);
+            done += n;
+            at += n;
+            if (at % STRING_CHUNK) continue;
+            end(m);
+            begin(m, 's');
+            add_number(m, at);
         }
     }
-    buf_free(&b);
+    end(m);
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
+
+/* Elements of map 0: with their index (lists), or as they are. */
+static engine_result mix_elements(mixer *m, elements *el, bool list) {
+    el_iter it;
+    engine_result r = el_first(el, 0, &it);
+    for (uint64_t index = 0; r == ENGINE_OK; r = el_step(&it, false)) {
+        begin(m, 'e');
+        if (list) {
+            add_number(m, index++);
+        } else {
+            add(m, it.item.sub);
+        }
+        add(m, it.item.value);
+        end(m);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+static engine_result mix_hash(mixer *m, elements *el) {
+    el_iter it;
+    engine_result r = hash_first(el, &it);
+    for (; r == ENGINE_OK; r = hash_next(&it)) {
+        begin(m, 'f');
+        add(m, it.item.sub);
+        add(m, it.item.value);
+        add_number(m, (uint64_t)it.item.expire);
+        end(m);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+static engine_result mix_entries(mixer *m, stream *s) {
+    stream_walk walk;
+    slice field, value;
+    engine_result r = stream_walk_begin(s, STREAM_ID_ZERO, STREAM_ID_MAX, false, &walk);
+    for (; r == ENGINE_OK; r = stream_walk_next(&walk)) {
+        begin(m, 'x');
+        add_id(m, walk.at.id);
+        while (stream_entry_next(&walk.at, &field, &value)) {
+            add(m, field);
+            add(m, value);
+        }
+        end(m);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+static engine_result mix_consumers(mixer *m, stream *s, stream_group *g) {
+    stream_consumer *consumer;
+    engine_result r = stream_consumer_next(s, g, NULL, &consumer);
+    for (; r == ENGINE_OK; r = stream_consumer_next(s, g, &consumer->name, &consumer)) {
+        begin(m, 'c');
+        add(m, g->name);
+        add(m, consumer->name);
+        end(m);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+static engine_result mix_pending(mixer *m, stream *s, stream_group *g) {
+    stream_pending_walk walk;
+    engine_result r = stream_pending_begin(s, g, NULL, STREAM_ID_ZERO, &walk);
+    for (; r == ENGINE_OK; r = stream_pending_next(&walk)) {
+        begin(m, 'p');
+        add(m, g->name);
+        add_id(m, walk.at.id);
+        add(m, walk.at.consumer->name);
+        add_number(m, (uint64_t)walk.at.time);
+        add_number(m, walk.at.deliveries);
+        end(m);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+static engine_result mix_stream(mixer *m, stream *s) {
+    engine_result r = stream_load(s);
+    if (r != ENGINE_OK) return r;
+    begin(m, 'l');
+    add_id(m, s->last_id);
+    add_id(m, s->max_deleted);
+    add_number(m, s->added);
+    end(m);
+    if ((r = mix_entries(m, s)) != ENGINE_OK) return r;
+    stream_group g;
+    r = stream_group_next(s, NULL, &g);
+    while (r == ENGINE_OK) {
+        begin(m, 'g');
+        add(m, g.name);
+        add_id(m, g.last_id);
+        add_number(m, (uint64_t)g.entries_read);
+        end(m);
+        if ((r = mix_consumers(m, s, &g)) != ENGINE_OK) return r;
+        if ((r = mix_pending(m, s, &g)) != ENGINE_OK) return r;
+        slice name = g.name;
+        r = stream_group_next(s, &name, &g);
+    }
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+/* What the key of that entry, just read, holds. */
+static engine_result mix_value(mixer *m, keyspace *ks, uint32_t db, slice key, const entry *ent) {
+    const type_class *class = type_class_of(ent->type);
+    begin(m, 't');
+    add_number(m, ent->type);
+    end(m);
+    if (!class) {
+        string s;
+        engine_result r = string_of_entry(ks, db, key, ent, &s);
+        return r == ENGINE_OK && !s.wrong_type ? mix_string(m, &s) : r;
+    }
+    stream s = {0};
+    engine_result r = el_of_entry(ks, db, key, ent, class->el, &s.el);
+    if (r != ENGINE_OK) return r;
+    switch (ent->type) {
+    case KEY_HASH: return mix_hash(m, &s.el);
+    case KEY_STREAM: return mix_stream(m, &s);
+    default: return mix_elements(m, &s.el, ent->type == KEY_LIST);
+    }
+}
+
+/* ---- keys ---------------------------------------------------------------------------------------
+ */
 
 engine_result digest_value(keyspace *ks, uint32_t db, slice key, digest *out) {
     memset(out, 0, sizeof *out);
@@ -58,14 +236,9 @@ engine_result digest_value(keyspace *ks, uint32_t db, slice key, digest *out) {
     engine_result r = ks_get(ks, db, key, KS_NO_TOUCH | KS_NO_STATS, &ent);
     if (r != ENGINE_OK) return r;
     buf b = {0};
-    buf_append_char(&b, (char)ent.type);
-    append_counted(&b, ent.value);
-    mix(out, buf_slice(&b));
+    r = mix_value(&(mixer){out, &b}, ks, db, key, &ent);
     buf_free(&b);
-    if (!ent.coll) return ENGINE_OK;
-    engine_coll c;
-    r = engine_coll_open(ks_engine(ks), db, key, &ent, &c);
-    return r == ENGINE_OK ? mix_collection(ks_engine(ks), &c, out) : r;
+    return r;
 }
 
 /* The names that one step of a scan met. */

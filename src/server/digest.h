@@ -1,4 +1,5 @@
-/* digest: a fingerprint of data that does not depend on order, for DEBUG DIGEST. */
+/* digest: a fingerprint of data, for DEBUG DIGEST; it depends on contents alone, not on the engine,
+ * the way they came to be or are stored. */
 #ifndef STAVE_SERVER_DIGEST_H
 #define STAVE_SERVER_DIGEST_H
 

@@ -12,11 +12,11 @@ def expect(found, wanted):
     assert found == wanted, "found %r, wanted %r" % (found, wanted)
 
 
-def cli(server, *args, data=None):
-    """What redis-cli prints."""
+def cli(server, *args, data=None, errors=False):
+    """What redis-cli prints, with what it complains of if errors are wanted too."""
     out = subprocess.run(["redis-cli", "-p", str(server.port)] + [str(a) for a in args], input=data,
                          capture_output=True, text=True, timeout=60)
-    return out.stdout.strip()
+    return (out.stdout + (out.stderr if errors else "")).strip()
 
 
 def wait_blocked(server, n):
