@@ -131,6 +131,11 @@ typedef struct command {
     bool internal;                              /* "syscmd" in COMMAND DOCS */
 } command;
 
+/* The row of a container's HELP, but for its categories. */
+#define COMMAND_HELP(fn, of, from)                                                                 \
+    .name = "help", .run = (fn), .arity = 2, .flags = CMD_LOADING | CMD_STALE, .group = (of),      \
+    .since = (from), .complexity = "O(1)", .summary = "Lists the subcommands."
+
 /* A registered command with its counters. Sub-commands are rows of their own ("config|get"). */
 typedef struct command_row {
     const command *def;

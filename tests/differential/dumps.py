@@ -31,7 +31,7 @@ ROWS = {
     "DUMP": lambda g: [g.key()],
 }
 OFTEN = {"RESTORE"}
-COMMANDS = ["restore", "dump",]
+COMMANDS = ["restore", "dump"]
 
 
 def cross(a, b, key, to):

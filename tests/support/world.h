@@ -21,6 +21,21 @@ void world_close(world *w);
 /* What was told since the last call, as a string that lives until the next. */
 const char *world_told(world *w);
 
+/* Begins, runs what (an engine_result), and commits; again from the start while it is pending, or
+ * fails because a knob says so. For tests that include support/unit.h. */
+#define WORLD_BATCH(world, what)                                                                   \
+    do {                                                                                           \
+        for (int tries_ = 0;; tries_++) {                                                          \
+            assert_true(tries_ < 100000);                                                          \
+            ks_begin((world)->ks);                                                                 \
+            engine_result r_ = (what);                                                             \
+            if (r_ == ENGINE_OK) break;                                                            \
+            assert_int_not_equal(r_, ENGINE_ABSENT);                                               \
+            ks_abort((world)->ks);                                                                 \
+        }                                                                                          \
+        ks_commit((world)->ks);                                                                    \
+    } while (0)
+
 /* Puts a string in a batch of its own. */
 void world_put(world *w, uint32_t db, const char *key, const char *value, int64_t expire);
 /* Is there a live key? In a batch of its own. */

@@ -2,30 +2,10 @@
  * parses.
  */
 #include "commands/commands.h"
-#include "support/session_kit.h"
-#include "support/unit.h"
+#include "support/session_test.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
 
 /* Walks one reply; returns what follows it. RESP2 has no maps and sets. */
 static const char *walk(const char *p, int proto) {

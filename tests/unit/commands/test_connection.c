@@ -1,35 +1,16 @@
 /* connection: PING .. SELECT and CLIENT, byte for byte as redis-server answers. */
 #include "commands/commands.h"
-#include "support/session_kit.h"
-#include "support/unit.h"
 
 #include "session/block.h"
 #include "session/reply.h"
+#include "support/session_test.h"
 
 #include <stdio.h>
 
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
-#define WRONGPASS        "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
-#define NOAUTH           "-NOAUTH Authentication required.\r\n"
-#define SYNTAX           "-ERR syntax error\r\n"
-#define NAMES            "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
+#define WRONGPASS "-WRONGPASS invalid username-password pair or user is disabled.\r\n"
+#define NOAUTH    "-NOAUTH Authentication required.\r\n"
+#define SYNTAX    "-ERR syntax error\r\n"
+#define NAMES     "-ERR Client names cannot contain spaces, newlines or special characters.\r\n"
 
 static void ping_and_echo(void **state) {
     (void)state;

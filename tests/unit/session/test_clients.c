@@ -1,32 +1,11 @@
 /* clients: accepting and refusing, limits, timeouts, blocking, what an idle one costs. */
-#include "support/session_kit.h"
-#include "support/unit.h"
-
 #include "base/mem.h"
 #include "session/block.h"
 #include "session/config.h"
 #include "session/output.h"
+#include "support/session_test.h"
 
 #include <stdio.h>
-
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
 
 /* ---- accepting ---------------------------------------------------------------------------------
  */

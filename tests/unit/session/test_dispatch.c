@@ -1,30 +1,9 @@
 /* dispatch: from a command's bytes to its reply: lookup, batch, counters, watches, parking. */
-#include "support/session_kit.h"
-#include "support/unit.h"
-
 #include "base/mem.h"
 #include "session/reply.h"
+#include "support/session_test.h"
 
 #include <stdio.h>
-
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
 
 static void simple_commands(void **state) {
     (void)state;

@@ -1,28 +1,8 @@
+#include "support/session_test.h"
 /* gates: what keeps a command from running, in what order, with which words; pauses. */
-#include "support/session_kit.h"
-#include "support/unit.h"
-
 #include <stdio.h>
 
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
-#define NOAUTH           "-NOAUTH Authentication required.\r\n"
+#define NOAUTH "-NOAUTH Authentication required.\r\n"
 
 static void password(void **state) {
     (void)state;

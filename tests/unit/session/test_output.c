@@ -1,33 +1,13 @@
 /* output: nothing goes before the log has what it depends on; order; failure; limits; memory. */
-#include "support/session_kit.h"
-#include "support/unit.h"
-
 #include "base/mem.h"
 #include "session/config.h"
 #include "session/errors.h"
 #include "session/output.h"
 #include "session/reply.h"
+#include "support/session_test.h"
 
 #include <stdio.h>
 
-static kit k;
-static client *c;
-static fake_end *end;
-
-static int setup(void **state) {
-    (void)state;
-    kit_start(&k);
-    c = kit_client(&k, &end);
-    return 0;
-}
-
-static int teardown(void **state) {
-    (void)state;
-    kit_stop(&k);
-    return 0;
-}
-
-#define ASK(text, reply) assert_string_equal(kit_ask(&k, end, text), reply)
 #define LOST                                                                                       \
     "-MISCONF Errors writing to the log on disk, what this command changed or showed may "         \
     "not survive a restart. Writes are disabled until the disk is repaired and the server "        \

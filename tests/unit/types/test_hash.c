@@ -51,20 +51,7 @@ static int close_world(void **state) {
     return 0;
 }
 
-/* Begins, runs what, and commits; again while it is pending or fails. */
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        engine_result r_;                                                                          \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 100000);                                                          \
-            ks_begin(w.ks);                                                                        \
-            r_ = (what);                                                                           \
-            if (r_ == ENGINE_OK) break;                                                            \
-            assert_true(r_ == ENGINE_PENDING || r_ == ENGINE_ERROR);                               \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static slice key_of(int k) {
     return slice_cstr(names[k]);

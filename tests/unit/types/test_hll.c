@@ -30,17 +30,7 @@ static int close_world(void **state) {
     return 0;
 }
 
-/* Runs what in a batch until it is neither pending nor failing. */
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 1000);                                                            \
-            ks_begin(w.ks);                                                                        \
-            if ((what) == ENGINE_OK) break;                                                        \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static engine_result open_one(int k, hll *h) {
     engine_result r = hll_open(w.ks, 0, slice_cstr(names[k]), KS_WRITE, h);

@@ -51,17 +51,7 @@ static slice value_of(unsigned v) {
     return slice_of(long_bytes + v, n);
 }
 
-/* Begins, runs what, and commits; again while it is pending or fails. */
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 100000);                                                          \
-            ks_begin(w.ks);                                                                        \
-            if ((what) == ENGINE_OK) break;                                                        \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static engine_result open_list(int k, elements *el) {
     return el_open(w.ks, 0, slice_cstr(names[k]), &list_type, KS_WRITE, el);

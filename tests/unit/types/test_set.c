@@ -58,17 +58,7 @@ static int count_of(const bool *set) {
     return n;
 }
 
-/* Begins, runs what, and commits; again while it is pending, or fails as the knobs say. */
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 100000);                                                          \
-            ks_begin(w.ks);                                                                        \
-            if ((what) == ENGINE_OK) break;                                                        \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static engine_result open_key(int k, unsigned flags, elements *out) {
     return el_open(w.ks, 0, slice_cstr(names[k]), &set_type, flags, out);

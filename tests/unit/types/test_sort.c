@@ -43,18 +43,7 @@ static int close_world(void **state) {
     return 0;
 }
 
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 100000);                                                          \
-            ks_begin(w.ks);                                                                        \
-            engine_result r_ = (what);                                                             \
-            if (r_ == ENGINE_OK) break;                                                            \
-            assert_int_equal(r_, ENGINE_PENDING);                                                  \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static const el_type *const types[] = {&list_type, &set_type, &zset_type};
 

@@ -61,20 +61,7 @@ static int close_world(void **state) {
     return 0;
 }
 
-/* Begins, runs what, and commits; again while it is pending or has failed. */
-#define BATCH(what)                                                                                \
-    do {                                                                                           \
-        engine_result r_;                                                                          \
-        for (int tries_ = 0;; tries_++) {                                                          \
-            assert_true(tries_ < 100000);                                                          \
-            ks_begin(w.ks);                                                                        \
-            r_ = (what);                                                                           \
-            if (r_ == ENGINE_OK) break;                                                            \
-            assert_int_not_equal(r_, ENGINE_ABSENT);                                               \
-            ks_abort(w.ks);                                                                        \
-        }                                                                                          \
-        ks_commit(w.ks);                                                                           \
-    } while (0)
+#define BATCH(what) WORLD_BATCH(&w, what)
 
 static engine_result open_set(int k, unsigned flags, elements *el) {
     engine_result r = el_open(w.ks, 0, slice_cstr(names[k]), &zset_type, flags, el);
