@@ -1,5 +1,6 @@
-#include "support/session_test.h"
 /* gates: what keeps a command from running, in what order, with which words; pauses. */
+#include "support/session_test.h"
+
 #include <stdio.h>
 
 #define NOAUTH "-NOAUTH Authentication required.\r\n"
