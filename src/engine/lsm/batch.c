@@ -90,11 +90,12 @@ void lsm_abort(engine *base) {
         switch (u->kind) {
         case UNDO_CELL: memtable_restore(e->active, undo_key(e, u), undo_value(e, u)); break;
         case UNDO_TOTALS: u->db->totals = u->totals; break;
+        case UNDO_COUNTS: lsm_counts_undo(e, u); break;
         default: lsm_dbs_undo(e, u); break;
         }
     }
     if (b->orders) lsm_dbs_settle(e, false);
-    e->counted = 0;
+    lsm_counts_forget(e);
     ends_forget(&e->ends);
     chain_abort(&e->log);
     lsm_batch_end(e);
@@ -154,6 +155,18 @@ void lsm_cell_del(lsm *e, slice key, log_pos pos) {
     btree_spot spot;
     btree_find(e->active->tree, key, &spot);
     lsm_cell_del_at(e, &spot, key, pos);
+}
+
+/* Of a key that the open batch has not changed, if it is not to be undone. */
+void lsm_cell_settle(lsm *e, slice key, log_pos pos, buf *value, bool exists, bool undone) {
+    btree_spot spot;
+    CHECK((value || exists) && (e->batch.open || !undone));
+    btree_find(e->active->tree, key, &spot);
+    if (undone) remember(e, &spot, key);
+    if (value)
+        memtable_put(e->active, &spot, key, pos, buf_slice(value), exists);
+    else
+        memtable_del(e->active, &spot, key, pos);
 }
 
 /* Once a batch for each database. */

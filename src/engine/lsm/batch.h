@@ -3,11 +3,13 @@
 #define STAVE_ENGINE_LSM_BATCH_H
 
 #include "base/btree.h"
+#include "engine/lsm/counts.h"
 #include "engine/model.h"
 
 enum undo_kind {
     UNDO_CELL,   /* a key of the memtable: what it had before, or nothing */
     UNDO_TOTALS, /* a database's totals and due marks, as they were before the batch */
+    UNDO_COUNTS, /* a place of the table of counts: what it had before */
     UNDO_MAP,    /* a logical db has another pdb now */
 };
 
@@ -36,6 +38,7 @@ typedef struct undo {
             uint32_t key_len, old_len;
         } cell;
         db_totals totals;
+        coll_counts counts;
         struct {
             uint32_t logical;
             struct lpdb *now;
@@ -64,6 +67,9 @@ void lsm_cell_put_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos, bu
 /* Makes a key absent that is present. */
 void lsm_cell_del(struct lsm *e, slice key, log_pos pos);
 void lsm_cell_del_at(struct lsm *e, btree_spot *spot, slice key, log_pos pos);
+/* Puts or (value NULL) deletes a cell that `exists`, or not. undone: as the above; else it is not
+ * of the open batch, if there is one, and stays whatever becomes of that. */
+void lsm_cell_settle(struct lsm *e, slice key, log_pos pos, buf *value, bool exists, bool undone);
 /* Empties b but for MEM_HEAD bytes; the cell is appended to that. */
 buf *lsm_cell_value(buf *b);
 /* d's totals are about to change. */

@@ -67,6 +67,7 @@ static engine_result find_in_tables(lsm *e, lkey key, found *out) {
     engine_result r = ENGINE_ABSENT;
     place places[PLACES];
     unsigned n = 0;
+    if (key.later) key.filter = lkey_filter(e, key.bytes);
     for (uint32_t i = 0; i < v->level[0].n; i++) {
         if (n == PLACES && look_into_all(e, places, &n, key, out, &r)) return r;
         add_place(e, v->level[0].tables[i], key, places, &n);

@@ -6,7 +6,7 @@
  *
  * Filters know a key by 64 bits that come from its bytes alone, so that whoever writes a table
  * needs nothing but its keys. For entries they come from the place, which is a keyed hash already;
- * only an element's subkey has to be hashed again. */
+ * only an element's subkey has to be hashed again, which is left to who asks a table. */
 #include "engine/lsm/keys.h"
 
 #include "base/codec.h"
@@ -65,7 +65,7 @@ static lkey placed(buf *out, uint32_t pdb, unsigned kind, lsm_hash h, slice key)
     char *p = begin(out, pdb, kind, LKEY_MAIN_HEAD + key.len);
     p = put_be64(p, h.place);
     if (key.len) memcpy(p, key.data, key.len);
-    return (lkey){buf_slice(out), mix(h.place, space_of(pdb, kind))};
+    return (lkey){buf_slice(out), mix(h.place, space_of(pdb, kind)), false};
 }
 
 /* An entry's. */
@@ -85,27 +85,27 @@ static uint64_t sub_filter(const lsm *e, uint32_t pdb, uint64_t coll, unsigned m
 }
 
 /* An element's; or, with map ENGINE_MAPS, what no element of the collection reaches. */
-lkey lkey_sub(const lsm *e, buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey) {
+lkey lkey_sub(buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey) {
     CHECK(coll > 0 && map <= ENGINE_MAPS && subkey.len <= ENGINE_SUBKEY_MAX);
     char *p = begin(out, pdb, LKEY_SUB, LKEY_SUB_HEAD + subkey.len);
     p = put_be64(p, coll);
     *p++ = (char)map;
     if (subkey.len) memcpy(p, subkey.data, subkey.len);
-    return (lkey){buf_slice(out), sub_filter(e, pdb, coll, map, subkey)};
+    return (lkey){buf_slice(out), 0, true};
 }
 
 /* A collection's counts. */
 lkey lkey_coll(buf *out, uint32_t pdb, uint64_t coll) {
     CHECK(coll > 0);
     put_be64(begin(out, pdb, LKEY_COLL, LKEY_DROP_LEN), coll);
-    return (lkey){buf_slice(out), mix(coll, space_of(pdb, LKEY_COLL))};
+    return (lkey){buf_slice(out), mix(coll, space_of(pdb, LKEY_COLL)), false};
 }
 
 /* The word that all its elements are gone: their common prefix. */
 lkey lkey_drop(buf *out, uint32_t pdb, uint64_t coll) {
     CHECK(coll > 0);
     put_be64(begin(out, pdb, LKEY_SUB, LKEY_DROP_LEN), coll);
-    return (lkey){buf_slice(out), 0};
+    return (lkey){buf_slice(out), 0, false};
 }
 
 /* A pair of the index of expire times. */
@@ -116,7 +116,7 @@ lkey lkey_due(buf *out, uint32_t pdb, int64_t when, lsm_hash h) {
     uint16_t rest = lkey_rest(h);
     *p++ = (char)(rest >> 8);
     *p = (char)rest;
-    return (lkey){buf_slice(out), 0};
+    return (lkey){buf_slice(out), 0, false};
 }
 
 /* For walks; also where those of the kind before end. */

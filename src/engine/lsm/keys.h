@@ -41,6 +41,7 @@ typedef struct lsm_hash {
 typedef struct lkey {
     slice bytes;
     uint64_t filter;
+    bool later; /* filter is to be made by lkey_filter, if a table is asked */
 } lkey;
 
 typedef struct lsm lsm;
@@ -55,7 +56,7 @@ static inline uint16_t lkey_rest(lsm_hash h) {
 /* Each writes over `out`; the lkey's bytes are a slice of it. */
 lkey lkey_main(buf *out, uint32_t pdb, lsm_hash h, slice key);
 lkey lkey_val(buf *out, uint32_t pdb, lsm_hash h, slice key);
-lkey lkey_sub(const lsm *e, buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey);
+lkey lkey_sub(buf *out, uint32_t pdb, uint64_t coll, unsigned map, slice subkey);
 lkey lkey_coll(buf *out, uint32_t pdb, uint64_t coll);
 lkey lkey_drop(buf *out, uint32_t pdb, uint64_t coll);
 lkey lkey_due(buf *out, uint32_t pdb, int64_t when, lsm_hash h);

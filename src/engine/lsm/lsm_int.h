@@ -83,8 +83,7 @@ struct lsm {
     struct walk_pool *walks; /* walk.c; made by the first walk */
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
     struct lsm_ahead *ahead; /* prefetch.c; made by the first key */
-    uint64_t counted;        /* the collection whose counts are below; 0: none (counts.c) */
-    uint64_t counts[ENGINE_MAPS];
+    counts_table counts;     /* counts.c */
     map_ends ends;
     status error;
     char error_msg[STATUS_MSG_MAX];
@@ -189,13 +188,27 @@ void lsm_entry_change(lsm *e, const main_change *c, log_pos pos);
  */
 void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_pos pos);
 
-/* How many elements each map has. (counts.c) */
-engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS]);
+/* Was the collection made since the active memtable was? Then all of it is in there, present: what
+ * is deleted leaves nothing. */
+static inline bool lsm_coll_is_new(const lsm *e, uint64_t coll) {
+    return coll >= e->active->first_coll;
+}
+
+/* How many elements each map has. *out lives until the next call of one of these. (counts.c) */
+engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, const coll_counts **out);
+/* Is that map known to be empty, without a look? */
+bool lsm_counts_empty(lsm *e, uint64_t coll, unsigned map);
 /* The id is new: none has any. */
-void lsm_counts_new(lsm *e, uint64_t coll);
-/* Adds `by` to that of a map; counts: what lsm_counts said. */
-void lsm_counts_add(lsm *e, const lpdb *d, uint64_t coll, uint64_t counts[ENGINE_MAPS],
-                    unsigned map, int by, log_pos pos);
+void lsm_counts_new(lsm *e, const lpdb *d, uint64_t coll);
+/* To change them, before anything is looked for in the memtable, as that may change: then `by` is
+ * added to that of a map. */
+engine_result lsm_counts_take(lsm *e, const lpdb *d, uint64_t coll, coll_counts **out);
+void lsm_counts_add(lsm *e, coll_counts *c, unsigned map, int by, log_pos pos);
+/* For an abort: each change undone; and after all of the batch. */
+void lsm_counts_undo(lsm *e, const undo *u);
+void lsm_counts_forget(lsm *e);
+/* Writes all to the memtable. Not in a batch. */
+void lsm_counts_settle(lsm *e);
 /* Logs that a collection is gone, if it has an element: *any says so. Then, when the change's last
  * record is logged, the memtable's part, for which *any must be true. */
 engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any);

@@ -99,8 +99,8 @@ static place *occupy(lsm *e, uint32_t pdb, uint64_t coll, unsigned map) {
     CHECK(map < ENGINE_MAPS);
     if (best->w && (!other->w || other->used < best->used)) best = other;
     if (best->w) vacate(e, best);
-    slice from = lkey_sub(e, &e->key, pdb, coll, map, SLICE_EMPTY).bytes;
-    slice to = lkey_sub(e, &e->key2, pdb, coll, map + 1, SLICE_EMPTY).bytes;
+    slice from = lkey_sub(&e->key, pdb, coll, map, SLICE_EMPTY).bytes;
+    slice to = lkey_sub(&e->key2, pdb, coll, map + 1, SLICE_EMPTY).bytes;
     CHECK(!best->w);
     best->w = walk_new(e, from, to, 0);
     best->used = ++m->now;
@@ -225,7 +225,7 @@ static void begin(const lsm *e, const engine_coll *ec, unsigned map, map_iter *o
 
 /* The key of a subkey of the map that the iterator is of. */
 static slice key_of(lsm *e, const map_iter *it, slice subkey) {
-    return lkey_sub(e, &e->key, pdb_of(it), coll_of(it), map_of(it), subkey).bytes;
+    return lkey_sub(&e->key, pdb_of(it), coll_of(it), map_of(it), subkey).bytes;
 }
 
 /* The end of a map that is known is found by a look into the memtable, if it is there: nothing is
@@ -251,7 +251,7 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
     uint64_t coll = ec->id;
     bool there, at_end = ends_seek(&e->ends, coll, map, backward, &from);
     *out = (map_iter){0};
-    if (e->counted == coll && e->counts[map] == 0) return ENGINE_ABSENT;
+    if (lsm_counts_empty(e, coll, map)) return ENGINE_ABSENT;
     begin(e, ec, map, out);
     if (at_end && from.len && ends_there(&e->ends, coll, map, backward) && seek_end(e, from, out))
         return ENGINE_OK;
@@ -311,10 +311,10 @@ engine_result lsm_map_rank(engine *base, engine_coll *ec, unsigned map, slice su
     lsm *e = lsm_of(base);
     uint32_t pdb = lsm_db(e, ec->db)->number;
     uint64_t below = 0, above = 0, total = lsm_map_count(base, ec, map);
-    slice from = lkey_sub(e, &e->key, pdb, ec->id, map, SLICE_EMPTY).bytes;
-    slice at = lkey_sub(e, &e->key2, pdb, ec->id, map, sub).bytes;
+    slice from = lkey_sub(&e->key, pdb, ec->id, map, SLICE_EMPTY).bytes;
+    slice at = lkey_sub(&e->key2, pdb, ec->id, map, sub).bytes;
     walk *down = walk_new(e, from, at, 0);
-    slice to = lkey_sub(e, &e->key, pdb, ec->id, map + 1, SLICE_EMPTY).bytes;
+    slice to = lkey_sub(&e->key, pdb, ec->id, map + 1, SLICE_EMPTY).bytes;
     walk *up = walk_new(e, at, to, 0);
     bool more_down = walk_last(down), more_up = walk_first(up);
     while (more_down && more_up) {

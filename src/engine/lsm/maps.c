@@ -15,7 +15,7 @@ engine_result lsm_coll_new(engine *base, uint32_t db, slice key, engine_coll *ou
     CHECK(e->batch.open && db < e->ndbs);
     status s = meta_take_id(&e->meta, MANIFEST_IDS_COLL, &out->id);
     if (!status_ok(s)) return lsm_error(e, s);
-    lsm_counts_new(e, out->id);
+    lsm_counts_new(e, lsm_db(e, db), out->id);
     return ENGINE_OK;
 }
 
@@ -23,10 +23,10 @@ engine_result lsm_coll_new(engine *base, uint32_t db, slice key, engine_coll *ou
 engine_result lsm_coll_open(engine *base, uint32_t db, slice key, const entry *ent,
                             engine_coll *out) {
     lsm *e = lsm_of(base);
-    uint64_t counts[ENGINE_MAPS];
+    const coll_counts *counts;
     *out = (engine_coll){.db = db, .key = key, .id = ent->coll};
     CHECK(ent->coll != 0);
-    return lsm_counts(e, lsm_db(e, db), ent->coll, counts);
+    return lsm_counts(e, lsm_db(e, db), ent->coll, &counts);
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -39,8 +39,8 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
     found f;
     *out = (map_iter){0};
     CHECK(map < ENGINE_MAPS);
-    if (e->counted == ec->id && e->counts[map] == 0) return ENGINE_ABSENT;
-    engine_result r = lsm_find(e, lkey_sub(e, &e->key, d->number, ec->id, map, sub), &f);
+    if (lsm_counts_empty(e, ec->id, map)) return ENGINE_ABSENT;
+    engine_result r = lsm_find(e, lkey_sub(&e->key, d->number, ec->id, map, sub), &f);
     if (r != ENGINE_OK) return r;
     if (!cell_get_sub(f.cell, &out->expire, &out->value))
         return lsm_damaged(e, "an element's cell is malformed");
@@ -52,10 +52,10 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
 /* engine_map_count: 0 if they can't be read, which engine_coll_open has said then. */
 uint64_t lsm_map_count(engine *base, engine_coll *ec, unsigned map) {
     lsm *e = lsm_of(base);
-    uint64_t counts[ENGINE_MAPS];
+    const coll_counts *counts;
     CHECK(map < ENGINE_MAPS);
-    if (lsm_counts(e, lsm_db(e, ec->db), ec->id, counts) != ENGINE_OK) return 0;
-    return counts[map];
+    if (lsm_counts(e, lsm_db(e, ec->db), ec->id, &counts) != ENGINE_OK) return 0;
+    return counts->n[map];
 }
 
 /* ---- changing ----------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ typedef struct element {
     btree_spot spot;
     bool had;
     int64_t was; /* when it expired */
-    uint64_t counts[ENGINE_MAPS];
+    coll_counts *counts;
 } element;
 
 /* Its key is in e->key then. */
@@ -77,10 +77,11 @@ static engine_result look(lsm *e, element *x, slice sub) {
     found f;
     slice value;
     CHECK(e->batch.open && x->map < ENGINE_MAPS);
-    lkey k = lkey_sub(e, &e->key, x->d->number, x->coll, x->map, sub);
-    engine_result r = lsm_counts(e, x->d, x->coll, x->counts);
+    engine_result r = lsm_counts_take(e, x->d, x->coll, &x->counts);
     if (r != ENGINE_OK) return r;
-    r = lsm_look(e, k, x->counts[x->map] == 0, &x->spot, &f);
+    lkey k = lkey_sub(&e->key, x->d->number, x->coll, x->map, sub);
+    bool none = x->counts->n[x->map] == 0 || lsm_coll_is_new(e, x->coll);
+    r = lsm_look(e, k, none, &x->spot, &f);
     x->had = r == ENGINE_OK;
     if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
     if (!cell_get_sub(f.cell, &x->was, &value))
@@ -121,7 +122,7 @@ static engine_result put_element(lsm *e, const lpdb *d, uint64_t coll, unsigned 
     e->stats.user_bytes += sub.len + value.len;
     lsm_cell_put_at(e, &x.spot, buf_slice(&e->key), pos, &e->cell, x.had);
     if (x.had) return ENGINE_OK;
-    lsm_counts_add(e, d, coll, x.counts, map, 1, pos);
+    lsm_counts_add(e, x.counts, map, 1, pos);
     ends_put(&e->ends, coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
     return ENGINE_OK;
 }
@@ -145,7 +146,7 @@ engine_result lsm_map_del(engine *base, engine_coll *ec, unsigned map, slice sub
     result = log_element(e, &x, &r, &pos);
     if (result != ENGINE_OK) return result;
     lsm_cell_del_at(e, &x.spot, buf_slice(&e->key), pos);
-    lsm_counts_add(e, x.d, x.coll, x.counts, map, -1, pos);
+    lsm_counts_add(e, x.counts, map, -1, pos);
     ends_del(&e->ends, x.coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
     return ENGINE_OK;
 }
@@ -206,7 +207,7 @@ engine_result lsm_coll_copy(lsm *e, const lpdb *from, uint64_t coll, lpdb *to, u
     status s = meta_take_id(&e->meta, MANIFEST_IDS_COLL, id);
     if (!status_ok(s)) return lsm_error(e, s);
     CHECK(*id > 0 && *id != coll); /* ids are never used again */
-    lsm_counts_new(e, *id);
+    lsm_counts_new(e, to, *id);
     lkey_drop(&next, from->number, coll);
     engine_result r = ENGINE_OK;
     while (next.len && r == ENGINE_OK) {

@@ -22,6 +22,7 @@ memtable *memtable_new(uint64_t number) {
     memtable *m = mem_zalloc(sizeof *m);
     CHECK(number > 0);
     m->number = number;
+    m->first_coll = UINT64_MAX;
     m->tree = btree_new();
     return m;
 }

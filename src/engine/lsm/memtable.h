@@ -27,6 +27,7 @@ typedef struct memtable {
     manifest_map *map; /* frozen: the mapping as of `end`; NULL: the manifest has that, or newer */
     size_t nmap;
     uint64_t number;        /* 1, 2, ..: later is newer */
+    uint64_t first_coll;    /* collections from this id on have nothing that is older */
     uint32_t readers;       /* iterators that stand in it: freed only when there are none */
     bool flushing;          /* a child writes its table */
     struct memtable *older; /* the next one to be looked at */

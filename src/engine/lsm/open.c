@@ -164,6 +164,7 @@ static status open_store(opening *o, const engine_options *opt) {
     space_look(e);
     TRY(replay_log(o));
     TRY(lsm_dbs_complete(e, (uint32_t)opt->databases));
+    e->active->first_coll = e->meta.ids[MANIFEST_IDS_COLL].next;
     return recover_begin(&o->log, &calls, e);
 }
 

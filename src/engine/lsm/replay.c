@@ -75,13 +75,13 @@ static status replay_element(lsm *e, lpdb *d, const record *r, log_pos pos) {
     btree_spot spot;
     found f;
     slice value;
-    uint64_t counts[ENGINE_MAPS];
+    coll_counts *counts;
     bool had = !(r->flags & RECORD_NEW), has = r->kind == RECORD_MAP_PUT;
     CHECK(r->kind == RECORD_MAP_PUT || r->kind == RECORD_MAP_DEL);
     if (r->coll == 0 || r->map >= ENGINE_MAPS) return misfit(e, r, pos, "no such map");
-    if (lsm_counts(e, d, r->coll, counts) != ENGINE_OK) return e->error;
-    if (had && counts[r->map] == 0) return misfit(e, r, pos, "the map is empty");
-    lkey k = lkey_sub(e, &e->key, d->number, r->coll, r->map, r->key);
+    if (lsm_counts_take(e, d, r->coll, &counts) != ENGINE_OK) return e->error;
+    if (had && counts->n[r->map] == 0) return misfit(e, r, pos, "the map is empty");
+    lkey k = lkey_sub(&e->key, d->number, r->coll, r->map, r->key);
     engine_result there = lsm_look(e, k, true, &spot, &f);
     if (spot.found && (there == ENGINE_OK) != had)
         return misfit(e, r, pos, "the element is there, or is not");
@@ -93,18 +93,19 @@ static status replay_element(lsm *e, lpdb *d, const record *r, log_pos pos) {
     } else {
         lsm_cell_del_at(e, &spot, k.bytes, pos + r->size);
     }
-    if (has != had) lsm_counts_add(e, d, r->coll, counts, r->map, has ? 1 : -1, pos + r->size);
+    if (has != had) lsm_counts_add(e, counts, r->map, has ? 1 : -1, pos + r->size);
     return STATUS_OK;
 }
 
 /* The end of a collection that had elements. */
 static status replay_drop(lsm *e, lpdb *d, const record *r, log_pos pos) {
-    uint64_t counts[ENGINE_MAPS], n = 0;
+    const coll_counts *counts;
+    uint64_t n = 0;
     CHECK(r->kind == RECORD_DROP);
     if (r->coll == 0) return misfit(e, r, pos, "no such collection");
-    if (lsm_counts(e, d, r->coll, counts) != ENGINE_OK) return e->error;
+    if (lsm_counts(e, d, r->coll, &counts) != ENGINE_OK) return e->error;
     for (int i = 0; i < ENGINE_MAPS; i++)
-        n += counts[i];
+        n += counts->n[i];
     if (n == 0) return misfit(e, r, pos, "the collection is empty");
     lsm_coll_drop(e, d, r->coll, pos + r->size);
     return STATUS_OK;

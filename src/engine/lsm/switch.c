@@ -9,17 +9,20 @@
 
 #define FREE_PAIRS 512 /* a slice of freeing, some tens of microseconds */
 
-/* The totals are what they were behind the last record, as no batch is open. */
+/* The totals are what they were behind the last record, as no batch is open; the counts too, once
+ * they are in their cells. */
 void lsm_freeze(lsm *e, log_pos end) {
     memtable *m = e->active;
     log_pos last = m->older ? m->older->end : e->flushed;
     CHECK(!e->batch.open && end > 0 && m->end == 0);
+    lsm_counts_settle(e);
     if (memtable_entries(m) == 0 && log_pos_file(end) == log_pos_file(last)) return;
     CHECK(end >= last); /* positions only grow */
     m->end = end;
     lsm_dbs_freeze(e, m);
     e->active = memtable_new(m->number + 1);
     e->active->older = m;
+    e->active->first_coll = e->meta.ids[MANIFEST_IDS_COLL].next;
     e->nfrozen++;
     lsm_walks_forget(e);
 }

@@ -49,12 +49,11 @@ static void test_long_keys(void **state) {
 
 static void test_drop(void **state) {
     (void)state;
-    lsm e = {.store_id = 1};
     lkey_drop(&key, 3, 0xffff);
     bound_limit(&a, buf_slice(&key), true);
     lkey_drop(&next, 3, 0x10000);
     assert_true(slice_cmp(buf_slice(&a), buf_slice(&next)) <= 0);
-    lkey_sub(&e, &next, 3, 0x10000, 0, SLICE(""));
+    lkey_sub(&next, 3, 0x10000, 0, SLICE(""));
     assert_true(slice_cmp(buf_slice(&a), buf_slice(&next)) <= 0);
     bound_after_prefix(&b, SLICE("a\xff\xff"));
     assert_true(slice_eq(buf_slice(&b), SLICE("b")));

@@ -130,7 +130,7 @@ static void random_change(store *s) {
     } else if (what < 70) {
         lkey_due(&key, pdb, (int64_t)n + 1, h);
     } else if (what < 98) {
-        lkey_sub(&s->e, &key, 1, some_coll(s), 0, slice_of(name, (size_t)len));
+        lkey_sub(&key, 1, some_coll(s), 0, slice_of(name, (size_t)len));
     } else { /* the oldest collection goes, with what it has in the memtable and below */
         lkey_drop(&key, 1, s->coll);
         forget_prefix(s, buf_slice(&key));
@@ -442,7 +442,7 @@ static void test_whole_tables(void **state) {
     s->m = memtable_new(1);
     for (int i = 0; i < 2000; i++) {
         int n = snprintf(name, sizeof name, "member:%06d", i);
-        lkey_sub(&s->e, &key, 1, 5, 0, slice_of(name, (size_t)n));
+        lkey_sub(&key, 1, 5, 0, slice_of(name, (size_t)n));
         change(s, buf_slice(&key), slice_of("\2\0abcdefgh", 10));
     }
     begin_flush(s);

@@ -343,8 +343,8 @@ static void test_rank(void **state) {
     uint64_t count = 0, rank;
     for (size_t i = 0; i < w->x->nkeys; i++)
         count += present(w->x, i, &cell);
-    w->e.counted = COLL;
-    w->e.counts[MAP] = count;
+    w->e.counts.other.coll = COLL;
+    w->e.counts.other.n[MAP] = count;
     for (uint64_t k = 0; k <= count; k++) {
         map_iter it;
         engine_result r = lsm_map_select(&w->e.base, &c, MAP, k, &it);
