@@ -68,6 +68,7 @@ static inline unsigned len_of(const map_iter *it) {
     return (uint8_t)(it->priv[PRIV_MAP] >> 40);
 }
 static inline void set_len(map_iter *it, unsigned len) {
+    CHECK(len <= IN_PRIV || len == NOTED);
     it->priv[PRIV_MAP] = (it->priv[PRIV_MAP] & ~(UINT64_C(0xff) << 40)) | (uint64_t)len << 40;
 }
 static inline void set_place(map_iter *it, uint32_t number, uint32_t generation) {
@@ -226,6 +227,7 @@ static void begin(const lsm *e, const engine_coll *ec, unsigned map, map_iter *o
 
 /* The key of a subkey of the map that the iterator is of. */
 static slice key_of(lsm *e, const map_iter *it, slice subkey) {
+    CHECK(coll_of(it) != 0 && map_of(it) < ENGINE_MAPS);
     return lkey_sub(&e->key, pdb_of(it), coll_of(it), map_of(it), subkey).bytes;
 }
 
@@ -250,6 +252,7 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
                            map_iter *out) {
     lsm *e = lsm_of(base);
     uint64_t coll = ec->id;
+    CHECK(map < ENGINE_MAPS);
     bool there, at_end = ends_seek(&e->ends, coll, map, backward, &from);
     *out = (map_iter){0};
     if (lsm_counts_empty(e, coll, map)) return ENGINE_ABSENT;
