@@ -196,7 +196,7 @@ SEEDS ?= 1000
 FROM  ?= 1
 
 $(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(SIM_MAIN)) $(BUILD)/lib/support.a \
-		$(call archives,$(LINK_engine))
+		$(call archives,$(LINK_commands))
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
 
 tests/sim/sim: $(BUILD)/sim

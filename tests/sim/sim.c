@@ -7,12 +7,14 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "keyspace/keyenc.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 sim_totals sim_total;
+bool sim_typed;
 
 /* ---- trace --------------------------------------------------------------------------------------
  */
@@ -200,7 +202,7 @@ engine_options sim_options(sim *s) {
                             .databases = SIM_DBS + (int)rng_below(&s->chance, 3),
                             .cluster = s->cluster,
                             .slot_of = slot_of,
-                            .derive = &sim_derived};
+                            .derive = sim_typed ? &keyenc_derived : &sim_derived};
 }
 
 sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose) {

@@ -17,7 +17,7 @@
 
 #define SIM_DIR        "/sim"
 #define SIM_DBS        4
-#define SIM_MAPS       4            /* 0, 1, 2, and the derived one */
+#define SIM_MAPS       4            /* that are used: 0, 1, 2, and the derived one */
 #define SIM_LOW_ROOM   (2200 << 10) /* bytes: two of the largest segments */
 #define SIM_LEAST_ROOM (600 << 10)  /* with so much beside two segments, writes go on */
 #define SIM_RECENT     80           /* lines of trace that are kept for a failure's report */
@@ -143,6 +143,8 @@ struct sim {
     uint64_t cursor;
     uint32_t cursor_db;
 
+    struct simtypes *types; /* commands are a client's: NULL: they are not, or nothing is open */
+
     bool verbose;
     uint64_t trace_hash;
     uint64_t lines;
@@ -152,6 +154,8 @@ struct sim {
 };
 
 extern sim_totals sim_total;
+/* Of the process: whole commands on keys of every type (simtypes.h), not the engine's own calls. */
+extern bool sim_typed;
 
 /* salt: 0, or another run with the same world and style. Runs a seed; false if it failed:
  * s->message says how. Free with sim_free. */
@@ -207,6 +211,15 @@ bool sim_fill(sim *s, unsigned i);
 void sim_delete_all(sim *s);
 /* Deletes what is due, as the keyspace would. */
 void sim_expire(sim *s);
+/* Ends a batch on both sides. before: the log's end when it began. */
+void sim_commit(sim *s);
+void sim_abort(sim *s, log_pos before);
+/* A write waits as long as the engine asks, mostly. */
+void sim_keep_pace(sim *s, size_t bytes);
+/* Is there room, perhaps after the world has gone on? If there is none, something is the cause. */
+bool sim_room_comes(sim *s, size_t bytes);
+/* Lets the world go on until the engine says that a read can be tried again. */
+void sim_await_ready(sim *s);
 /* The engine's result of a call, compared with the model's of the same call. Returns the engine's:
  * OK or ABSENT as the model; PENDING; ERROR if that may be. Fails otherwise. */
 engine_result sim_agree(sim *s, const char *what, slice key, engine_result r, engine_result model);
@@ -241,6 +254,8 @@ engine_result sim_read_coll(sim *s, uint32_t db, slice key, buf *sub);
 bool sim_verify_recovered(sim *s, uint64_t promised);
 /* Now, with nothing to go back over. */
 void sim_verify_now(sim *s);
+/* All that the model has under a name, as bytes; none if there is no such key. */
+void sim_model_key(sim *s, uint32_t db, slice key, buf *out);
 /* All is released: then so is the position of everything that can be read. */
 void sim_verify_positions(sim *s);
 

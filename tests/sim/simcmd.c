@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "sim/simfs_int.h"
+#include "sim/simtypes.h"
 
 #include <stdio.h>
 
@@ -282,7 +283,7 @@ static engine_result one_change(change *c) {
 /* ---- batches ----------------------------------------------------------------------------------
  */
 
-static void commit_both(sim *s) {
+void sim_commit(sim *s) {
     engine_commit(s->e);
     engine_commit(s->model);
     uint64_t b = engine_mem_batches(s->model);
@@ -298,7 +299,7 @@ static void commit_both(sim *s) {
     if (s->ends[b] < s->ends[b - 1]) sim_fail(s, "the log's end went back at a commit");
 }
 
-static void abort_both(sim *s, log_pos before) {
+void sim_abort(sim *s, log_pos before) {
     engine_abort(s->e);
     engine_abort(s->model);
     sim_total.aborts++;
@@ -328,9 +329,9 @@ static engine_result run_batch(sim *s, bool deletes, unsigned bound) {
     }
     s->in_batch = false;
     if (r <= ENGINE_ABSENT && !sim_permille(s, s->style.aborts))
-        commit_both(s);
+        sim_commit(s);
     else
-        abort_both(s, before);
+        sim_abort(s, before);
     buf_free(&c.key);
     buf_free(&c.other);
     buf_free(&c.sub);
@@ -346,7 +347,7 @@ static bool children_fail(sim *s) {
 
 /* Is it right that the engine has no room? Only if the disk is full, or something failed. With the
  * disk as it should be, room comes when workers and cron get their turns. */
-static bool room_comes(sim *s, size_t bytes) {
+bool sim_room_comes(sim *s, size_t bytes) {
     for (int i = 0; i < 200; i++) {
         status st = engine_room(s->e, bytes);
         if (status_ok(st) && s->failed) sim_fail(s, "the log has failed, and has room");
@@ -366,7 +367,7 @@ static bool room_comes(sim *s, size_t bytes) {
 
 /* A write waits as long as the engine asks, while the world goes on; sometimes it does not, as what
  * its client has begun must go on. */
-static void keep_pace(sim *s, size_t bytes) {
+void sim_keep_pace(sim *s, size_t bytes) {
     uint64_t us = engine_pace(s->e, bytes);
     if (!us || sim_permille(s, 200)) return;
     sim_say(s, "the write waits %llu us", (unsigned long long)us);
@@ -382,8 +383,8 @@ static engine_result write_command(sim *s) {
     bool deletes = sim_permille(s, 100);
     unsigned bound = value_bound(s);
     size_t bytes = deletes ? 0 : 4096 + (size_t)s->style.batch_max * (bound + 500);
-    if (!deletes) keep_pace(s, bytes);
-    if (!room_comes(s, bytes)) {
+    if (!deletes) sim_keep_pace(s, bytes);
+    if (!sim_room_comes(s, bytes)) {
         sim_say(s, "no room: %s", engine_room(s->e, bytes).msg);
         return ENGINE_OK;
     }
@@ -397,7 +398,8 @@ bool sim_fill(sim *s, unsigned i) {
     size_t n = 1 + rng_below(&s->chance, sizeof value);
     for (size_t k = 0; k + 8 <= n; k += 8)
         put_u64(value + k, rng_next(&s->chance));
-    entry ent = {.type = 1, .expire = ENGINE_NO_EXPIRE, .value = slice_of(value, n)};
+    entry ent = {.type = sim_typed ? 0 : 1, .value = slice_of(value, n)};
+    if (sim_typed) value[0] = 'x'; /* a string as it is */
     if (!status_ok(engine_room(s->e, n + 1000))) return false;
     log_pos before = engine_log_end(s->e);
     engine_begin(s->e);
@@ -405,14 +407,14 @@ bool sim_fill(sim *s, unsigned i) {
     engine_result r = sim_agree(s, "fill", key, engine_put(s->e, 0, key, &ent),
                                 engine_put(s->model, 0, key, &ent));
     if (r == ENGINE_OK)
-        commit_both(s);
+        sim_commit(s);
     else
-        abort_both(s, before);
+        sim_abort(s, before);
     return r == ENGINE_OK;
 }
 
 /* Lets the world go on until the engine says that a read can be tried again. */
-static void await_ready(sim *s) {
+void sim_await_ready(sim *s) {
     sim_total.pendings++;
     for (int i = 0; !s->ready && !simfs_stopped(s->fs); i++) {
         if (i > 1000) sim_fail(s, "PENDING, and never ready");
@@ -423,6 +425,10 @@ static void await_ready(sim *s) {
 }
 
 void sim_command(sim *s) {
+    if (s->types) {
+        simtypes_command(s);
+        return;
+    }
     rng from = s->chance;
     for (int i = 0;; i++) {
         s->ready = false;
@@ -430,7 +436,7 @@ void sim_command(sim *s) {
         engine_result r = sim_permille(s, 250) ? sim_read(s) : write_command(s);
         if (r != ENGINE_PENDING || simfs_stopped(s->fs)) return;
         if (i > 2000) sim_fail(s, "a command is PENDING again and again");
-        await_ready(s);
+        sim_await_ready(s);
     }
 }
 
@@ -442,9 +448,9 @@ void sim_flush_all(sim *s) {
     engine_result r =
         sim_agree(s, "flush all", SLICE_EMPTY, engine_flush(s->e, -1), engine_flush(s->model, -1));
     if (r == ENGINE_OK)
-        commit_both(s);
+        sim_commit(s);
     else
-        abort_both(s, before);
+        sim_abort(s, before);
 }
 
 /* Notes names for sim_delete_all. */
@@ -471,9 +477,9 @@ void sim_delete_all(sim *s) {
             engine_begin(s->model);
             r = sim_agree(s, "del", key, engine_del(s->e, db, key), engine_del(s->model, db, key));
             if (r == ENGINE_OK)
-                commit_both(s);
+                sim_commit(s);
             else
-                abort_both(s, before);
+                sim_abort(s, before);
             if (sim_permille(s, 100)) engine_turn_end(s->e);
         }
         buf_free(&names);
@@ -481,6 +487,10 @@ void sim_delete_all(sim *s) {
 }
 
 void sim_expire(sim *s) {
+    if (s->types) {
+        simtypes_expire(s);
+        return;
+    }
     uint32_t db, model_db;
     buf key = {0}, model_key = {0};
     int64_t when, model_when;
@@ -500,11 +510,11 @@ void sim_expire(sim *s) {
         sim_unwatch_key(s, db, k);
         r = sim_agree(s, "expire", k, engine_del(s->e, db, k), engine_del(s->model, db, k));
         if (r >= ENGINE_PENDING) {
-            abort_both(s, before);
+            sim_abort(s, before);
             break;
         }
         if (r == ENGINE_ABSENT) sim_fail(s, "due is a key that is not there");
-        commit_both(s);
+        sim_commit(s);
     }
     buf_free(&key);
     buf_free(&model_key);

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "engine/log/settings.h"
+#include "sim/simtypes.h"
 
 /* ---- promises -----------------------------------------------------------------------------------
  */
@@ -122,6 +123,7 @@ static void note_counts(sim *s) {
 
 /* The end of a stopped or still running engine, and of the machine or just the process. */
 static void end_life(sim *s, bool power, bool observe) {
+    simtypes_close(s);
     simfs_stop(s->fs);
     if (!power) simchild_orphans(s->children, rng_below(&s->chance, 6));
     /* What is under way comes to nothing; the engine hears of it, as it would of an error. */
@@ -222,6 +224,7 @@ static bool begin_life(sim *s, uint64_t promise) {
     sim_observe(s);
     sim_verify_positions(s);
     if (sim_permille(s, 100)) try_second(s);
+    if (sim_typed && sure) simtypes_open(s);
     return sure;
 }
 
@@ -264,6 +267,7 @@ static void arm_life(sim *s) {
 
 /* A clean end. */
 static void close_cleanly(sim *s, uint64_t *promise) {
+    simtypes_close(s);
     disarm(s);
     /* A worker may have failed without the engine having heard of it. */
     bool whole = !s->failed && simfs_counts_of(s->fs)->failed == s->failed_before;
@@ -398,6 +402,7 @@ static void expect_empty_disk(sim *s) {
 }
 
 static void live(sim *s, uint64_t *promise) {
+    if (s->types && sim_permille(s, 300)) simtypes_read_all(s);
     arm_life(s);
     sim_observe(s);
     for (unsigned t = 0; t < s->style.turns && !simfs_stopped(s->fs); t++) {
@@ -407,6 +412,7 @@ static void live(sim *s, uint64_t *promise) {
     sim_unwatch(s);
     sim_observe(s);
     if (!simfs_stopped(s->fs) && sim_permille(s, 300)) sim_verify_now(s);
+    if (s->types) simsound_all(s->types);
     bool full = s->style.profile == SIM_FULL || s->style.profile == SIM_NO_SPACE;
     if (!simfs_stopped(s->fs) && s->style.profile == SIM_FULL && !s->failed && sim_permille(s, 400))
         expect_room_by_deletes(s);

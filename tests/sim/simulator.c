@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "sim/simshrink.h"
+#include "sim/simtypes.h"
 #include "sim/toylog.h"
 
 #include <getopt.h>
@@ -248,6 +249,7 @@ static void usage(void) {
          "  --first           stop at the first failure\n"
          "  --seconds S       stop after that time\n"
          "  --engine NAME     bitcask (default), lsm, or toy: a small right one\n"
+         "  --types           whole commands on keys of every type\n"
          "  --faults          run toy engines that are wrong: each must be found\n"
          "  --totals          say how much was done\n"
          "  --export DIR      copy the disk of a failed seed to DIR, which must exist\n"
@@ -256,13 +258,25 @@ static void usage(void) {
 }
 
 int main(int argc, char **argv) {
-    static const struct option table[] = {
-        {"seed", 1, 0, 's'},    {"seeds", 1, 0, 'n'},  {"from", 1, 0, 'm'},
-        {"file", 1, 0, 'f'},    {"engine", 1, 0, 'e'}, {"seconds", 1, 0, 't'},
-        {"verbose", 0, 0, 'v'}, {"totals", 0, 0, 'T'}, {"quiet", 0, 0, 'q'},
-        {"faults", 0, 0, 'F'},  {"export", 1, 0, 'x'}, {"lie", 1, 0, 'l'},
-        {"salt", 1, 0, 'a'},    {"style", 1, 0, 'y'},  {"shrink", 0, 0, 'k'},
-        {"first", 0, 0, '1'},   {"help", 0, 0, 'h'},   {0, 0, 0, 0}};
+    static const struct option table[] = {{"seed", 1, 0, 's'},
+                                          {"seeds", 1, 0, 'n'},
+                                          {"from", 1, 0, 'm'},
+                                          {"file", 1, 0, 'f'},
+                                          {"engine", 1, 0, 'e'},
+                                          {"seconds", 1, 0, 't'},
+                                          {"verbose", 0, 0, 'v'},
+                                          {"totals", 0, 0, 'T'},
+                                          {"quiet", 0, 0, 'q'},
+                                          {"faults", 0, 0, 'F'},
+                                          {"export", 1, 0, 'x'},
+                                          {"lie", 1, 0, 'l'},
+                                          {"salt", 1, 0, 'a'},
+                                          {"style", 1, 0, 'y'},
+                                          {"shrink", 0, 0, 'k'},
+                                          {"first", 0, 0, '1'},
+                                          {"help", 0, 0, 'h'},
+                                          {"types", 0, 0, 'd'},
+                                          {0, 0, 0, 0}};
     options o = {.from = 1, .seeds = 100, .engine = sim_engine_named("bitcask")};
     bool faults = false;
     for (int c; (c = getopt_long(argc, argv, "", table, NULL)) != -1;) {
@@ -290,6 +304,7 @@ int main(int argc, char **argv) {
             break;
         case 'k': o.shrink = true; break;
         case '1': o.first = true; break;
+        case 'd': sim_typed = true; break;
         case 'v': o.verbose = true; break;
         case 'T': o.totals = true; break;
         case 'q': o.quiet = true; break;
@@ -303,6 +318,7 @@ int main(int argc, char **argv) {
         return 2;
     }
     log_set_level(LOG_LEVEL_NOTHING);
+    if (sim_typed) simtypes_start();
     if (faults) return run_faults(&o);
     if (o.shrink) return sim_shrink(o.from, o.engine, o.seconds) ? 0 : 1;
     return o.file ? run_file(&o) : run_seeds(&o, NULL);

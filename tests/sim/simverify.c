@@ -74,9 +74,13 @@ static engine_result read_key(engine *e, uint32_t db, slice key, buf *out, uint3
     add_bytes(out, ent.value);
     if (!ent.coll) return r;
     r = engine_coll_open(e, db, key, &ent, &c);
-    for (unsigned i = 0; r == ENGINE_OK && i < SIM_MAPS; i++)
-        r = read_map(e, &c, sim_map(i), out);
+    for (unsigned i = 0; r == ENGINE_OK && i < ENGINE_MAPS; i++)
+        r = read_map(e, &c, i, out);
     return r;
+}
+
+void sim_model_key(sim *s, uint32_t db, slice key, buf *out) {
+    (void)read_key(s->model, db, key, out, NULL, NULL);
 }
 
 static void each_key(void *ctx, slice key, const entry *meta) {

@@ -1,0 +1,222 @@
+/* simtypes: see simtypes.h.
+ *
+ * The clock of the keyspace is moved before each command and stands still until it has its reply,
+ * however often it ran and however long its reads took; so does the generator that it picks at
+ * random from. So both runs must reply the same, to the byte. */
+#include "sim/simtypes.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "commands/commands.h"
+#include "types/classes.h"
+#include "types/limits.h"
+
+#define LONG_US 1000000000 /* a cycle's budget: until nothing is due */
+
+/* ---- life ---------------------------------------------------------------------------------------
+ */
+
+void simtypes_start(void) {
+    static const command *const tables[] = {string_commands, bitmap_commands, hash_commands,
+                                            zset_commands,   list_commands,   set_commands,
+                                            stream_commands, hll_commands,    sort_commands,
+                                            geo_commands,    keys_commands,   dump_commands};
+    for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
+        commands_register(tables[i]);
+    setting_defaults(session_settings);
+    setting_defaults(keyspace_settings);
+    setting_defaults(types_settings);
+    types_start();
+}
+
+static void still(stave_clock *c) {
+    (void)c;
+}
+
+void simtypes_open(sim *s) {
+    simtypes *t = s->types = mem_zalloc(sizeof *t);
+    t->s = s;
+    t->clock = (stave_clock){.wall_ms = s->clock.wall_ms, .mono_us = 1, .read = still};
+    simtee_init(&t->tee, s);
+    status st = ks_new(&t->tee.base, &t->clock, &t->rng, SIM_DBS, &t->ks);
+    if (status_ok(st)) st = reactor_new(&t->clock, &t->reactor);
+    if (status_ok(st)) st = session_new(t->reactor, t->ks, &t->session);
+    if (!status_ok(st)) sim_fail(s, "no session: %s", st.msg);
+    t->client = client_fake(t->session);
+    simsound_all(t);
+}
+
+void simtypes_close(sim *s) {
+    simtypes *t = s->types;
+    if (!t) return;
+    client_fake_free(t->client);
+    session_free(t->session);
+    reactor_free(t->reactor);
+    ks_free(t->ks);
+    simtee_free(&t->tee);
+    simwords_free(&t->words);
+    buf_free(&t->expected);
+    buf_free(&t->dump);
+    buf_free(&t->before);
+    buf_free(&t->key);
+    mem_free(t);
+    s->types = NULL;
+}
+
+/* ---- a command ----------------------------------------------------------------------------------
+ */
+
+/* All that was written down of a command, for the trace. */
+static void say_command(simtypes *t) {
+    buf line = {0};
+    simwords *w = &t->words;
+    for (int i = 0; i < w->argc && line.len < 160; i++) {
+        slice a = w->argv[i];
+        buf_append_char(&line, ' ');
+        for (size_t k = 0; k < a.len && k < 24; k++)
+            buf_append_char(&line, a.data[k] >= 33 && a.data[k] < 127 ? a.data[k] : '.');
+    }
+    sim_say(t->s, "> db %u:%.*s", t->client->db, (int)line.len, line.data);
+    buf_free(&line);
+}
+
+/* One run of it. True: it has replied. */
+static bool run(simtypes *t, uint64_t seed) {
+    client *c = t->client;
+    rng_seed(&t->rng, seed);
+    buf_clear(&c->out);
+    c->argc = t->words.argc;
+    c->argv = t->words.argv;
+    client_run(c);
+    return !(c->flags & CLIENT_WAITS);
+}
+
+/* Is there anything that a command may be refused for? */
+static bool in_trouble(const sim *s) {
+    return simfs_stopped(s->fs) || !status_ok(engine_room(s->e, 0)) ||
+           !status_ok(engine_failed(s->e));
+}
+
+/* What it replied, against what it should. */
+static void compare(simtypes *t, bool trouble) {
+    sim *s = t->s;
+    slice mine = buf_slice(&t->client->out), should = buf_slice(&t->expected);
+    sim_say(s, "< %.*s", mine.len > 60 ? 60 : (int)mine.len, mine.data);
+    if (t->tee.failed) {
+        if (t->tee.commits) sim_fail(s, "a command met an error, and was committed");
+        return;
+    }
+    if (slice_eq(mine, should) || trouble || in_trouble(s)) return;
+    size_t at = 0;
+    while (at < mine.len && at < should.len && mine.data[at] == should.data[at])
+        at++;
+    size_t from = at > 40 ? at - 40 : 0;
+    sim_fail(s, "%.*s replies %.*s (at %zu), should be %.*s", (int)t->words.argv[0].len,
+             t->words.argv[0].data, mine.len - from > 100 ? 100 : (int)(mine.len - from),
+             mine.data + from, from, should.len - from > 100 ? 100 : (int)(should.len - from),
+             should.data + from);
+}
+
+/* Keeps a payload for a RESTORE to come. */
+static void keep_dump(simtypes *t) {
+    const buf *out = &t->client->out;
+    const char *body = out->len && *out->data == '$' ? memchr(out->data, '\n', out->len) : NULL;
+    if (!body || out->data[1] == '-') return;
+    size_t from = (size_t)(body + 1 - out->data);
+    buf_clear(&t->dump);
+    buf_append(&t->dump, out->data + from, out->len - from - 2);
+}
+
+/* Runs t->words, dry and then really. */
+static void do_command(simtypes *t) {
+    sim *s = t->s;
+    uint64_t seed = rng_next(&s->chance);
+    simsound_before before;
+    simsound_look(t, &before);
+    bool trouble = in_trouble(s);
+    say_command(t);
+    t->tee.dry = true;
+    CHECK(run(t, seed));
+    t->tee.dry = false;
+    buf_clear(&t->expected);
+    buf_append_slice(&t->expected, buf_slice(&t->client->out));
+    for (int i = 0;; i++) {
+        t->tee.pending_in = i < 3 && sim_permille(s, 150) ? 1 + rng_below(&s->chance, 8) : 0;
+        t->tee.failed = false;
+        t->tee.commits = 0;
+        s->ready = false;
+        if (run(t, seed)) break;
+        if (simfs_stopped(s->fs)) break;
+        if (i > 2000) sim_fail(s, "a command is PENDING again and again");
+        sim_await_ready(s);
+    }
+    t->tee.pending_in = 0;
+    bool done = !(t->client->flags & CLIENT_WAITS);
+    t->client->flags &= ~(unsigned)(CLIENT_WAITS | CLIENT_RERUN);
+    if (done) compare(t, trouble);
+    simsound_after(t, &before, done && t->tee.commits > 0);
+    if (done && simwords_is(&t->words, "DUMP")) keep_dump(t);
+}
+
+void simtypes_command(sim *s) {
+    simtypes *t = s->types;
+    size_t bytes = 4096;
+    t->words.dump = buf_slice(&t->dump);
+    t->client->db = sim_pick_db(s);
+    simwords_make(&t->words, s);
+    for (int i = 0; i < t->words.argc; i++)
+        bytes += t->words.argv[i].len;
+    sim_keep_pace(s, bytes);
+    t->clock.wall_ms = s->clock.wall_ms;
+    if (!simfs_stopped(s->fs) && !sim_room_comes(s, bytes))
+        sim_say(s, "no room: %s", engine_room(s->e, bytes).msg);
+    if (simfs_stopped(s->fs)) return;
+    do_command(t);
+    if (sim_permille(s, 10)) simsound_all(t);
+}
+
+void simtypes_expire(sim *s) {
+    simtypes *t = s->types;
+    for (int i = 0; i < 20 && !simfs_stopped(s->fs); i++) {
+        s->ready = false;
+        t->tee.failed = false;
+        t->clock.wall_ms = s->clock.wall_ms;
+        uint64_t pending = t->tee.pendings;
+        t->tee.pending_in = sim_permille(s, 150) ? 1 + rng_below(&s->chance, 8) : 0;
+        (void)ks_expire_cycle(t->ks, LONG_US);
+        if (pending == t->tee.pendings) return;
+        sim_await_ready(s);
+    }
+}
+
+/* ---- all there is ------------------------------------------------------------------------------
+ */
+
+static void note_key(void *ctx, slice key, const entry *meta) {
+    buf *names = ctx;
+    buf_append_char(names, (char)meta->type);
+    uint32_t n = (uint32_t)key.len;
+    buf_append(names, &n, sizeof n);
+    buf_append_slice(names, key);
+}
+
+void simtypes_read_all(sim *s) {
+    simtypes *t = s->types;
+    for (uint32_t db = 0; db < SIM_DBS && !simfs_stopped(s->fs); db++) {
+        buf names = {0};
+        uint64_t next;
+        t->clock.wall_ms = s->clock.wall_ms;
+        CHECK(engine_scan(s->model, db, 0, SIZE_MAX, &next, note_key, &names) == ENGINE_OK);
+        for (size_t at = 0; at < names.len && !simfs_stopped(s->fs);) {
+            uint32_t n;
+            unsigned type = (unsigned char)names.data[at];
+            memcpy(&n, names.data + at + 1, sizeof n);
+            slice key = slice_of(names.data + at + 1 + sizeof n, n);
+            at += 1 + sizeof n + n;
+            simwords_read_all(&t->words, type, key);
+            t->client->db = db;
+            do_command(t);
+        }
+        buf_free(&names);
+    }
+}

@@ -1,0 +1,52 @@
+/* simtypes: a run whose commands are a client's: whole commands on keys of every type, through
+ * session, commands, types and keyspace, over the engine and the model together (simtee.h).
+ *
+ * Each command runs twice: dry, on the model alone, for what it should reply; then on both, as
+ * often as reads are pending. Now and then, and after each open, simsound looks at whether what is
+ * stored makes sense to the types. */
+#ifndef STAVE_TESTS_SIM_SIMTYPES_H
+#define STAVE_TESTS_SIM_SIMTYPES_H
+
+#include "keyspace/keyspace.h"
+#include "session/session.h"
+#include "sim/simtee.h"
+#include "sim/simwords.h"
+
+/* What there is as long as an engine is open. */
+typedef struct simtypes {
+    sim *s;
+    simtee tee;
+    stave_clock clock; /* stands still during a command */
+    rng rng;           /* the keyspace's: a command picks the same each time it runs */
+    keyspace *ks;
+    reactor *reactor;
+    session *session;
+    client *client;
+    simwords words;
+    buf expected, dump, before;
+    buf key; /* of one that is looked at */
+} simtypes;
+
+/* Once a process: the commands and settings. */
+void simtypes_start(void);
+/* After an open, and before the engine goes. */
+void simtypes_open(sim *s);
+void simtypes_close(sim *s);
+void simtypes_command(sim *s);
+/* Deletes what is due, wakes what wants to be. */
+void simtypes_expire(sim *s);
+/* Reads every key as a client would. */
+void simtypes_read_all(sim *s);
+
+/* simsound.c: is every key of the model what its type may leave behind? */
+void simsound_all(simtypes *t);
+/* What a command must leave alone, taken before it and looked at after it (XDEL does not take back
+ * a stream's last ID, RENAME keeps all of a key). Nothing is to be looked at: NULL. */
+typedef struct simsound_before {
+    bool stream, moved;
+    uint64_t last_ms, last_seq, added, deleted_ms, deleted_seq;
+} simsound_before;
+void simsound_look(simtypes *t, simsound_before *out);
+void simsound_after(simtypes *t, const simsound_before *b, bool done);
+
+#endif

@@ -1,0 +1,25 @@
+/* simwords: random commands on keys of every type, as the arguments of a client. */
+#ifndef STAVE_TESTS_SIM_SIMWORDS_H
+#define STAVE_TESTS_SIM_SIMWORDS_H
+
+#include "sim/sim.h"
+
+#define WORDS_MAX 2048
+
+typedef struct simwords {
+    buf bytes; /* what argv points to */
+    size_t ends[WORDS_MAX];
+    slice argv[WORDS_MAX];
+    int argc;
+    bool open;  /* a word has begun, though it may be empty */
+    slice dump; /* a payload for RESTORE, given by the caller */
+} simwords;
+
+/* One command, chosen by s->chance. */
+void simwords_make(simwords *w, sim *s);
+/* Reads all of a key of that type. */
+void simwords_read_all(simwords *w, unsigned type, slice key);
+bool simwords_is(const simwords *w, const char *name);
+void simwords_free(simwords *w);
+
+#endif
