@@ -14,7 +14,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate server
+FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx server
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
@@ -56,6 +56,7 @@ LINK_rdb      := $(LINK_types) rdb
 LINK_session  := $(LINK_keyspace) resp session
 LINK_commands := $(LINK_keyspace) types rdb resp session commands
 LINK_observe  := $(LINK_keyspace) resp session observe
+LINK_tx       := $(LINK_session) tx
 LINK_migrate  := $(LINK_commands) migrate
 LINK_server   := $(FOLDERS)
 

@@ -18,14 +18,9 @@ static void append_flags(buf *out, const client *c) {
     static const struct {
         unsigned flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'},
-                   {CLIENT_PUBSUB, 'P'},
-                   {CLIENT_MULTI, 'x'},
-                   {CLIENT_BLOCKED, 'b'},
-                   {CLIENT_CLOSE_AFTER_REPLY, 'c'},
-                   {CLIENT_CLOSE_ASAP, 'A'},
-                   {CLIENT_UNIX, 'U'},
-                   {CLIENT_NO_EVICT, 'e'},
+    } letters[] = {{CLIENT_MONITOR, 'O'},    {CLIENT_PUBSUB, 'P'}, {CLIENT_MULTI, 'x'},
+                   {CLIENT_BLOCKED, 'b'},    {CLIENT_DIRTY, 'd'},  {CLIENT_CLOSE_AFTER_REPLY, 'c'},
+                   {CLIENT_CLOSE_ASAP, 'A'}, {CLIENT_UNIX, 'U'},   {CLIENT_NO_EVICT, 'e'},
                    {CLIENT_NO_TOUCH, 'T'}};
     size_t before = out->len;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
@@ -56,10 +51,12 @@ static void append_client(buf *out, const client *c) {
                (long long)((now - c->created_ms) / 1000),
                (long long)((now - c->last_active_ms) / 1000));
     append_flags(out, c);
-    buf_printf(out, " db=%u sub=0 psub=0 ssub=0 multi=-1 qbuf=%zu qbuf-free=%zu argv-mem=%zu",
-               c->db, c->query.len, c->query.cap - c->query.len, argument_bytes(c));
-    buf_printf(out, " multi-mem=0 rbs=%zu rbp=%zu obl=%zu oll=%zu omem=%zu tot-mem=%zu", c->out.cap,
-               c->out.len, c->out.len, c->output.pieces, c->output.piece_bytes, client_memory(c));
+    buf_printf(out, " db=%u sub=%u psub=%u ssub=%u multi=%d", c->db, c->channels, c->patterns,
+               c->shard_channels, c->flags & CLIENT_MULTI ? (int)c->carried.commands : -1);
+    buf_printf(out, " qbuf=%zu qbuf-free=%zu argv-mem=%zu multi-mem=%zu", c->query.len,
+               c->query.cap - c->query.len, argument_bytes(c), c->carried.bytes);
+    buf_printf(out, " rbs=%zu rbp=%zu obl=%zu oll=%zu omem=%zu tot-mem=%zu", c->out.cap, c->out.len,
+               c->out.len, c->output.pieces, c->output.piece_bytes, client_memory(c));
     buf_printf(out, " events=%s%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                c->events & REACTOR_READ ? "r" : "", c->events & REACTOR_WRITE ? "w" : "",
                c->row ? c->row->full_name : "NULL", c->proto, text(c->lib_name), text(c->lib_ver));

@@ -131,6 +131,10 @@ bool ks_in_batch(const keyspace *ks) {
     return ks->depth > 0;
 }
 
+bool ks_in_inner_batch(const keyspace *ks) {
+    return ks->depth > 1;
+}
+
 /* ---- lookup -------------------------------------------------------------------------------------
  */
 
@@ -165,6 +169,17 @@ engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry
     }
     if (!(flags & (KS_WRITE | KS_NO_STATS))) ks->stats.hits++;
     return ENGINE_OK;
+}
+
+engine_result ks_presence(keyspace *ks, uint32_t db, slice key, enum ks_presence *out) {
+    entry meta;
+    bool due;
+    *out = KS_ABSENT;
+    if (key.len > ENGINE_KEY_MAX) return ENGINE_OK;
+    engine_result r = engine_meta(ks->engine, db, key, &meta);
+    if (r == ENGINE_OK) r = wake_key_due(ks, db, key, &meta, &due);
+    if (r == ENGINE_OK) *out = due ? KS_DUE : KS_LIVE;
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
 /* Hides what is due from a scan's visitor. A key of which only its value tells whether it is due is

@@ -95,6 +95,8 @@ void ks_begin(keyspace *ks);
 void ks_commit(keyspace *ks);
 void ks_abort(keyspace *ks);
 bool ks_in_batch(const keyspace *ks);
+/* Is the batch one within another (EXEC, scripts)? */
+bool ks_in_inner_batch(const keyspace *ks);
 
 enum ks_lookup_flags {
     KS_META = 1 << 0,      /* no value bytes wanted */
@@ -107,6 +109,13 @@ enum ks_lookup_flags {
 /* The live entry. What is due has expired: it is deleted in this batch (event "expired") if writes
  * are allowed, and is ENGINE_ABSENT either way. out->access is never 0. */
 engine_result ks_get(keyspace *ks, uint32_t db, slice key, unsigned flags, entry *out);
+
+/* Is there a key, and is its time over? Changes and counts nothing, for who must tell a key that
+ * has expired from one that was never there. Hooks may ask. ENGINE_OK, ENGINE_PENDING or
+ * ENGINE_ERROR.
+ */
+enum ks_presence { KS_ABSENT, KS_DUE, KS_LIVE };
+engine_result ks_presence(keyspace *ks, uint32_t db, slice key, enum ks_presence *out);
 
 /* Inserts or replaces. ent->access: what ks_get gave, when ent comes from a read of this same key
  * (its value may then be that read's slice); 0 when it does not: then the access state is set here,

@@ -9,6 +9,8 @@ static server *srv;
 /* Calls what must not be called inside a batch: the command's own, in which nothing has happened,
  * ends before and begins again after. */
 static status outside_batch(client *c, status (*call)(engine *e)) {
+    if (ks_in_inner_batch(c->ks))
+        return status_make(ST_INVALID, "not within a transaction or a script");
     ks_commit(c->ks);
     status st = call(srv->engine);
     ks_begin(c->ks);

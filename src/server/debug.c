@@ -62,6 +62,8 @@ static command_result debug_pause_cron(client *c) {
 /* Closes and opens the engine: what was in memory only would be gone, so it proves what is on disk.
  * The command's own batch, in which nothing has happened, ends before and begins again after. */
 static command_result debug_reload(client *c) {
+    if (ks_in_inner_batch(c->ks))
+        return reply_error(c, "ERR DEBUG RELOAD cannot run within a transaction or a script");
     ks_commit(c->ks);
     status st = server_reload_engine(srv);
     if (!status_ok(st)) {

@@ -3,10 +3,9 @@
 #include "server/server.h"
 
 #include "commands/commands.h"
-#include "migrate/migrate.h"
-#include "observe/observe.h"
 #include "rdb/raw.h"
 #include "server/admin.h"
+#include "server/features.h"
 #include "types/classes.h"
 #include "types/limits.h"
 
@@ -20,6 +19,10 @@ static status start_latency(server *s) {
 }
 static status start_monitor(server *s) {
     monitor_start(s->session);
+    return STATUS_OK;
+}
+static status start_tx(server *s) {
+    tx_start(s->session);
     return STATUS_OK;
 }
 static status start_types(server *s) {
@@ -62,6 +65,7 @@ static const module migrate_module = {"migrate", NULL, migrate_commands, start_m
 static const module sort_module = {"sort", NULL, sort_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module dump_module = {"dump", rdb_settings, dump_commands};
+static const module tx_module = {"tx", NULL, tx_commands, start_tx};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
@@ -92,6 +96,7 @@ const module *const modules[] = {
     &keys_module,
     &dump_module,
     &migrate_module,
+    &tx_module, /* before those that watch: what EXEC ran is told before EXEC */
     &slowlog_module,
     &latency_module,
     &monitor_module,

@@ -21,22 +21,6 @@ bool client_can_block(const client *c) {
     return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI));
 }
 
-/* The arguments outlive the query buffer that they came in. */
-static slice *copy_args(const client *c) {
-    size_t n = (size_t)c->argc, bytes = n * sizeof(slice);
-    for (size_t i = 0; i < n; i++)
-        bytes += c->argv[i].len;
-    slice *copy = mem_alloc(bytes ? bytes : 1);
-    char *p = (char *)(copy + n);
-    for (size_t i = 0; i < n; i++) {
-        size_t len = c->argv[i].len;
-        if (len) memcpy(p, c->argv[i].data, len);
-        copy[i] = slice_of(p, len);
-        p += len;
-    }
-    return copy;
-}
-
 /* Nothing is replied now; dispatch sees the flag and leaves the reply open. */
 void client_block_for(client *c, int64_t timeout_ms,
                       void (*end)(client *c, block_end why, void *state), void *state) {
@@ -46,7 +30,7 @@ void client_block_for(client *c, int64_t timeout_ms,
     c->block->end = end;
     c->block->state = state;
     c->block->argc = c->argc;
-    c->block->argv = copy_args(c);
+    c->block->argv = client_copy_args(c);
     c->block->limited = timeout_ms > 0;
     if (timeout_ms > 0) c->block->timer = reactor_timer_add(s->reactor, timeout_ms, time_is_up, c);
     c->flags |= CLIENT_BLOCKED;

@@ -13,6 +13,7 @@
 #include "session/state.h"
 
 static void (*slot_free[CLIENT_SLOTS])(client *c, void *state);
+static size_t (*slot_memory[CLIENT_SLOTS])(const client *c, const void *state);
 static int slots;
 
 /* Slots are given once, at boot, and never taken back. */
@@ -20,6 +21,12 @@ int client_slot_add(void (*free)(client *c, void *state)) {
     CHECK(slots < CLIENT_SLOTS);
     slot_free[slots] = free;
     return slots++;
+}
+
+/* Of a slot that the caller was given. */
+void client_slot_memory(int slot, size_t (*memory)(const client *c, const void *state)) {
+    CHECK(slot >= 0 && slot < slots);
+    slot_memory[slot] = memory;
 }
 
 /* In order of registration. */
@@ -172,6 +179,33 @@ size_t client_memory(const client *c) {
                client_block_memory(c) + keywait_memory(c);
     if (c->partial)
         n += mem_size(c->partial) + size_of(c->partial->args) + size_of(c->partial->argv);
+    for (int i = 0; i < slots; i++)
+        if (c->slots[i] && slot_memory[i]) n += slot_memory[i](c, c->slots[i]);
+    return n;
+}
+
+/* The slices first, then all bytes. */
+slice *client_copy_args(const client *c) {
+    size_t n = (size_t)c->argc, bytes = n * sizeof(slice);
+    for (size_t i = 0; i < n; i++)
+        bytes += c->argv[i].len;
+    slice *copy = mem_alloc(bytes ? bytes : 1);
+    char *p = (char *)(copy + n);
+    for (size_t i = 0; i < n; i++) {
+        size_t len = c->argv[i].len;
+        if (len) memcpy(p, c->argv[i].data, len);
+        copy[i] = slice_of(p, len);
+        p += len;
+    }
+    return copy;
+}
+
+/* Without the command's name, which is not logged. */
+size_t client_argument_bytes(const client *c, size_t each) {
+    bool carries = c->row->flags & CMD_CARRIES;
+    size_t n = carries ? c->carried.bytes + each * c->carried.commands : each;
+    for (int i = 1; i < c->argc; i++)
+        n += c->argv[i].len;
     return n;
 }
 

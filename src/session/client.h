@@ -40,6 +40,7 @@ enum client_flags {
     CLIENT_READ_STOP = 1 << 20,  /* not read: it leaves its replies unread, or waits too full */
     CLIENT_RERUN = 1 << 21,      /* its command passed the gates before, and runs again */
     CLIENT_DELAYED = 1 << 22,    /* the engine lets its write wait: see pace.h */
+    CLIENT_DIRTY = 1 << 23,      /* a key that it watches has changed */
 };
 /* None of its commands run while it has one of these. */
 #define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_DELAYED)
@@ -59,6 +60,14 @@ typedef struct client_output {
     int64_t soft_since_ms; /* over the soft limit since then; 0: not over */
     int64_t stuck_since_ms;
 } client_output;
+
+/* The commands that a client has given and that wait to be run as one (MULTI): kept here by the
+ * feature that has them, for gates (client_needs) and CLIENT LIST. */
+typedef struct client_carried {
+    uint32_t flags; /* of all of them */
+    uint32_t commands;
+    size_t bytes; /* of their arguments */
+} client_carried;
 
 struct client {
     session *session;
@@ -84,11 +93,13 @@ struct client {
     list_node send_link;  /* in session.ready or session.held */
     list_node run_link;   /* in session.waiting or session.runnable */
     struct client_block *block;
+    client_carried carried;
 
     /* What CLIENT LIST shows. */
     char *name, *lib_name, *lib_ver; /* owned, NULL when unset */
     char *peer;                      /* owned: "address:port" of the other end */
     int64_t created_ms, last_active_ms;
+    uint32_t channels, patterns, shard_channels; /* that it is subscribed to */
 
     void *slots[CLIENT_SLOTS];
     struct client *next, *prev; /* all clients, by id */
@@ -103,9 +114,19 @@ static inline void client_depends(client *c, log_pos pos) {
  * that changes anything depends on the log's end without saying so. */
 void client_depends_on_end(client *c);
 
+/* The flags of the running command, and of those that it carries: what gates go by. */
+static inline uint32_t client_needs(const client *c) {
+    return c->row->flags | (c->row->flags & CMD_CARRIES ? c->carried.flags : 0);
+}
+/* The bytes of all arguments that the running command may have to log, and `each` for it and for
+ * every one that it carries. */
+size_t client_argument_bytes(const client *c, size_t each);
+
 /* Per-client state for a feature: returns the slot's number; `free` is called when a client that
  * has some ends, or is reset. */
 int client_slot_add(void (*free)(client *c, void *state));
+/* What such a state takes is counted as the client's memory. */
+void client_slot_memory(int slot, size_t (*memory)(const client *c, const void *state));
 /* RESET: features forget the client. */
 void client_forget_slots(client *c);
 
@@ -118,6 +139,8 @@ void client_close_after_reply(client *c);
 void client_set_text(char **field, slice text);
 /* The own end's "address:port" into out. */
 void client_local_addr(const client *c, char out[NET_ADDR_MAX]);
+/* A copy of its arguments in one piece, which outlives the query buffer; the caller's to free. */
+slice *client_copy_args(const client *c);
 /* Bytes that this client costs: the struct, its input, its output. */
 size_t client_memory(const client *c);
 

@@ -40,6 +40,8 @@ enum command_flags {
     CMD_NO_MULTI = 1 << 18,
     CMD_ALLOW_BUSY = 1 << 19,
     CMD_MOVABLE_KEYS = 1 << 20,
+    /* Runs commands that the client gave before (EXEC): gates look at these too. Not shown. */
+    CMD_CARRIES = 1 << 21,
 };
 
 /* ACL categories, as bits; the order is that of ACL CAT. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
+#include "session/inside.h"
 #include "session/keywait.h"
 #include "session/reply.h"
 #include "session/state.h"
@@ -61,10 +62,13 @@ static bool arity_fits(const command_row *row, int argc) {
 static gate_result ask_gates(client *c) {
     session *s = c->session;
     if ((size_t)c->row->id >= s->masks) dispatch_update_masks(s);
+    bool carries = c->row->flags & CMD_CARRIES;
+    uint32_t needs = client_needs(c);
     uint32_t bits = s->gate_masks[c->row->id] & s->armed;
     for (; bits; bits &= bits - 1) {
         const gate *g = &s->gates[__builtin_ctz(bits)];
         if (c->flags & g->open_to) continue;
+        if (carries && g->commands && !(g->commands & needs)) continue;
         gate_result r = g->pass(c, g->ctx);
         if (r != GATE_PASS) return r;
     }
@@ -79,6 +83,14 @@ static dispatch_result hold(client *c, uint32_t why) {
     return DISPATCH_WAIT;
 }
 
+/* Tells who wants to know that the command will not run. */
+static gate_result refused(client *c, bool known) {
+    session *s = c->session;
+    for (int i = 0; i < s->nwatches; i++)
+        if (s->watches[i].refused) s->watches[i].refused(c, known, s->watches[i].ctx);
+    return GATE_REFUSE;
+}
+
 /* Finds the row and asks everybody; GATE_REFUSE after having replied. */
 static gate_result admit(client *c) {
     command_row *container;
@@ -91,7 +103,7 @@ static gate_result admit(client *c) {
         } else {
             refuse_unknown(c);
         }
-        return GATE_REFUSE;
+        return refused(c, false);
     }
     c->row = row;
     c->spent_ns = 0;
@@ -100,8 +112,9 @@ static gate_result admit(client *c) {
         r = ask_gates(c);
     else
         (void)reply_wrong_args(c);
-    if (r == GATE_REFUSE) row->rejected++;
-    return r;
+    if (r != GATE_REFUSE) return r;
+    row->rejected++;
+    return refused(c, true);
 }
 
 /* ---- running ------------------------------------------------------------------------------------
@@ -133,10 +146,9 @@ static command_result run_batch(client *c) {
 }
 
 /* Counters of the row, and whoever watches. */
-static void account(client *c, command_result r, bool failed) {
+static void account(client *c, command_result r, bool failed, uint64_t ns) {
     session *s = c->session;
     command_row *row = c->row;
-    uint64_t ns = c->spent_ns;
     s->stats.commands++;
     row->calls++;
     row->nsec += ns;
@@ -168,7 +180,7 @@ void dispatch_reply_done(client *c) {
 }
 
 void dispatch_end(client *c, command_result r, bool failed) {
-    account(c, r, failed);
+    account(c, r, failed, c->spent_ns);
     dispatch_reply_done(c);
 }
 
@@ -179,12 +191,14 @@ static command_result run_once(client *c) {
     uint64_t start = s->now_ns, errors = s->stats.error_replies;
     bool outermost = !(c->flags & CLIENT_FAKE);
     if (outermost) s->running = c;
+    s->inside_errors = 0;
     command_result r = run_batch(c);
     buf_clear(&s->keep);
     s->now_ns = clock_mono_ns();
     c->spent_ns += s->now_ns - start;
     bool over = r != CMD_AGAIN && !(c->flags & CLIENT_BLOCKED);
-    if (over) account(c, r, s->stats.error_replies != errors);
+    bool failed = s->stats.error_replies > errors + s->inside_errors;
+    if (over) account(c, r, failed, c->spent_ns);
     if (outermost) s->running = NULL;
     if (over)
         dispatch_reply_done(c);
@@ -210,7 +224,7 @@ dispatch_result dispatch(client *c) {
         gate_result g = admit(c);
         if (g == GATE_HOLD) return hold(c, CLIENT_PAUSED);
         if (g == GATE_WAIT) return DISPATCH_WAIT;
-        if (g == GATE_REFUSE) {
+        if (g == GATE_REFUSE || g == GATE_TAKE) {
             dispatch_reply_done(c);
             return DISPATCH_DONE;
         }
@@ -229,6 +243,83 @@ command_result dispatch_again(client *c) {
     return run_once(c);
 }
 
+/* ---- commands that others run -------------------------------------------------------------------
+ */
+
+/* What makes up the running command, to be put back. */
+typedef struct frame {
+    command_row *row;
+    int argc;
+    slice *argv;
+    size_t out_from;
+} frame;
+
+/* c runs this one now; returns what it ran. */
+static frame enter(client *c, const inside_command *in) {
+    frame outer = {c->row, c->argc, c->argv, c->out_from};
+    c->row = in->row;
+    c->argc = in->argc;
+    c->argv = in->argv;
+    return outer;
+}
+
+/* Back to the outer one. */
+static void leave(client *c, const frame *outer) {
+    c->row = outer->row;
+    c->argc = outer->argc;
+    c->argv = outer->argv;
+    c->out_from = outer->out_from;
+}
+
+/* Those gates alone that say so: the others were asked when the outer command came. */
+static bool gates_pass_inside(client *c) {
+    const session *s = c->session;
+    for (int i = 0; i < s->ngates; i++) {
+        const gate *g = &s->gates[i];
+        bool asked = g->inside && (s->armed & 1u << i) && !(c->flags & g->open_to) &&
+                     (!g->commands || (g->commands & c->row->flags));
+        if (asked && g->pass(c, g->ctx) != GATE_PASS) return false;
+    }
+    return true;
+}
+
+command_result inside_run(client *c, inside_command *in) {
+    session *s = c->session;
+    keyspace *ks = c->ks;
+    CHECK(ks_in_batch(ks));
+    uint64_t start = clock_mono_ns(), errors = s->stats.error_replies;
+    frame outer = enter(c, in);
+    c->out_from = c->out.len;
+    command_result r = CMD_REFUSED;
+    if (gates_pass_inside(c)) {
+        ks_begin(ks);
+        r = in->row->def->run(c);
+        if (r == CMD_DONE)
+            ks_commit(ks);
+        else
+            ks_abort(ks);
+        if (r == CMD_REFUSED && (in->row->flags & (CMD_WRITE | CMD_READONLY)))
+            client_depends_on_end(c);
+    }
+    buf_clear(&s->keep);
+    leave(c, &outer);
+    in->db = c->db;
+    in->result = r;
+    in->failed = s->stats.error_replies > errors;
+    s->inside_errors += s->stats.error_replies - errors;
+    in->ns = clock_mono_ns() - start;
+    return r;
+}
+
+void inside_account(client *c, const inside_command *in) {
+    uint32_t db = c->db;
+    frame outer = enter(c, in);
+    c->db = in->db;
+    account(c, in->result, in->failed, in->ns);
+    c->db = db;
+    leave(c, &outer);
+}
+
 /* ---- gates and watches --------------------------------------------------------------------------
  */
 
@@ -242,7 +333,9 @@ void dispatch_update_masks(session *s) {
             const command_row *each = i < 0 ? row : &row->subs[i];
             uint32_t mask = 0;
             for (int g = 0; g < s->ngates; g++)
-                if (!s->gates[g].commands || (s->gates[g].commands & each->flags)) mask |= 1u << g;
+                if (!s->gates[g].commands || (s->gates[g].commands & each->flags) ||
+                    (each->flags & CMD_CARRIES))
+                    mask |= 1u << g;
             s->gate_masks[each->id] = mask;
         }
     s->masks = n;

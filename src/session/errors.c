@@ -27,14 +27,26 @@ static int row_of(slice code) {
     return ncodes++;
 }
 
-/* What has no code in front is counted in total only. */
-void errors_count(session_stats *stats, slice text) {
-    stats->error_replies++;
+/* The first word, or nothing if that is no code. */
+static slice code_of(slice text) {
     size_t n = 0;
     while (n < text.len && text.data[n] != ' ')
         n++;
-    if (n == 0 || n > CODE_MAX_LEN) return;
-    codes[row_of(slice_of(text.data, n))].count++;
+    return n > CODE_MAX_LEN ? SLICE_EMPTY : slice_of(text.data, n);
+}
+
+/* What has no code in front is counted in total only. */
+void errors_count(session_stats *stats, slice text) {
+    slice code = code_of(text);
+    stats->error_replies++;
+    if (code.len) codes[row_of(code)].count++;
+}
+
+/* Of a text that was just counted, so its row is there. */
+void errors_uncount(session_stats *stats, slice text) {
+    slice code = code_of(text);
+    stats->error_replies--;
+    if (code.len) codes[row_of(code)].count--;
 }
 
 /* In order of first appearance. */

@@ -13,6 +13,8 @@
 
 /* Counts an error reply (its text without the dash). */
 void errors_count(session_stats *stats, slice text);
+/* Takes that back. */
+void errors_uncount(session_stats *stats, slice text);
 /* Appends "errorstat_CODE:count=N" lines. */
 void errors_emit(buf *out);
 void errors_reset(void);

@@ -30,7 +30,7 @@ static gate_result auth_gate(client *c, void *ctx) {
 static gate_result memory_gate(client *c, void *ctx) {
     (void)ctx;
     if (ks_make_room(c->ks)) return GATE_PASS;
-    (void)reply_error_text(c, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
+    (void)reply_out_of_memory(c);
     return GATE_REFUSE;
 }
 
@@ -38,11 +38,7 @@ static gate_result memory_gate(client *c, void *ctx) {
 static gate_result disk_gate(client *c, void *ctx) {
     (void)ctx;
     size_t bytes = 0;
-    if (c->row->flags & CMD_DENYOOM) {
-        bytes = CHANGE_OVERHEAD;
-        for (int i = 1; i < c->argc; i++)
-            bytes += c->argv[i].len;
-    }
+    if (client_needs(c) & CMD_DENYOOM) bytes = client_argument_bytes(c, CHANGE_OVERHEAD);
     status st = engine_room(ks_engine(c->ks), bytes);
     if (status_ok(st)) return GATE_PASS;
     (void)reply_engine_status(c, st);
@@ -55,7 +51,7 @@ static gate_result disk_gate(client *c, void *ctx) {
 bool gates_paused(const client *c) {
     const session *s = c->session;
     if (!s->paused) return false;
-    return s->pause_all || (c->row->flags & (CMD_WRITE | CMD_MAY_REPLICATE));
+    return s->pause_all || (client_needs(c) & (CMD_WRITE | CMD_MAY_REPLICATE));
 }
 
 /* Armed while a pause is on. */

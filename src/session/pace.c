@@ -53,14 +53,6 @@ static uint64_t wanted_us(const client *c, size_t bytes) {
     return us > least ? us : least;
 }
 
-/* Bytes that c's command may log. */
-static size_t bytes_of(const client *c) {
-    size_t bytes = RECORD_OVERHEAD;
-    for (int i = 1; i < c->argc; i++)
-        bytes += c->argv[i].len;
-    return bytes;
-}
-
 /* When the client is to be looked at, in ms, if it has so much more to wait. */
 static int64_t look_after(uint64_t us) {
     CHECK(us >= WAIT_LEAST_US);
@@ -107,7 +99,7 @@ static gate_result pace_gate(client *c, void *ctx) {
         d->waited = false;
         return GATE_PASS;
     }
-    uint64_t us = wanted_us(c, bytes_of(c));
+    uint64_t us = wanted_us(c, client_argument_bytes(c, RECORD_OVERHEAD));
     if (us == 0) {
         settle(c);
         return GATE_PASS;

@@ -1,6 +1,7 @@
 /* reply: errors, the texts that many commands share, and arguments as numbers. */
 #include "session/reply.h"
 
+#include "base/log.h"
 #include "base/num.h"
 #include "session/errors.h"
 #include "session/session.h"
@@ -25,6 +26,15 @@ command_result reply_error(client *c, const char *fmt, ...) {
     va_end(ap);
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     return reply_error_text(c, slice_of(text, len));
+}
+
+/* "-text\r\n" goes, and is no longer counted. */
+command_result reply_error_instead(client *c, slice text) {
+    slice old = slice_of(c->out.data + c->out_from, c->out.len - c->out_from);
+    CHECK(old.len > 3 && old.data[0] == '-');
+    errors_uncount(session_statistics(c->session), slice_of(old.data + 1, old.len - 3));
+    c->out.len = c->out_from;
+    return reply_error_text(c, text);
 }
 
 /* The arguments make no sense together. */
@@ -58,6 +68,11 @@ command_result reply_out_of_range(client *c) {
 command_result reply_no_key(client *c) {
     client_depends_on_end(c);
     return reply_error_text(c, SLICE("ERR no such key"));
+}
+
+/* Eviction could not make room. */
+command_result reply_out_of_memory(client *c) {
+    return reply_error_text(c, SLICE("OOM command not allowed when used memory > 'maxmemory'."));
 }
 
 /* Names a sub-command in full: 'client|kill'. */

@@ -40,14 +40,18 @@ static inline void reply_simple(client *c, const char *s) {
 command_result reply_error(client *c, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 command_result reply_error_text(client *c, slice text); /* the same, text as it is */
 
+/* Another error in the place of the one that is c's whole reply so far. */
+command_result reply_error_instead(client *c, slice text);
+
 /* The texts that many commands share. */
-command_result reply_syntax_error(client *c); /* ERR syntax error */
-command_result reply_wrong_type(client *c);   /* WRONGTYPE Operation against a key ... */
-command_result reply_not_integer(client *c);  /* ERR value is not an integer or out of range */
-command_result reply_not_float(client *c);    /* ERR value is not a valid float */
-command_result reply_out_of_range(client *c); /* ERR value is out of range */
-command_result reply_no_key(client *c);       /* ERR no such key */
-command_result reply_wrong_args(client *c);   /* ERR wrong number of arguments for 'x' command */
+command_result reply_syntax_error(client *c);  /* ERR syntax error */
+command_result reply_wrong_type(client *c);    /* WRONGTYPE Operation against a key ... */
+command_result reply_not_integer(client *c);   /* ERR value is not an integer or out of range */
+command_result reply_not_float(client *c);     /* ERR value is not a valid float */
+command_result reply_out_of_range(client *c);  /* ERR value is out of range */
+command_result reply_no_key(client *c);        /* ERR no such key */
+command_result reply_out_of_memory(client *c); /* OOM command not allowed when ... */
+command_result reply_wrong_args(client *c);    /* ERR wrong number of arguments for 'x' command */
 /* ERR unknown subcommand or wrong number of arguments for 'x'. Try X HELP. */
 command_result reply_sub_syntax(client *c);
 command_result reply_unknown_sub(client *c); /* ERR unknown subcommand 'x'. Try X HELP. */

@@ -12,6 +12,8 @@ typedef enum gate_result {
     GATE_REFUSE, /* the gate has replied (reply_error): the command is not run */
     GATE_HOLD,   /* not now: the client is held (its input waits) until session_resume */
     GATE_WAIT,   /* not now: the gate has set one of CLIENT_WAITS, and wakes the client itself */
+    GATE_TAKE,   /* the gate has replied and keeps the command for later: it is not run now, and
+                    neither counted nor told as refused */
 } gate_result;
 
 /* A gate sees each command before it runs; gates are asked in order of `rank`. It is visible in one
@@ -25,6 +27,7 @@ typedef struct gate {
     void *ctx;
     uint32_t commands; /* only commands with one of these flags (command_flags); 0: every one */
     uint32_t open_to;  /* not asked for clients with one of these flags (client_flags) */
+    bool inside;       /* asked too about commands that others run (inside.h) */
 } gate;
 
 enum gate_rank {
@@ -40,16 +43,20 @@ enum gate_rank {
     GATE_RANK_BUSY = 750,
     GATE_RANK_PUBSUB = 800,
     GATE_RANK_PAUSE = 900,
+    GATE_RANK_TAKE = 925,
     GATE_RANK_PACE = 950,
 };
 
 /* Called around every command that runs: after it (its reply in c->out from c->out_from on), with
  * its time in microseconds. SLOWLOG, LATENCY, MONITOR, propagation. A command that waits for a read
- * and runs again is told once. Either may be NULL. */
+ * and runs again is told once. `refused`: it will not run, because it is not known (c->row is
+ * another's then), has the wrong number of arguments, or a gate refused it; its error is in c->out
+ * from c->out_from on. Any may be NULL. */
 typedef struct command_watch {
     void (*before)(client *c, void *ctx);
     void (*after)(client *c, command_result r, uint64_t us, void *ctx);
     void *ctx;
+    void (*refused)(client *c, bool known, void *ctx);
 } command_watch;
 
 /* Counters that INFO shows; owned by the session. */

@@ -65,6 +65,7 @@ struct session {
     uint64_t pause_timer;
     int pause_gate;
 
+    uint64_t inside_errors; /* error replies of commands within the one that runs */
     size_t delayed;         /* clients that the pace gate lets wait */
     uint64_t pace_least_us; /* DEBUG */
 

@@ -1,0 +1,9 @@
+/* features: the interfaces of all features above session, for the list of modules alone. */
+#ifndef STAVE_SERVER_FEATURES_H
+#define STAVE_SERVER_FEATURES_H
+
+#include "migrate/migrate.h"
+#include "observe/observe.h"
+#include "tx/tx.h"
+
+#endif
