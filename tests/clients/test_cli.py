@@ -88,6 +88,7 @@ def test_cli_memkeys(server):
 
 
 def test_cli_stat_and_latency(server):
+    fill(server.connect())
     for args, word in ((["--stat", "-i", "0.1"], "keys"), (["--latency-dist", "-i", "1"], "-"),
                        (["--latency", "-i", "1"], "")):
         ours, its = pty.openpty()  # on a pipe it would keep its output to itself
