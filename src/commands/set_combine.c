@@ -9,15 +9,21 @@
 typedef engine_result (*combine)(elements *const *sets, unsigned n, set_each each, void *ctx);
 typedef engine_result (*combine_store)(elements *const *sets, unsigned n, elements *to);
 
-/* Opens n sets whose keys are the arguments from `at` on; all are asked for. */
+/* Opens n sets whose keys are the arguments from `at` on; all are asked for, and the type of one is
+ * judged when none before it is pending: what a refusal has missed until then is told. */
 static command_result open_sets(client *c, int at, int n, elements ***out) {
     command_result worst = CMD_DONE;
+    unsigned flags = c->flags & CLIENT_NO_TOUCH ? KS_NO_TOUCH : 0;
     elements *all = ks_alloc(c->ks, (size_t)n * sizeof *all);
     *out = ks_alloc(c->ks, (size_t)n * sizeof **out);
     for (int i = 0; i < n; i++) {
-        command_result done = data_elements(c, c->argv[at + i], &set_type, 0, &all[i]);
-        if (done != CMD_DONE && done != CMD_AGAIN) return done;
-        if (done == CMD_AGAIN) worst = done;
+        engine_result r = el_open(c->ks, c->db, c->argv[at + i], &set_type, flags, &all[i]);
+        if (r == ENGINE_ERROR) return reply_engine(c, r);
+        if (r == ENGINE_PENDING) {
+            worst = reply_engine(c, r);
+        } else if (worst == CMD_DONE && all[i].wrong_type) {
+            return reply_wrong_type(c);
+        }
         (*out)[i] = &all[i];
     }
     client_depends_on_end(c);

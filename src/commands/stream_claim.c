@@ -144,7 +144,7 @@ command_result cmd_xclaim(client *c) {
     stream_consumer *to;
     claim_request q;
     uint64_t n = 0;
-    STEP_TRY(stream_lookup_group(c, 1, KS_WRITE, &s, &g));
+    STEP_TRY(stream_lookup_group(c, 1, 0, &s, &g));
     if (!parse_claim(c, &q)) return CMD_REFUSED;
     STEP_TRY(stream_check_name(c, c->argv[3]));
     STEP_TRY(fetch(c, &s, &q));
@@ -241,7 +241,7 @@ command_result cmd_xautoclaim(client *c) {
     auto_claim a = {.s = &s, .g = &g};
     if (!parse_auto(c, &a)) return CMD_REFUSED;
     STEP_TRY(stream_check_name(c, c->argv[3]));
-    STEP_TRY(stream_lookup_group(c, 1, KS_WRITE, &s, &g));
+    STEP_TRY(stream_lookup_group(c, 1, 0, &s, &g));
     STEP_TRY(stream_need_consumer(c, &s, &g, c->argv[1], c->argv[3], &a.to));
     size_t begin = c->out.len;
     STEP_TRY(auto_walk(c, &a));

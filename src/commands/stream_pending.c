@@ -12,14 +12,11 @@ command_result cmd_xack(client *c) {
     stream_group g;
     stream_ids list;
     int64_t n = 0;
-    STEP_TRY(stream_lookup(c, c->argv[1], KS_WRITE, &s));
+    STEP_TRY(stream_lookup(c, c->argv[1], 0, &s)); /* counts as a read, as in Redis */
     engine_result r = s.el.exists ? stream_group_open(&s, c->argv[2], &g) : ENGINE_ABSENT;
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
     stream_depends(c);
     if (r == ENGINE_ABSENT) {
-        entry ent;
-        bool found; /* looked up again only to count as the miss of a read, which it is in Redis */
-        if (!s.el.exists) STEP_TRY(data_lookup(c, c->argv[1], KS_META, &ent, &found));
         reply_int(c, 0);
         return CMD_DONE;
     }

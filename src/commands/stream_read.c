@@ -221,7 +221,7 @@ static command_result serve_group(client *c, const read_request *q, int i, uint6
     stream_consumer *consumer;
     stream_ids ids = {0};
     slice key = c->argv[q->keys + i];
-    STEP_TRY(stream_lookup(c, key, KS_WRITE, &s));
+    STEP_TRY(stream_lookup(c, key, 0, &s));
     ENGINE_TRY(c, stream_group_open(&s, c->argv[q->group], &g));
     bool old = stream_id_cmp(q->ids[i], STREAM_ID_MAX) != 0;
     bool has = old || stream_id_cmp(stream_newest(&s), g.last_id) > 0;

@@ -103,6 +103,15 @@ void held_forget(keyspace *ks) {
     }
 }
 
+/* The bytes of keys stay where they are, for all of them. */
+void held_only_misses(keyspace *ks) {
+    size_t n = 0;
+    for (size_t i = 0; i < ks->nheld; i++)
+        if (ks->held[i].kind == HELD_EVENT && ks->held[i].klass == KS_MISS)
+            ks->held[n++] = ks->held[i];
+    ks->nheld = n;
+}
+
 void held_free(keyspace *ks) {
     mem_free(ks->held);
     mem_free(ks->hooks);

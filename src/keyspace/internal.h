@@ -98,6 +98,8 @@ void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uin
 void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b);
 void held_tell(keyspace *ks);
 void held_forget(keyspace *ks);
+/* Of what is kept, nothing but that keys were missed. */
+void held_only_misses(keyspace *ks);
 void held_free(keyspace *ks);
 
 /* evict.c: tells the engine of maxmemory, if it does not know. */

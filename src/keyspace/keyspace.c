@@ -127,6 +127,24 @@ void ks_abort(keyspace *ks) {
     held_forget(ks);
 }
 
+/* Whoever runs the outer batch decides for all of it. */
+void ks_refuse(keyspace *ks) {
+    CHECK(ks->depth > 0);
+    const ks_stats now = ks->stats;
+    if (ks->depth > 1) {
+        ks_abort(ks);
+        return;
+    }
+    held_only_misses(ks);
+    ks->depth--;
+    engine_abort(ks->engine);
+    ks->stats = ks->before;
+    ks->stats.hits = now.hits;
+    ks->stats.misses = now.misses;
+    end_work(ks);
+    held_tell(ks);
+}
+
 bool ks_in_batch(const keyspace *ks) {
     return ks->depth > 0;
 }

@@ -94,6 +94,9 @@ rng *ks_rng(keyspace *ks);
 void ks_begin(keyspace *ks);
 void ks_commit(keyspace *ks);
 void ks_abort(keyspace *ks);
+/* The same for a command that ends with a refusal: its lookups stay counted, and what they missed
+ * is told, as they will not be made again. */
+void ks_refuse(keyspace *ks);
 bool ks_in_batch(const keyspace *ks);
 /* Is the batch one within another (EXEC, scripts)? */
 bool ks_in_inner_batch(const keyspace *ks);

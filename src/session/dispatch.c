@@ -134,7 +134,7 @@ static command_result run_batch(client *c) {
     } else {
         if (r != CMD_REFUSED) c->out.len = c->out_from;
         if (r == CMD_FAILED) (void)reply_engine_status(c, engine_error(ks_engine(ks)));
-        ks_abort(ks);
+        (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }
     log_pos after = engine_log_end(ks_engine(ks));
     if (after != before || (r == CMD_DONE && (c->row->def->flags & CMD_WRITE)))

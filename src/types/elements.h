@@ -87,7 +87,8 @@ typedef struct elements {
 } elements;
 
 /* ENGINE_OK also if the key is absent or of another type: see the fields. flags: ks_get's, KS_WRITE
- * if it is to be changed; without KS_META. */
+ * if it is to be changed (it may be changed without, for commands whose lookups count as those of
+ * reads; a packed one is copied once more then); without KS_META. */
 engine_result el_open(keyspace *ks, uint32_t db, slice key, const el_type *type, unsigned flags,
                       elements *out);
 /* As el_open, for reading alone: packed elements are copied to that room, and are gone when it is

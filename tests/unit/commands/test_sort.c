@@ -57,7 +57,7 @@ static const step by_and_get[] = {
      "keymiss@0:h_3 keymiss@0:h_3 "},
     {"SORT l BY n_* ALPHA", "*3\r\n$1\r\n3\r\n$1\r\n2\r\n$1\r\n1\r\n", "keymiss@0:n_3 "},
     {"SORT l BY n_* ALPHA DESC", "*3\r\n$1\r\n1\r\n$1\r\n2\r\n$1\r\n3\r\n", "keymiss@0:n_3 "},
-    {"SORT l BY n_*", NO_DOUBLE, ""},
+    {"SORT l BY n_*", NO_DOUBLE, "keymiss@0:n_3 "},
     {"SORT l GET n_*", "*3\r\n$1\r\nc\r\n$1\r\nb\r\n$-1\r\n", "keymiss@0:n_3 "},
     {"SORT l GET w_* GET n_* LIMIT 0 1", "*2\r\n$2\r\n30\r\n$1\r\nc\r\n", ""},
     {"SORT l GET nothing LIMIT 0 1", "*1\r\n$-1\r\n", ""},

@@ -152,6 +152,33 @@ static void lookups_count(void **state) {
     assert_int_equal(ks_statistics(w.ks)->hits, 0);
 }
 
+/* A command that is refused has looked, and that stays; what it changed does not. */
+static void a_refusal_has_looked(void **state) {
+    (void)state;
+    entry ent;
+    world_put(&w, 0, "a", "1", 0);
+    (void)world_told(&w);
+    uint64_t dirty = ks_statistics(w.ks)->dirty;
+    for (int depth = 1; depth <= 2; depth++) {
+        ks_reset_statistics(w.ks);
+        for (int i = 0; i < depth; i++)
+            ks_begin(w.ks);
+        assert_int_equal(get("a", 0, &ent), ENGINE_OK);
+        assert_int_equal(get("b", 0, &ent), ENGINE_ABSENT);
+        assert_int_equal(ks_del(w.ks, 0, SLICE("a")), ENGINE_OK);
+        ks_changed(w.ks, KS_GENERIC, "del", 0, SLICE("a"));
+        assert_int_equal(get("c", 0, &ent), ENGINE_ABSENT);
+        for (int i = 0; i < depth; i++)
+            ks_refuse(w.ks);
+        assert_int_equal(ks_statistics(w.ks)->hits, 1);
+        assert_int_equal(ks_statistics(w.ks)->misses, 2);
+        assert_int_equal(ks_statistics(w.ks)->dirty, dirty);
+        assert_string_equal(world_told(&w), "keymiss@0:b keymiss@0:c ");
+        assert_true(world_has(&w, 0, "a"));
+        (void)world_told(&w);
+    }
+}
+
 static void too_long_a_key_is_absent(void **state) {
     (void)state;
     entry ent;
@@ -365,6 +392,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(databases_are_told_too, open_world, close_world),
         cmocka_unit_test_setup_teardown(many_events, open_world, close_world),
         cmocka_unit_test_setup_teardown(lookups_count, open_world, close_world),
+        cmocka_unit_test_setup_teardown(a_refusal_has_looked, open_world, close_world),
         cmocka_unit_test_setup_teardown(too_long_a_key_is_absent, open_world, close_world),
         cmocka_unit_test_setup_teardown(put_what_was_read, open_world, close_world),
         cmocka_unit_test_setup_teardown(moves, open_world, close_world),
