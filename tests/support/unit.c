@@ -34,5 +34,8 @@ void unit_seed(rng *r) {
 
 /* At least one round is left. */
 int unit_rounds(int rounds) {
-    return rounds >= SLOWER ? rounds / SLOWER : 1;
+    const char *text = getenv("STAVE_SLOWER"); /* under valgrind, which nothing here can see */
+    int slower = text ? atoi(text) : SLOWER;
+    if (slower < 1) slower = 1;
+    return rounds >= slower ? rounds / slower : 1;
 }

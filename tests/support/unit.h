@@ -15,7 +15,7 @@
  * run again. Each test that calls it gets the same seed within one run. */
 void unit_seed(rng *r);
 
-/* How often a random test should repeat: `rounds`, or less under a sanitizer. */
+/* How often a random test should repeat: `rounds`, or less under a sanitizer or valgrind. */
 int unit_rounds(int rounds);
 
 #endif

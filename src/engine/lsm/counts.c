@@ -55,6 +55,7 @@ static void write_cell(lsm *e, coll_counts *c) {
 /* A place for a collection that is read: its own, if nobody has to be written for that. */
 static coll_counts *place_to_read(lsm *e, uint64_t coll) {
     coll_counts *c = place_of(e, coll);
+    CHECK(!e->counts.other.ahead);
     return c->ahead ? &e->counts.other : c;
 }
 
@@ -85,6 +86,7 @@ bool lsm_counts_empty(lsm *e, uint64_t coll, unsigned map) {
 
 /* Known without a look. */
 void lsm_counts_new(lsm *e, const lpdb *d, uint64_t coll) {
+    CHECK(coll > 0);
     *place_to_read(e, coll) = (coll_counts){.coll = coll, .pdb = d->number};
 }
 

@@ -184,8 +184,7 @@ typedef struct main_change {
 } main_change;
 void lsm_entry_change(lsm *e, const main_change *c, log_pos pos);
 
-/* Deletes and puts of DUE keys follow an entry's expire time; `was`, `now`: 0 for none. (expire.c)
- */
+/* DUE keys follow an entry's expire time; `was`, `now`: 0 for none. (expire.c) */
 void lsm_due_change(lsm *e, lpdb *d, lsm_hash h, int64_t was, int64_t now, log_pos pos);
 
 /* Was the collection made since the active memtable was? Then all of it is in there, present: what
