@@ -143,6 +143,7 @@ static command_result run_op(client *c, string_edit *e, const field_op *op, bool
     return CMD_DONE;
 }
 
+/* All operations on one opened string: its length is made for the farthest at once. */
 static command_result run_writes(client *c, const field_ops *f) {
     string s;
     string_edit e;

@@ -101,6 +101,7 @@ static void tell_place(client *c, bool found, double score) {
         resp_null_array(&c->out, c->proto);
 }
 
+/* Eleven letters, or null. */
 static void tell_text(client *c, bool found, double score) {
     char text[GEO_TEXT];
     if (!found) {

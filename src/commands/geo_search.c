@@ -36,6 +36,7 @@ static command_result read_radius(client *c, int at, search_args *a) {
     return geo_arg_unit(c, at + 1, &a->shape.unit) ? CMD_DONE : CMD_REFUSED;
 }
 
+/* Width, height and unit, with redis-server's errors in its order. */
 static command_result read_box(client *c, int at, search_args *a) {
     if (!num_parse_double(c->argv[at], &a->shape.width))
         return reply_error(c, "ERR need numeric width");

@@ -126,6 +126,7 @@ typedef struct places {
     int64_t n;
 } places;
 
+/* One place that LPOS found. */
 static void found_place(void *ctx, uint64_t index) {
     places *p = ctx;
     p->n++;

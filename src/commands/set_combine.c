@@ -86,6 +86,7 @@ typedef struct counting {
     uint64_t n, limit;
 } counting;
 
+/* Ends the walk at the limit. */
 static engine_result count_member(void *ctx, slice member) {
     counting *k = ctx;
     (void)member;

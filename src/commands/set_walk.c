@@ -41,6 +41,7 @@ typedef struct scan {
     scan_options options;
 } scan;
 
+/* One of a slice of the walk, if MATCH lets it through. */
 static engine_result scan_member(void *ctx, slice member) {
     scan *s = ctx;
     return scan_wants(&s->options, member) ? set_reply_member(&s->out, member) : ENGINE_OK;
@@ -125,6 +126,7 @@ static command_result popped(client *c, uint64_t n, bool deleted) {
     return CMD_DONE;
 }
 
+/* Without a count: one bulk, or null. */
 static command_result pop_one(client *c) {
     elements el;
     set_reply out = {.c = c};

@@ -103,6 +103,8 @@ static command_result finish_store(sorting *s, uint64_t n) {
     return CMD_DONE;
 }
 
+/* The reply's length is known before the elements are: so they are written as they come, and taken
+ * back if one of them is no number. */
 static command_result sort(client *c, bool read_only) {
     sorting s;
     elements el;

@@ -271,6 +271,8 @@ static void make_head(migration *j) {
     j->heads++;
 }
 
+/* Its time begins now: what it waited for, the log and its turn on the connection, does not count.
+ */
 static void begin_exchange(migration *j) {
     j->peer = link_take(m.links, j->host, j->port, &j->reused);
     make_head(j);

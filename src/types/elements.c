@@ -25,6 +25,8 @@ static slice take_bytes(slice *in, size_t n) {
     CHECK(get_bytes(in, n, &out));
     return out;
 }
+
+/* From the entry's own bytes, which were written here. */
 static uint64_t take_number(slice *in) {
     uint64_t n;
     CHECK(get_varint(in, &n));

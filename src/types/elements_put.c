@@ -70,6 +70,7 @@ static engine_result put_apart(elements *el, slice sub, slice value, int64_t exp
     return move_derived(el, sub, had ? was : NULL, has ? now : NULL);
 }
 
+/* With the pieces of a long value, and what stands for it in the derived map. */
 static engine_result del_apart(elements *el, slice sub, const el_item *old) {
     char was[KEYENC_HEAD];
     el_item found;

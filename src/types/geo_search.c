@@ -59,6 +59,7 @@ static int nearer(const void *a, const void *b) {
     return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
+/* The farthest first; as they were found where they are equally far. */
 static int farther(const void *a, const void *b) {
     const found *x = a, *y = b;
     if (x->hit.metres != y->hit.metres) return x->hit.metres > y->hit.metres ? -1 : 1;

@@ -17,6 +17,8 @@ static uint64_t count_limit(void) {
     return types_limit.list_size ? (uint64_t)types_limit.list_size : 1;
 }
 
+/* Bytes that a listpack may have; where the setting counts elements, redis-server's bound for
+ * safety. */
 static uint64_t byte_limit(void) {
     static const uint64_t kib[] = {4, 8, 16, 32, 64};
     if (types_limit.list_size >= 0) return SAFETY_BYTES;

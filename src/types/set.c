@@ -39,6 +39,7 @@ bool set_is_integer(slice member) {
     return num_parse_i64(member, &v);
 }
 
+/* The setting, within redis-server's own bound. */
 static uint64_t intset_max(void) {
     uint64_t max = (uint64_t)types_limit.set_intset;
     return max < INTSET_MAX ? max : INTSET_MAX;
@@ -167,6 +168,7 @@ typedef struct popped {
     engine_result result;
 } popped;
 
+/* Shown now; the removal waits, as it would move the walk's ground. */
 static bool pop_one(void *ctx, const el_item *item) {
     popped *p = ctx;
     p->members[p->n++] = el_keep(p->el, item->sub);
@@ -174,6 +176,7 @@ static bool pop_one(void *ctx, const el_item *item) {
     return p->result == ENGINE_OK;
 }
 
+/* Ends the walk at the first member that is too long for a listpack. */
 static engine_result grow_rest(void *ctx, slice member) {
     unsigned *encoding = ctx;
     if (*encoding == SET_LISTPACK && member.len > (uint64_t)types_limit.set_value)

@@ -73,6 +73,8 @@ static engine_result ask_others(probe *p, bool *shown) {
     return ++p->misses < MISSES_MAX ? ENGINE_OK : ENGINE_PENDING;
 }
 
+/* Shows the member if the others agree. Once one of them had to wait nothing is shown any more: the
+ * walk goes on to name the other misses. */
 static engine_result probe_member(void *ctx, slice member) {
     probe *p = ctx;
     bool shown = true;
@@ -85,6 +87,7 @@ static engine_result probe_member(void *ctx, slice member) {
     return shown && p->misses == 0 ? p->each(p->ctx, p->held.bytes) : ENGINE_OK;
 }
 
+/* All of the walked set; pending if any of the others was. */
 static engine_result probe_walk(elements *el, probe *p) {
     p->ks = el->ks;
     engine_result r = set_walk(el, probe_member, p);
@@ -98,6 +101,7 @@ typedef struct sized {
     unsigned index;
 } sized;
 
+/* In the order of the arguments where they are equally large. */
 static int smaller_first(const void *a, const void *b) {
     const sized *x = a, *y = b;
     if (x->count != y->count) return x->count < y->count ? -1 : 1;
@@ -133,6 +137,7 @@ typedef struct storing {
     held held;
 } storing;
 
+/* Of an intersection or difference: no member comes twice. */
 static engine_result store_new(void *ctx, slice member) {
     storing *s = ctx;
     s->integers = s->integers && set_is_integer(member);
@@ -169,6 +174,7 @@ typedef struct table_maker {
     hash_key key;
 } table_maker;
 
+/* By hash alone: what a hash says is asked again of the set itself. */
 static engine_result into_table(void *ctx, slice member) {
     table_maker *m = ctx;
     (void)hashes_add(m->table, siphash13(m->key, member.data, member.len));
@@ -248,6 +254,7 @@ typedef struct hashed_member {
     slice member;
 } hashed_member;
 
+/* The order that members have apart. */
 static int hashed_cmp(const void *a, const void *b) {
     const hashed_member *x = a, *y = b;
     if (x->hash != y->hash) return x->hash < y->hash ? -1 : 1;
@@ -322,6 +329,7 @@ static engine_result heap_make(elements *const *sets, unsigned n, cursor **heap,
     return worst;
 }
 
+/* Each member once, however many of the sets have it: the least of all cursors' goes first. */
 static engine_result merge(elements *const *sets, unsigned n, set_each each, void *ctx) {
     cursor **heap = ks_alloc(sets[0]->ks, n * sizeof *heap);
     unsigned size;
@@ -353,6 +361,7 @@ engine_result set_union(elements *const *sets, unsigned n, set_each each, void *
                                     : merge(sets, n, each, ctx);
 }
 
+/* Of a union of packed sets: a member may come again. */
 static engine_result store_any(void *ctx, slice member) {
     storing *s = ctx;
     bool added;

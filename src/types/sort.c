@@ -89,6 +89,7 @@ static engine_result element_of(elements *el, const el_item *item, el_room *room
     return ENGINE_OK;
 }
 
+/* From the place where LIMIT begins; a set has no places, so it is walked as it is. */
 static engine_result walk_source(elements *el, walk *w) {
     el_iter it;
     if (w->len == 0) return ENGINE_OK;
@@ -141,6 +142,7 @@ static int text_cmp(const record *a, const record *b, bool by) {
     return slice_cmp(a->text.bytes, b->text.bytes);
 }
 
+/* Elements with the same number are in the order of their bytes. */
 static int score_cmp(const record *a, const record *b) {
     if (a->score != b->score) return a->score < b->score ? -1 : 1;
     return slice_cmp(a->element.bytes, b->element.bytes);

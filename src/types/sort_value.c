@@ -17,6 +17,8 @@ typedef struct parts {
     slice before, after, field;
 } parts;
 
+/* A pattern's parts around the star; false: it has none. An arrow at its very end is part of the
+ * name. */
 static bool split(slice pattern, parts *out) {
     const char *star = pattern.len ? memchr(pattern.data, '*', pattern.len) : NULL;
     if (!star) return false;
@@ -47,6 +49,7 @@ static slice make_key(sort_lookup *look, const parts *p, slice element) {
     return slice_of(look->key.room, n);
 }
 
+/* A string's bytes; ENGINE_ABSENT where there is none, or the key is of another type. */
 static engine_result string_value(sort_lookup *look, slice key, slice *out) {
     string s;
     engine_result r = string_open(look->ks, look->db, key, look->flags, &s);
@@ -61,6 +64,7 @@ static engine_result string_value(sort_lookup *look, slice key, slice *out) {
     return r;
 }
 
+/* Likewise a field of a hash, which stays open for the next element's. */
 static engine_result field_value(sort_lookup *look, slice key, slice field, slice *out) {
     elements el;
     hash_field found;

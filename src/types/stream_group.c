@@ -145,6 +145,7 @@ static stream_consumer *find_open(stream_group *g, uint64_t number) {
     return c;
 }
 
+/* Opens it: what the command changes of it is written once, by stream_group_end. */
 static stream_consumer *add_open(stream *s, stream_group *g, stream_consumer what) {
     stream_consumer *c = ks_alloc(s->el.ks, sizeof *c), **head;
     head = &g->open[what.number % STREAM_BUCKETS];
@@ -167,6 +168,7 @@ static stream_consumer *decode_consumer(stream *s, stream_group *g, slice name, 
     return add_open(s, g, c);
 }
 
+/* Its record, anew. */
 static engine_result put_consumer(stream *s, stream_group *g, stream_consumer *c) {
     char bytes[RECORD_MAX], *p = bytes;
     p = put_varint(p, c->number);

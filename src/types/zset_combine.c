@@ -50,6 +50,7 @@ typedef struct source_walk {
     double score;
 } source_walk;
 
+/* What the iterator is at. A set's members count as having score 1. */
 static engine_result walk_show(source_walk *w, engine_result r) {
     if (r != ENGINE_OK) return r;
     slice sub = w->it.item.sub;
@@ -63,6 +64,7 @@ static engine_result walk_show(source_walk *w, engine_result r) {
     return ENGINE_OK;
 }
 
+/* By score; a set in its own order. */
 static engine_result walk_begin(zset_source *s, source_walk *w) {
     *w = (source_walk){.s = s};
     return walk_show(w, el_first(&s->el, is_set(s) ? 0 : ENGINE_DERIVED, &w->it));
@@ -72,6 +74,7 @@ static engine_result walk_step(source_walk *w) {
     return walk_show(w, el_step(&w->it, false));
 }
 
+/* One member's score in one source. */
 static engine_result lookup(zset_source *s, slice member, double *score) {
     el_item item;
     *score = 1;
@@ -89,6 +92,7 @@ static int by_size_down(const void *a, const void *b) {
     return by_size(b, a);
 }
 
+/* Each keeps its number, as weights and sums go by the order of the arguments. */
 static void sort_sources(zset_source *from, size_t n, int (*cmp)(const void *, const void *)) {
     for (size_t i = 0; i < n; i++)
         from[i].number = i;
@@ -135,6 +139,7 @@ static uint32_t *table_find(const target *t, slice member) {
     }
 }
 
+/* Twice the places, and every member put in anew. */
 static void table_grow(target *t) {
     t->places = t->places ? 2 * t->places : 64;
     t->table = ks_alloc(t->ks, t->places * sizeof *t->table);
@@ -143,6 +148,7 @@ static void table_grow(target *t) {
         *table_find(t, t->list.items[i].member) = (uint32_t)i + 1;
 }
 
+/* Copies the member. Memory of the list it had before is the batch's until its end. */
 static void list_append(target *t, slice member, double score) {
     CHECK(t->list.n < UINT32_MAX - 1);
     if (t->list.n == t->cap) {
@@ -156,6 +162,7 @@ static void list_append(target *t, slice member, double score) {
     t->list.items[t->list.n++] = (zset_item){slice_of(copy, member.len), score == 0 ? 0 : score};
 }
 
+/* A member that is there already has its score combined with the new one. */
 static void list_add(target *t, slice member, double score) {
     if (t->once) {
         list_append(t, member, score);
@@ -173,6 +180,7 @@ static void list_add(target *t, slice member, double score) {
     }
 }
 
+/* To the list, or to the destination. */
 static engine_result target_add(target *t, slice member, double score) {
     double had;
     zset_outcome outcome;
@@ -241,6 +249,7 @@ static engine_result add_each(void *ctx, slice member, double score) {
     return target_add(ctx, member, score);
 }
 
+/* Smallest source first where all must agree; what is taken off, largest first: it hides most. */
 static engine_result make(zset_operation op, zset_source *from, size_t n, target *t) {
     if (op == ZSET_UNION) return make_union(from, n, t);
     bool diff = op == ZSET_DIFF;
@@ -253,6 +262,7 @@ static engine_result make(zset_operation op, zset_source *from, size_t n, target
     return sift(from, n, diff, t->how, add_each, t);
 }
 
+/* Equal scores by bytes, as in a sorted set. */
 static int by_score(const void *a, const void *b) {
     const zset_item *x = a, *y = b;
     if (x->score != y->score) return x->score < y->score ? -1 : 1;

@@ -26,6 +26,7 @@ static slice bound(elements *el, uint64_t head, slice member, bool after) {
     return slice_of(p, KEYENC_SCORE + member.len + after);
 }
 
+/* The order-preserving bytes of a score, as a number. */
 static uint64_t head_of(double score) {
     char bytes[KEYENC_SCORE];
     return load_be64(keyenc_score(bytes, score).data);
@@ -59,12 +60,14 @@ static int lex_cmp(slice member, const zset_lex *end) {
     return end->infinite ? -end->infinite : slice_cmp(member, end->text);
 }
 
+/* Is it at or above the range's lower end? */
 static bool above_low(const zset_walk *w, slice derived) {
     if (!w->by_text) return slice_cmp(derived, w->low) >= 0;
     int cmp = lex_cmp(slice_skip(derived, KEYENC_SCORE), &w->range->low);
     return w->range->low.open ? cmp > 0 : cmp >= 0;
 }
 
+/* Is it within the upper end? */
 static bool below_high(const zset_walk *w, slice derived) {
     if (!w->by_text) return slice_cmp(derived, w->high) < 0;
     int cmp = lex_cmp(slice_skip(derived, KEYENC_SCORE), &w->range->high);
