@@ -271,8 +271,7 @@ static void make_head(migration *j) {
     j->heads++;
 }
 
-/* Its time begins now: what it waited for, the log and its turn on the connection, does not count.
- */
+/* The time limit begins now: waiting for the log does not count. */
 static void begin_exchange(migration *j) {
     j->peer = link_take(m.links, j->host, j->port, &j->reused);
     make_head(j);

@@ -64,7 +64,7 @@ static engine_result string_value(sort_lookup *look, slice key, slice *out) {
     return r;
 }
 
-/* Likewise a field of a hash, which stays open for the next element's. */
+/* Likewise a field of a hash. */
 static engine_result field_value(sort_lookup *look, slice key, slice field, slice *out) {
     elements el;
     hash_field found;
