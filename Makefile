@@ -96,7 +96,7 @@ $(BUILD)/stave-server: $(call archives,$(FOLDERS)) $(MAIN)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(MAIN) $(call grouped,$(call archives,$(FOLDERS))) $(LIBS)
 
 src/stave-server: $(BUILD)/stave-server
-	@cp $< $@
+	@cp --remove-destination $< $@
 
 # It links with nothing above storage: what it says, it can tell from the files alone.
 $(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storage))
@@ -104,14 +104,14 @@ $(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storag
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_storage))) $(LIBS)
 
 utils/stave-check: $(BUILD)/stave-check
-	@cp $< $@
+	@cp --remove-destination $< $@
 
 $(BUILD)/stave-convert: $(BUILD)/utils/stave-convert.o $(call archives,$(LINK_convert))
 	@$(SAY) "  LINK $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_convert))) $(LIBS)
 
 utils/stave-convert: $(BUILD)/stave-convert
-	@cp $< $@
+	@cp --remove-destination $< $@
 
 # An engine and what it stands on: no server, no protocol.
 $(BUILD)/engine-bench: $(BUILD)/utils/engine-bench.o $(call archives,$(LINK_engine))
@@ -119,7 +119,7 @@ $(BUILD)/engine-bench: $(BUILD)/utils/engine-bench.o $(call archives,$(LINK_engi
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(call grouped,$(call archives,$(LINK_engine))) $(LIBS)
 
 utils/engine-bench: $(BUILD)/engine-bench
-	@cp $< $@
+	@cp --remove-destination $< $@
 
 .PHONY: utils
 utils: utils/stave-check utils/stave-convert utils/engine-bench

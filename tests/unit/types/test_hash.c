@@ -184,7 +184,7 @@ static engine_result do_copy(int from, int to, bool move, bool *found) {
 }
 
 static void step_key(rng *r, int k) {
-    bool found;
+    bool found = false;
     int to = (k + 1) % KEYS;
     ks_set_expiry_frozen(w.ks, false);
     settle(&models[k]);
