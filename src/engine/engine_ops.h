@@ -33,6 +33,8 @@ typedef struct engine_ops {
     uint64_t (*map_count)(engine *e, engine_coll *c, unsigned map);
     engine_result (*map_seek)(engine *e, engine_coll *c, unsigned map, slice from, bool backward,
                               map_iter *out);
+    engine_result (*map_end)(engine *e, engine_coll *c, unsigned map, bool last,
+                             slice *sub); /* NULL: by map_seek */
     engine_result (*map_step)(engine *e, map_iter *it, bool backward);
     engine_result (*map_rank)(engine *e, engine_coll *c, unsigned map, slice sub, uint64_t *rank);
     engine_result (*map_select)(engine *e, engine_coll *c, unsigned map, uint64_t rank,

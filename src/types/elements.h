@@ -128,6 +128,8 @@ typedef struct el_iter {
  * packed, EL_AS_PUT's is that of insertion and EL_BY_DERIVED's the derived one. */
 engine_result el_first(elements *el, unsigned map, el_iter *out);
 engine_result el_last(elements *el, unsigned map, el_iter *out);
+/* The subkey of the first, or the last; no value is read. REQUIRES: map 0, EL_BY_SUBKEY. */
+engine_result el_end_key(elements *el, bool last, slice *out);
 /* At the first element >= from, or (backward) the last one <= from; an empty `from` is before all.
  * REQUIRES: not map 0, unless it is EL_BY_SUBKEY. */
 engine_result el_seek(elements *el, unsigned map, slice from, bool backward, el_iter *out);

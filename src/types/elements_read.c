@@ -212,6 +212,17 @@ engine_result el_last(elements *el, unsigned map, el_iter *out) {
     return el->count ? packed_at(el, map, el->count - 1, out) : ENGINE_ABSENT;
 }
 
+engine_result el_end_key(elements *el, bool last, slice *out) {
+    pack_item x;
+    *out = SLICE_EMPTY;
+    CHECK(!el->wrong_type && !el_hashed(el, 0));
+    if (el_count(el, 0) == 0) return ENGINE_ABSENT;
+    if (!el->packed) return engine_map_end(el_engine(el), &el->apart, 0, last, out);
+    el_packed_at(el, last ? el->count - 1 : 0, &x);
+    *out = x.sub;
+    return ENGINE_OK;
+}
+
 engine_result el_seek(elements *el, unsigned map, slice from, bool backward, el_iter *out) {
     if (!begin(el, map, out)) return ENGINE_ABSENT;
     CHECK(!el_hashed(el, map));

@@ -35,10 +35,9 @@ static bool is_even(const elements *el) {
 
 /* The position of index 0. */
 static engine_result first_position(elements *el, uint64_t *out) {
-    el_iter it;
-    el->lean = true;
-    engine_result r = el_first(el, 0, &it);
-    if (r == ENGINE_OK) *out = list_position(&it.item);
+    slice sub;
+    engine_result r = el_end_key(el, false, &sub);
+    if (r == ENGINE_OK) *out = keyenc_position_of(sub);
     return r;
 }
 
@@ -141,12 +140,11 @@ engine_result list_find(elements *el, const list_search *s,
  */
 
 engine_result list_push(elements *el, list_end end, const slice *values, size_t n) {
-    el_iter it;
+    slice sub;
     uint64_t at = 0;
-    el->lean = true;
-    engine_result r = end == LIST_HEAD ? el_first(el, 0, &it) : el_last(el, 0, &it);
+    engine_result r = el_end_key(el, end == LIST_TAIL, &sub);
     bool some = r == ENGINE_OK;
-    if (some) at = list_position(&it.item);
+    if (some) at = keyenc_position_of(sub);
     if (r == ENGINE_ABSENT) r = ENGINE_OK;
     for (size_t i = 0; i < n && r == ENGINE_OK; i++, some = true) {
         const uint64_t near = at;

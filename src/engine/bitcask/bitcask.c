@@ -280,6 +280,7 @@ const engine_ops bitcask_ops = {
     .map_del = bc_map_del,
     .map_count = bc_map_count,
     .map_seek = bc_map_seek,
+    .map_end = bc_map_end,
     .map_step = bc_map_step,
     .map_rank = bc_map_rank,
     .map_select = bc_map_select,

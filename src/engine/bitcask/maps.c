@@ -149,6 +149,18 @@ engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice fro
     return settle_at(e, c, map, found, &it, out);
 }
 
+/* engine_map_end: in the tree, whatever the value is. */
+engine_result bc_map_end(engine *base, engine_coll *ec, unsigned map, bool last, slice *sub) {
+    coll *c = coll_of(ec);
+    btree_iter it;
+    *sub = SLICE_EMPTY;
+    if (bc_map_count(base, ec, map) == 0) return ENGINE_ABSENT;
+    bool found = seek_end(bitcask_of(base), c, map, last, &it);
+    CHECK(found && (unsigned char)btree_iter_key(&it).data[0] == map);
+    *sub = slice_skip(btree_iter_key(&it), 1);
+    return ENGINE_OK;
+}
+
 /* engine_map_step: the tree refuses an iterator that is older than its last change. */
 engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
     bitcask *e = bitcask_of(base);

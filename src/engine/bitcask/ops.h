@@ -46,6 +46,7 @@ engine_result bc_map_del(engine *base, engine_coll *ec, unsigned map, slice sub)
 uint64_t bc_map_count(engine *base, engine_coll *ec, unsigned map);
 engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                           map_iter *out);
+engine_result bc_map_end(engine *base, engine_coll *ec, unsigned map, bool last, slice *sub);
 engine_result bc_map_step(engine *base, map_iter *it, bool backward);
 engine_result bc_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub, uint64_t *rank);
 engine_result bc_map_select(engine *base, engine_coll *ec, unsigned map, uint64_t rank,

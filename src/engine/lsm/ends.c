@@ -74,6 +74,13 @@ bool ends_there(const map_ends *m, uint64_t coll, unsigned map, bool high) {
     return known(m, coll, map, high, &end) && !m->at[slot_of(coll, map)].gone[high];
 }
 
+/* What is pushed goes there. */
+bool ends_beyond(const map_ends *m, uint64_t coll, unsigned map, slice subkey) {
+    slice end;
+    return (known(m, coll, map, false, &end) && slice_cmp(subkey, end) < 0) ||
+           (known(m, coll, map, true, &end) && slice_cmp(subkey, end) > 0);
+}
+
 /* As at the beginning. */
 void ends_forget(map_ends *m) {
     for (unsigned i = 0; i < ENDS; i++)

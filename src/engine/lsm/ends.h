@@ -28,6 +28,8 @@ typedef struct map_ends {
  * one, ends_found is to be told. *from stays as it is or lies in m. */
 bool ends_seek(const map_ends *m, uint64_t coll, unsigned map, bool backward, slice *from);
 void ends_found(map_ends *m, uint64_t coll, unsigned map, bool backward, slice subkey);
+/* Is it known that there is no element at that subkey, as the map ends before it? */
+bool ends_beyond(const map_ends *m, uint64_t coll, unsigned map, slice subkey);
 /* There is an element more. */
 void ends_put(map_ends *m, uint64_t coll, unsigned map, slice subkey);
 /* There is an element less. */

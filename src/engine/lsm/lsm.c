@@ -126,6 +126,7 @@ const engine_ops lsm_ops = {
     .map_del = lsm_map_del,
     .map_count = lsm_map_count,
     .map_seek = lsm_map_seek,
+    .map_end = lsm_map_end,
     .map_step = lsm_map_step,
     .map_rank = lsm_map_rank,
     .map_select = lsm_map_select,

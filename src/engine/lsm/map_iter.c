@@ -270,6 +270,21 @@ engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice fr
     return r;
 }
 
+/* engine_map_end: nothing is looked for while that end is known. */
+engine_result lsm_map_end(engine *base, engine_coll *ec, unsigned map, bool last, slice *sub) {
+    lsm *e = lsm_of(base);
+    map_iter it;
+    *sub = SLICE_EMPTY;
+    CHECK(map < ENGINE_MAPS);
+    if (ends_there(&e->ends, ec->id, map, last)) {
+        (void)ends_seek(&e->ends, ec->id, map, last, sub);
+        return ENGINE_OK;
+    }
+    engine_result r = lsm_map_seek(base, ec, map, SLICE_EMPTY, last, &it);
+    *sub = it.subkey;
+    return r;
+}
+
 /* The iterator's own place, with its walk where the iterator is; NULL if it was given away or the
  * walk can't go on. */
 static place *own_place(lsm *e, const map_iter *it) {

@@ -80,7 +80,8 @@ static engine_result look(lsm *e, element *x, slice sub) {
     engine_result r = lsm_counts_take(e, x->d, x->coll, &x->counts);
     if (r != ENGINE_OK) return r;
     lkey k = lkey_sub(&e->key, x->d->number, x->coll, x->map, sub);
-    bool none = x->counts->n[x->map] == 0 || lsm_coll_is_new(e, x->coll);
+    bool none = x->counts->n[x->map] == 0 || lsm_coll_is_new(e, x->coll) ||
+                ends_beyond(&e->ends, x->coll, x->map, slice_skip(k.bytes, LKEY_SUB_HEAD));
     r = lsm_look(e, k, none, &x->spot, &f);
     x->had = r == ENGINE_OK;
     if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;

@@ -41,6 +41,7 @@ uint64_t lsm_map_count(engine *base, engine_coll *ec, unsigned map);
 /* map_iter.c */
 engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                            map_iter *out);
+engine_result lsm_map_end(engine *base, engine_coll *ec, unsigned map, bool last, slice *sub);
 engine_result lsm_map_step(engine *base, map_iter *it, bool backward);
 engine_result lsm_map_rank(engine *base, engine_coll *ec, unsigned map, slice sub, uint64_t *rank);
 engine_result lsm_map_select(engine *base, engine_coll *ec, unsigned map, uint64_t rank,
