@@ -400,6 +400,7 @@ bool sim_fill(sim *s, unsigned i) {
         put_u64(value + k, rng_next(&s->chance));
     entry ent = {.type = sim_typed ? 0 : 1, .value = slice_of(value, n)};
     if (sim_typed) value[0] = 'x'; /* a string as it is */
+    sim_observe(s); /* is the room low? then a change may fail that was let in a moment ago */
     if (!status_ok(engine_room(s->e, n + 1000))) return false;
     log_pos before = engine_log_end(s->e);
     engine_begin(s->e);

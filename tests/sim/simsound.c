@@ -282,6 +282,23 @@ void simsound_all(simtypes *t) {
 /* ---- before and after a command ----------------------------------------------------------------
  */
 
+/* The greatest entry that an XDEL names and that is there will be known as deleted. */
+static void expect_deletions(simtypes *t, stream *s, simsound_before *out) {
+    const simwords *w = &t->words;
+    for (int i = 2; i < w->argc && simwords_is(w, "XDEL"); i++) {
+        char text[64];
+        unsigned long long ms, seq;
+        stream_entry e;
+        stream_id greatest = {out->deleted_ms, out->deleted_seq};
+        snprintf(text, sizeof text, "%.*s", (int)w->argv[i].len, w->argv[i].data);
+        if (sscanf(text, "%llu-%llu", &ms, &seq) != 2) continue;
+        stream_id id = {ms, seq};
+        if (stream_id_cmp(id, greatest) <= 0 || stream_get(s, id, &e) != ENGINE_OK) continue;
+        out->deleted_ms = ms;
+        out->deleted_seq = seq;
+    }
+}
+
 /* The state of the stream that the command names. */
 static bool read_stream(simtypes *t, simsound_before *out) {
     const simwords *w = &t->words;
@@ -303,6 +320,7 @@ static bool read_stream(simtypes *t, simsound_before *out) {
                              .added = s.added,
                              .deleted_ms = s.max_deleted.ms,
                              .deleted_seq = s.max_deleted.seq};
+    if (there) expect_deletions(t, &s, out);
     ks_abort(t->ks);
     t->tee.dry = false;
     return there;

@@ -117,14 +117,17 @@ static void compare(simtypes *t, bool trouble) {
              should.data + from);
 }
 
-/* Keeps a payload for a RESTORE to come. */
-static void keep_dump(simtypes *t) {
+/* Keeps a payload for a RESTORE to come, or the ID of an entry. */
+static void keep_reply(simtypes *t) {
     const buf *out = &t->client->out;
     const char *body = out->len && *out->data == '$' ? memchr(out->data, '\n', out->len) : NULL;
     if (!body || out->data[1] == '-') return;
     size_t from = (size_t)(body + 1 - out->data);
+    slice text = slice_of(out->data + from, out->len - from - 2);
+    if (simwords_is(&t->words, "XADD")) simwords_added(&t->words, text);
+    if (!simwords_is(&t->words, "DUMP")) return;
     buf_clear(&t->dump);
-    buf_append(&t->dump, out->data + from, out->len - from - 2);
+    buf_append_slice(&t->dump, text);
 }
 
 /* Runs t->words, dry and then really. */
@@ -155,7 +158,7 @@ static void do_command(simtypes *t) {
     t->client->flags &= ~(unsigned)(CLIENT_WAITS | CLIENT_RERUN);
     if (done) compare(t, trouble);
     simsound_after(t, &before, done && t->tee.commits > 0);
-    if (done && simwords_is(&t->words, "DUMP")) keep_dump(t);
+    if (done) keep_reply(t);
 }
 
 void simtypes_command(sim *s) {

@@ -54,11 +54,11 @@ static const char *const lines[] = {
     "XTRIM %x <MAXLEN %u|MINID %i|MAXLEN ~ %u>", "XGROUP CREATE %x %g <$|0|%i> [MKSTREAM]",
     "XGROUP CREATE %x %g 0 MKSTREAM", "XGROUP DESTROY %x %g", "XGROUP SETID %x %g %i",
     "XGROUP CREATECONSUMER %x %g %c", "XGROUP DELCONSUMER %x %g %c",
-    "XREADGROUP GROUP %g %c COUNT %u [NOACK] STREAMS %x >",
-    "XREADGROUP GROUP %g %c COUNT %u STREAMS %x >", "XREADGROUP GROUP %g %c STREAMS %x 0",
-    "XACK %x %g {%i}", "XCLAIM %x %g %c 0 %i %i", "XAUTOCLAIM %x %g %c 0 - COUNT %u",
-    "XSETID %x 99999-%u", "XRANGE %x - +", "XPENDING %x %g", "XPENDING %x %g - + 100",
-    "XINFO STREAM %x FULL", "XLEN %x", "XREAD COUNT %u STREAMS %x %i",
+    "XREADGROUP GROUP %g %c COUNT %u [NOACK] STREAMS %x >", "XACK %x %g {%i}",
+    "XGROUP CREATE %x %g 0 MKSTREAM", "XREADGROUP GROUP %g %c COUNT %u STREAMS %x >",
+    "XREADGROUP GROUP %g %c STREAMS %x 0", "XACK %x %g {%i}", "XCLAIM %x %g %c 0 %i %i",
+    "XAUTOCLAIM %x %g %c 0 - COUNT %u", "XSETID %x 99999-%u", "XRANGE %x - +", "XPENDING %x %g",
+    "XPENDING %x %g - + 100", "XINFO STREAM %x FULL", "XLEN %x", "XREAD COUNT %u STREAMS %x %i",
     /* strings */
     "SET %t %v [<PX %T|KEEPTTL|XX|NX>]", "SET %t %v", "GETEX %t PX %T", "APPEND %t %v",
     "SETRANGE %t %u000 %v", "SETBIT %t %u777 1", "INCR %t", "BITOP <AND|OR|XOR> %t %t %t",
@@ -90,7 +90,7 @@ static void put_key(simwords *w, sim *s, char type) {
     static const char letters[] = "hhllsszzxxt";
     if (type == 'k') type = letters[below(s, sizeof letters - 1)];
     if (sim_permille(s, 8)) type = types[below(s, sizeof types - 1)];
-    unsigned n = (unsigned)below(s, 1 + s->style.keys / 10 % 8);
+    unsigned n = (unsigned)below(s, type == 'x' ? 2 : 1 + s->style.keys / 10 % 8);
     buf_printf(&w->bytes, "%c:%u", type, n);
     if (n * 131 % 1000 >= s->style.long_keys * 3) return;
     memset(buf_reserve(&w->bytes, 500), 'k', 500);
@@ -123,9 +123,19 @@ static void put_time(simwords *w, sim *s, int64_t from) {
     buf_printf(&w->bytes, "%lld", (long long)(from + ms));
 }
 
+void simwords_added(simwords *w, slice id) {
+    char *slot = w->ids[w->n_ids++ % WORDS_IDS];
+    snprintf(slot, WORDS_ID, "%.*s", (int)id.len, id.data);
+}
+
 /* An ID that there may be: entries are added at the clock's milliseconds, or under small ones. */
 static void put_id(simwords *w, sim *s) {
     int64_t now = s->clock.wall_ms;
+    unsigned n = w->n_ids < WORDS_IDS ? w->n_ids : WORDS_IDS;
+    if (n && sim_permille(s, 700)) {
+        buf_append_slice(&w->bytes, slice_cstr(w->ids[below(s, n)]));
+        return;
+    }
     if (sim_permille(s, 300)) {
         buf_printf(&w->bytes, "%u-%u", (unsigned)below(s, 20), (unsigned)below(s, 3));
         return;
@@ -150,8 +160,8 @@ static void put_place(simwords *w, sim *s, char c) {
         break;
     case 'F': buf_printf(&w->bytes, "%d.%u", (int)below(s, 20) - 10, (unsigned)below(s, 3)); break;
     case 'i': put_id(w, s); break;
-    case 'g': buf_printf(&w->bytes, "g%u", (unsigned)below(s, 3)); break;
-    case 'c': buf_printf(&w->bytes, "c%u", (unsigned)below(s, 4)); break;
+    case 'g': buf_printf(&w->bytes, "g%u", (unsigned)below(s, 2)); break;
+    case 'c': buf_printf(&w->bytes, "c%u", (unsigned)below(s, 3)); break;
     case 'T': put_time(w, s, 0); break;
     case 'A': put_time(w, s, s->clock.wall_ms); break;
     case 'd': buf_printf(&w->bytes, "%u", (unsigned)below(s, SIM_DBS)); break;
@@ -243,9 +253,21 @@ static void begin(simwords *w) {
     w->open = false;
 }
 
+/* In most runs, most commands are of one type, so that its keys live long and grow. */
+static const char *pick_line(sim *s) {
+    static const char focus[] = "hlszxxt";
+    char kind = focus[s->seed % sizeof focus];
+    bool any = !kind || sim_permille(s, 300);
+    for (;;) {
+        const char *line = lines[below(s, sizeof lines / sizeof *lines)];
+        const char *place = strchr(line, '%');
+        if (any || (place && (place[1] == kind || (kind == 'x' && *line == 'X')))) return line;
+    }
+}
+
 void simwords_make(simwords *w, sim *s) {
     begin(w);
-    const char *line = lines[below(s, sizeof lines / sizeof *lines)];
+    const char *line = pick_line(s);
     if (sim_permille(s, s->style.flushes)) line = rare[below(s, sizeof rare / sizeof *rare)];
     put_text(w, s, line, line + strlen(line));
     settle(w);

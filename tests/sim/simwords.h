@@ -5,6 +5,8 @@
 #include "sim/sim.h"
 
 #define WORDS_MAX 2048
+#define WORDS_IDS 8
+#define WORDS_ID  48
 
 typedef struct simwords {
     buf bytes; /* what argv points to */
@@ -13,12 +15,17 @@ typedef struct simwords {
     int argc;
     bool open;  /* a word has begun, though it may be empty */
     slice dump; /* a payload for RESTORE, given by the caller */
+    /* IDs of entries that were added last. */
+    char ids[WORDS_IDS][WORDS_ID];
+    unsigned n_ids;
 } simwords;
 
 /* One command, chosen by s->chance. */
 void simwords_make(simwords *w, sim *s);
 /* Reads all of a key of that type. */
 void simwords_read_all(simwords *w, unsigned type, slice key);
+/* An entry was added under this ID. */
+void simwords_added(simwords *w, slice id);
 bool simwords_is(const simwords *w, const char *name);
 void simwords_free(simwords *w);
 
