@@ -59,6 +59,16 @@ void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uin
     buf_append_slice(&ks->held_keys, key);
 }
 
+void ks_after_commit(keyspace *ks, void (*fn)(void *ctx, slice bytes), void *ctx, slice bytes) {
+    held *h = held_new(ks);
+    h->kind = HELD_CALL;
+    h->call = fn;
+    h->ctx = ctx;
+    h->key_at = ks->held_keys.len;
+    h->key_len = bytes.len;
+    buf_append_slice(&ks->held_keys, bytes);
+}
+
 /* Keeps that databases were flushed or swapped. */
 void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b) {
     if (!(kind & ks->wanted)) return;
@@ -84,6 +94,7 @@ void held_tell(keyspace *ks) {
     for (size_t i = 0; i < ks->nheld; i++) {
         const held *h = &ks->held[i];
         slice key = slice_of(ks->held_keys.data + h->key_at, h->key_len);
+        if (h->kind == HELD_CALL) h->call(h->ctx, key);
         for (size_t j = 0; j < ks->nhooks; j++)
             if (ks->hooks[j].armed) tell(&ks->hooks[j].hook, h, key);
     }

@@ -39,12 +39,15 @@ enum held_kind {
     HELD_EVENT = 2,   /* a bit: tell `event` */
     HELD_FLUSHED = 4,
     HELD_SWAPPED = 8,
+    HELD_CALL = 16, /* of ks_after_commit: no hook's */
 };
 typedef struct held {
     unsigned kind, klass;
     const char *name; /* a literal */
     uint32_t db, other_db;
     size_t key_at, key_len; /* in held_keys */
+    void (*call)(void *ctx, slice bytes);
+    void *ctx; /* of call */
 } held;
 
 /* A hook, and whether it is told anything. */

@@ -152,6 +152,9 @@ void ks_touched(keyspace *ks, uint32_t db, slice key);
 /* An event alone. */
 void ks_notify(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key);
 void ks_dirty(keyspace *ks, int64_t n);
+/* fn is called after the batch has committed, in its place among what the hooks are told, and not
+ * at all if that is aborted. bytes are copied. It may do what a hook may. */
+void ks_after_commit(keyspace *ks, void (*fn)(void *ctx, slice bytes), void *ctx, slice bytes);
 
 /* A key's wake-up has come (KS_WAKES): the type does what it wanted to, a bounded slice of it, and
  * puts the entry with another wake-up, later than now, or none; or deletes the key. If the slice

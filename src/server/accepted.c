@@ -29,20 +29,6 @@ static const setting_choice sanitize_choices[] = {{"no", 0}, {"yes", 1}, {"clien
 static const setting_choice load_choices[] = {
     {"disabled", 0}, {"on-empty-db", 1}, {"swapdb", 2}, {NULL, 0}};
 
-/* No keyspace events are sent, so any class asked for is refused rather than forgotten. */
-static status set_notify(const setting *s, int argc, const slice *argv) {
-    (void)s;
-    for (int i = 0; i < argc; i++) {
-        if (argv[i].len == 0) continue;
-        return status_make(ST_INVALID, "keyspace events are not sent by this version: only \"\"");
-    }
-    return STATUS_OK;
-}
-static void get_notify(const setting *s, buf *out) {
-    (void)s;
-    (void)out;
-}
-
 /* "SECONDS CHANGES", once or more; each line adds, and "" begins anew, as no argument does. */
 static status set_save(const setting *s, int argc, const slice *argv) {
     (void)s;
@@ -118,7 +104,7 @@ const setting accepted_setting_table[] = {
     STR("bgsave_cpulist", bgsave_cpulist, "", SETTING_FIXED),
     STR("ignore-warnings", ignore_warnings, "", 0),
     STR("locale-collate", locale_collate, "", 0),
-    /* replication, events and users, none of which this version has */
+    /* replication and users, neither of which this version has */
     BOOL("replica-serve-stale-data", stale_data, "yes"),
     BOOL("replica-read-only", replica_read_only, "yes"),
     BOOL("replica-lazy-flush", replica_lazy, "no"),
@@ -134,7 +120,5 @@ const setting accepted_setting_table[] = {
     NUM("replica-priority", "slave-priority", replica_priority, "100", 0),
     NUM("acllog-max-len", NULL, acllog_len, "128", 0),
     NUM("tracking-table-max-keys", NULL, tracking_keys, "1000000", 0),
-    {"notify-keyspace-events", NULL, SETTING_CUSTOM, 0, NULL, "", .set = set_notify,
-     .get = get_notify},
     {0},
 };

@@ -4,6 +4,7 @@
 
 #include "migrate/migrate.h"
 #include "observe/observe.h"
+#include "pubsub/pubsub.h"
 #include "tx/tx.h"
 
 #endif

@@ -25,6 +25,14 @@ static status start_tx(server *s) {
     tx_start(s->session);
     return STATUS_OK;
 }
+static status start_pubsub(server *s) {
+    pubsub_start(s->session);
+    return STATUS_OK;
+}
+static const metric_section *pubsub_sections(server *s) {
+    (void)s;
+    return pubsub_metrics();
+}
 static status start_types(server *s) {
     (void)s;
     types_start();
@@ -66,6 +74,8 @@ static const module sort_module = {"sort", NULL, sort_commands};
 static const module keys_module = {"keys", NULL, keys_commands};
 static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module tx_module = {"tx", NULL, tx_commands, start_tx};
+static const module pubsub_module = {"pubsub", pubsub_settings, pubsub_commands, start_pubsub,
+                                     pubsub_sections};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
@@ -97,6 +107,7 @@ const module *const modules[] = {
     &dump_module,
     &migrate_module,
     &tx_module, /* before those that watch: what EXEC ran is told before EXEC */
+    &pubsub_module,
     &slowlog_module,
     &latency_module,
     &monitor_module,
