@@ -29,6 +29,7 @@ static const char *const lines[] = {
     /* lists */
     "RPUSH %l {%v}", "LPUSH %l {%v}", "RPUSH %l {%v}", "LPUSHX %l %v", "LPOP %l [%u]",
     "RPOP %l [%u]", "LINSERT %l <BEFORE|AFTER> %f %v", "LINSERT %l BEFORE %f %f", "RPUSH %l {%f}",
+    "LINSERT %l <BEFORE|AFTER> 1 %v", "LINSERT %l BEFORE 1 %f", "LINSERT %l BEFORE 1 2",
     "LSET %l %n %v", "LREM %l %n %f", "LTRIM %l %n %n", "LMOVE %l %l <LEFT|RIGHT> <LEFT|RIGHT>",
     "LMOVE %l %l <LEFT|RIGHT> <LEFT|RIGHT>", "RPOPLPUSH %l %l",
     "LMPOP 2 %l %l <LEFT|RIGHT> COUNT %u", "LRANGE %l %n %n", "LINDEX %l %n", "LLEN %l",
