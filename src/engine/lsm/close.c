@@ -113,8 +113,8 @@ static void free_engine(lsm *e) {
     meta_free(&e->meta);
     cache_free(e->blocks);
     mem_free(e->batch.undo);
-    buf *const scratch[] = {&e->batch.bytes, &e->key, &e->key2,   &e->cell,
-                            &e->value,       &e->raw, &e->packed, &e->small};
+    buf *const scratch[] = {&e->batch.bytes, &e->key,    &e->key2,  &e->cell,    &e->value,
+                            &e->raw,         &e->packed, &e->small, &e->last.key};
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         buf_free(scratch[i]);
     mem_free(e->dir);

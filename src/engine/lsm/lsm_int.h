@@ -22,6 +22,14 @@ typedef struct lpdb {
     uint64_t saved; /* the batch that has an UNDO_TOTALS of it */
 } lpdb;
 
+/* Where the active memtable has, or would have, the element that was looked at last: what changes
+ * it need not go down again. */
+typedef struct last_look {
+    const btree *tree; /* NULL: none */
+    btree_spot spot;   /* good while the tree has its version */
+    buf key;
+} last_look;
+
 typedef struct lsm_stats {
     uint64_t reads, table_reads, memtable_hits;
     uint64_t filter_negative, filter_false; /* tables spared; tables looked into for nothing */
@@ -84,6 +92,7 @@ struct lsm {
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
     struct lsm_ahead *ahead; /* prefetch.c; made by the first key */
     counts_table counts;     /* counts.c */
+    last_look last;          /* maps.c */
     map_ends ends;
     status error;
     char error_msg[STATUS_MSG_MAX];

@@ -5,8 +5,9 @@
  * was given and the place's generation then. Places are given out in turn, one that was used later
  * than the next being passed over; whoever comes back to find another generation there takes a
  * place again and seeks from the key it stood at. Any number of iterators may so be alive at a
- * time, only slower. What begins at an end of a map that is known, and in the memtable, needs no
- * place before its first step: pushing to a list is a look for its end, and no more.
+ * time, only slower. What begins at an end of a map that is known, and in the memtable, or in a
+ * collection that is there alone, needs no place before its first step: pushing to a list is a look
+ * for its end, and no more.
  *
  * The key: up to 24 bytes are in the map_iter itself. A longer one is noted in one of up to
  * LONG_KEYS notes, which are given out again as places are, to those that were not used since the
@@ -247,16 +248,46 @@ static bool seek_end(lsm *e, slice end, map_iter *out) {
     return true;
 }
 
+/* In a collection that is in the active memtable alone, a seek is one way down. The first step
+ * takes a place, as above. */
+static engine_result seek_new(lsm *e, slice from, bool backward, map_iter *out) {
+    btree_iter it;
+    slice key, value;
+    const btree *tree = e->active->tree;
+    bool there, last = backward && from.len == 0;
+    unsigned map = map_of(out) + last; /* the last one is before the next map's first */
+    slice at = lkey_sub(&e->key, pdb_of(out), coll_of(out), map, from).bytes;
+    there = backward ? btree_seek_before(tree, at, &it) : btree_seek(tree, at, &it);
+    if (there && last && slice_eq(btree_iter_key(&it), at)) there = btree_prev(&it);
+    if (there) {
+        btree_iter_pair(&it, &key, &value);
+        slice head = lkey_sub(&e->key, pdb_of(out), coll_of(out), map_of(out), SLICE_EMPTY).bytes;
+        there = key.len >= head.len && memcmp(key.data, head.data, head.len) == 0;
+    }
+    if (!there) {
+        *out = (map_iter){0};
+        return ENGINE_ABSENT;
+    }
+    if (!cell_get_sub(memtable_cell(value, &out->pos), &out->expire, &out->value))
+        return lsm_damaged(e, "an element's cell is malformed");
+    e->stats.memtable_hits++;
+    out->subkey = slice_skip(key, LKEY_SUB_HEAD);
+    set_place(out, 0, iters_of(e)->places[0].number - 1);
+    remember(e->iters, out, out->subkey);
+    return ENGINE_OK;
+}
+
 /* engine_map_seek: a place, and its walk put where it is asked for. */
 engine_result lsm_map_seek(engine *base, engine_coll *ec, unsigned map, slice from, bool backward,
                            map_iter *out) {
     lsm *e = lsm_of(base);
     uint64_t coll = ec->id;
     CHECK(map < ENGINE_MAPS);
-    bool there, at_end = ends_seek(&e->ends, coll, map, backward, &from);
     *out = (map_iter){0};
     if (lsm_counts_empty(e, coll, map)) return ENGINE_ABSENT;
     begin(e, ec, map, out);
+    if (lsm_coll_is_new(e, coll)) return seek_new(e, from, backward, out);
+    bool there, at_end = ends_seek(&e->ends, coll, map, backward, &from);
     if (at_end && from.len && ends_there(&e->ends, coll, map, backward) && seek_end(e, from, out))
         return ENGINE_OK;
     place *p = occupy(e, pdb_of(out), coll, map);

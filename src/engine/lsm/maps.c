@@ -32,6 +32,24 @@ engine_result lsm_coll_open(engine *base, uint32_t db, slice key, const entry *e
 /* ---- reading -----------------------------------------------------------------------------------
  */
 
+/* As lsm_look, leaving what it found in e->last, which is taken if it is of this key. */
+static engine_result look_again(lsm *e, lkey key, bool empty, found *f) {
+    last_look *l = &e->last;
+    const btree *tree = e->active->tree;
+    if (l->tree != tree || l->spot.version != btree_version(tree) ||
+        !slice_eq(buf_slice(&l->key), key.bytes)) {
+        btree_find(tree, key.bytes, &l->spot);
+        l->tree = tree;
+        buf_clear(&l->key);
+        buf_append_slice(&l->key, key.bytes);
+    }
+    if (!l->spot.found) return empty ? ENGINE_ABSENT : lsm_find_below(e, key, f);
+    e->stats.reads++;
+    e->stats.memtable_hits++;
+    f->cell = memtable_cell(l->spot.value, &f->pos);
+    return f->cell.data[0] == CELL_PRESENT ? ENGINE_OK : ENGINE_ABSENT;
+}
+
 /* engine_map_get: a lookup, unless the map is known to be empty. */
 engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub, map_iter *out) {
     lsm *e = lsm_of(base);
@@ -40,7 +58,8 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
     *out = (map_iter){0};
     CHECK(map < ENGINE_MAPS);
     if (lsm_counts_empty(e, ec->id, map)) return ENGINE_ABSENT;
-    engine_result r = lsm_find(e, lkey_sub(&e->key, d->number, ec->id, map, sub), &f);
+    lkey k = lkey_sub(&e->key, d->number, ec->id, map, sub);
+    engine_result r = look_again(e, k, lsm_coll_is_new(e, ec->id), &f);
     if (r != ENGINE_OK) return r;
     if (!cell_get_sub(f.cell, &out->expire, &out->value))
         return lsm_damaged(e, "an element's cell is malformed");
@@ -61,12 +80,11 @@ uint64_t lsm_map_count(engine *base, engine_coll *ec, unsigned map) {
 /* ---- changing ----------------------------------------------------------------------------------
  */
 
-/* An element about to be changed: what there is. */
+/* An element about to be changed: what there is; its place is in e->last. */
 typedef struct element {
     const lpdb *d;
     uint64_t coll;
     unsigned map;
-    btree_spot spot;
     bool had;
     int64_t was; /* when it expired */
     coll_counts *counts;
@@ -82,7 +100,7 @@ static engine_result look(lsm *e, element *x, slice sub) {
     lkey k = lkey_sub(&e->key, x->d->number, x->coll, x->map, sub);
     bool none = x->counts->n[x->map] == 0 || lsm_coll_is_new(e, x->coll) ||
                 ends_beyond(&e->ends, x->coll, x->map, slice_skip(k.bytes, LKEY_SUB_HEAD));
-    r = lsm_look(e, k, none, &x->spot, &f);
+    r = look_again(e, k, none, &f);
     x->had = r == ENGINE_OK;
     if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
     if (!cell_get_sub(f.cell, &x->was, &value))
@@ -121,7 +139,7 @@ static engine_result put_element(lsm *e, const lpdb *d, uint64_t coll, unsigned 
     result = log_element(e, &x, &r, &pos);
     if (result != ENGINE_OK) return result;
     e->stats.user_bytes += sub.len + value.len;
-    lsm_cell_put_at(e, &x.spot, buf_slice(&e->key), pos, &e->cell, x.had);
+    lsm_cell_put_at(e, &e->last.spot, buf_slice(&e->key), pos, &e->cell, x.had);
     if (x.had) return ENGINE_OK;
     lsm_counts_add(e, x.counts, map, 1, pos);
     ends_put(&e->ends, coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
@@ -146,7 +164,7 @@ engine_result lsm_map_del(engine *base, engine_coll *ec, unsigned map, slice sub
     record r = {.kind = RECORD_MAP_DEL};
     result = log_element(e, &x, &r, &pos);
     if (result != ENGINE_OK) return result;
-    lsm_cell_del_at(e, &x.spot, buf_slice(&e->key), pos);
+    lsm_cell_del_at(e, &e->last.spot, buf_slice(&e->key), pos);
     lsm_counts_add(e, x.counts, map, -1, pos);
     ends_del(&e->ends, x.coll, map, slice_skip(buf_slice(&e->key), LKEY_SUB_HEAD));
     return ENGINE_OK;

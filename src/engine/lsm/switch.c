@@ -19,6 +19,7 @@ void lsm_freeze(lsm *e, log_pos end) {
     if (memtable_entries(m) == 0 && log_pos_file(end) == log_pos_file(last)) return;
     CHECK(end >= last); /* positions only grow */
     m->end = end;
+    e->last.tree = NULL;
     lsm_dbs_freeze(e, m);
     e->active = memtable_new(m->number + 1);
     e->active->older = m;
