@@ -79,10 +79,10 @@ static size_t memory(const client *c, const void *state) {
 
 /* What runs at once also in MULTI: what ends it, and what refuses by itself to be in it. The last
  * two are found by name when they come, as they are others' commands. */
-static bool runs_at_once(const command *def) {
+static bool runs_at_once(const command_row *row) {
     for (const command *own = tx_commands; own->name; own++)
-        if (own == def) return strcmp(own->name, "unwatch") != 0;
-    return strcmp(def->name, "quit") == 0 || strcmp(def->name, "reset") == 0;
+        if (own == row->def) return strcmp(own->name, "unwatch") != 0;
+    return strcmp(row->full_name, "quit") == 0 || strcmp(row->full_name, "reset") == 0;
 }
 
 /* Keeps the command; closes a client that sends more than a query may have. */
@@ -109,7 +109,7 @@ static void keep(client *c, tx *t) {
 /* The gate. A transaction that can't succeed any more needs no memory for what follows. */
 static gate_result take(client *c, void *ctx) {
     (void)ctx;
-    if (!(c->flags & CLIENT_MULTI) || runs_at_once(c->row->def)) return GATE_PASS;
+    if (!(c->flags & CLIENT_MULTI) || runs_at_once(c->row)) return GATE_PASS;
     tx *t = state_of(c);
     CHECK(t);
     if (c->row->flags & CMD_NO_MULTI) {

@@ -74,7 +74,13 @@ static command_result run_canblock(client *who) {
     return CMD_DONE;
 }
 
+static const command can_subs[] = {
+    {.name = "reset", .run = run_canblock, .arity = 2},
+    {0},
+};
+
 static const command own_commands[] = {
+    {.name = "can", .arity = -2, .subcommands = can_subs}, /* its "reset" is not RESET */
     {.name = "setpx", .run = run_setpx, .arity = 4, .flags = CMD_WRITE | CMD_DENYOOM},
     {.name = "drop", .run = run_drop, .arity = 2, .flags = CMD_WRITE},
     {.name = "select", .run = run_select, .arity = 2},
@@ -166,6 +172,7 @@ static void errors(void **state) {
     ask("MULTI\r\nnever\r\nEXEC\r\n",
         "+OK\r\n-ERR Command not allowed inside a transaction\r\n"
         "-EXECABORT Transaction discarded because of previous errors.\r\n");
+    ask("MULTI\r\ncan reset\r\nDISCARD\r\n", "+OK\r\n+QUEUED\r\n+OK\r\n");
     /* an error inside stops nothing */
     ask("MULTI\r\nset a 5\r\nbad\r\nget a\r\nEXEC\r\n",
         "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n*3\r\n+OK\r\n-ERR bad\r\n$1\r\n5\r\n");
