@@ -31,6 +31,7 @@ static const struct {
 #define LETTERS (sizeof letters / sizeof *letters)
 #define IN_A    10 /* the first so many */
 
+/* One session a process, so one setting and one hook. */
 static unsigned wanted;
 static session *served;
 static int hook;

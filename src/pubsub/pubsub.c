@@ -233,9 +233,12 @@ void pubsub_start(session *s) {
         .flags = CMD_LOADING | CMD_STALE | (flags_), .complexity = complexity_,                    \
         .summary = summary_, __VA_ARGS__                                                           \
     }
+/* A script has nobody to push to; of a sharded channel the name is where a key would be, and is
+ * none. */
 #define LISTENS    (CMD_PUBSUB | CMD_NOSCRIPT)
 #define ALL_SHARDS .keys = {{.flags = KEY_NOT_KEY, .begin = 1, .last = -1, .step = 1}}
 
+/* HELP alone is not of the category pubsub, as in redis-server. */
 static const command subcommands[] = {
     PS("channels", channels_command, -2, CMD_PUBSUB, "2.8.0",
        "O(N) where N is the number of active channels, and assuming constant time pattern matching "

@@ -37,7 +37,7 @@ typedef struct subscriber {
 } subscriber;
 
 /* One session a process, so one table. NULL: nobody is subscribed to anything of that kind. */
-static int slot = -1;
+static int slot = -1; /* of the clients' */
 static dict *topics[TOPIC_KINDS];
 static list_node patterns; /* in order of first subscription */
 static size_t subscribers; /* clients that have a subscription */
