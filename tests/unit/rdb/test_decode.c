@@ -220,7 +220,7 @@ static rdb_fault check_group(uint64_t length, unsigned owners) {
     raw_put_len(&p, 1);
     raw_put_len(&p, owners);
     for (unsigned i = 0; i < owners; i++) {
-        raw_put_string(&p, slice_of("ab" + i, 1));
+        raw_put_string(&p, slice_of(&"ab"[i], 1));
         raw_put_u64(&p, 1000);
         raw_put_len(&p, 1);
         buf_append(&p, id, sizeof id);
