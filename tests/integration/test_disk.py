@@ -62,7 +62,8 @@ def full_disk(policy):
         n, why = fill(c)
         expect_error(why, "MISCONF")
         assert "No space left on device" in str(why), why
-        assert n * VALUE > DISK / 2, "%d values of %d on %d" % (n, VALUE, DISK)
+        # With lsm what is being flushed is there twice, and on a busy machine that lasts.
+        assert n * VALUE > DISK / 3, "%d values of %d on %d" % (n, VALUE, DISK)
         for command in (["SET", "a", "b"], ["APPEND", "n", "x"], ["MSET", "a", "b", "c", "d"]):
             r = c.ask(*command)  # some room may have come back meanwhile
             assert not isinstance(r, harness.resp.Error) or str(r).startswith("MISCONF"), r
