@@ -87,15 +87,6 @@ static inline engine_result engine_map_seek(engine *e, engine_coll *c, unsigned 
                                             bool backward, map_iter *out) {
     return e->ops->map_seek(e, c, map, from, backward, out);
 }
-/* The subkey of the first element, or of the last; its value is not read. */
-static inline engine_result engine_map_end(engine *e, engine_coll *c, unsigned map, bool last,
-                                           slice *sub) {
-    if (e->ops->map_end) return e->ops->map_end(e, c, map, last, sub);
-    map_iter it;
-    engine_result r = e->ops->map_seek(e, c, map, SLICE_EMPTY, last, &it);
-    *sub = it.subkey;
-    return r;
-}
 static inline engine_result engine_map_step(engine *e, map_iter *it, bool backward) {
     return e->ops->map_step(e, it, backward);
 }

@@ -77,6 +77,7 @@ bool ends_there(const map_ends *m, uint64_t coll, unsigned map, bool high) {
 /* What is pushed goes there. */
 bool ends_beyond(const map_ends *m, uint64_t coll, unsigned map, slice subkey) {
     slice end;
+    CHECK(subkey.len <= ENGINE_SUBKEY_MAX);
     return (known(m, coll, map, false, &end) && slice_cmp(subkey, end) < 0) ||
            (known(m, coll, map, true, &end) && slice_cmp(subkey, end) > 0);
 }

@@ -20,6 +20,14 @@ engine_result lsm_find(lsm *e, lkey key, found *out);
 engine_result lsm_find_below(lsm *e, lkey key, found *out);
 void lsm_prefetch_end(lsm *e); /* frees what engine_prefetch keeps */
 
+/* Where the active memtable has, or would have, the element that was looked at last: what changes
+ * it need not go down again. */
+typedef struct last_look {
+    const btree *tree; /* NULL: none */
+    btree_spot spot;   /* good while the tree has its version */
+    buf key;
+} last_look;
+
 /* ---- all keys in order ------------------------------------------------------------------------
  */
 

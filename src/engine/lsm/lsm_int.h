@@ -22,14 +22,6 @@ typedef struct lpdb {
     uint64_t saved; /* the batch that has an UNDO_TOTALS of it */
 } lpdb;
 
-/* Where the active memtable has, or would have, the element that was looked at last: what changes
- * it need not go down again. */
-typedef struct last_look {
-    const btree *tree; /* NULL: none */
-    btree_spot spot;   /* good while the tree has its version */
-    buf key;
-} last_look;
-
 typedef struct lsm_stats {
     uint64_t reads, table_reads, memtable_hits;
     uint64_t filter_negative, filter_false; /* tables spared; tables looked into for nothing */
@@ -77,10 +69,9 @@ struct lsm {
     log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
     batch batch;
-    uint64_t budget; /* bytes that the process may use; 0: no limit */
-    uint64_t disk_free,
-        disk_all;     /* space.c: bytes for this store, and with what it has; 0: not known */
-    uint64_t recency; /* the next flush's */
+    uint64_t budget;              /* bytes that the process may use; 0: no limit */
+    uint64_t disk_free, disk_all; /* bytes for this store, and with what it has; 0: not known */
+    uint64_t recency;             /* the next flush's */
 
     /* jobs (flush.c, compact.c) */
     struct lsm_jobs *jobs;

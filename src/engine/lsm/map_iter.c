@@ -70,9 +70,11 @@ static inline unsigned len_of(const map_iter *it) {
 }
 static inline void set_len(map_iter *it, unsigned len) {
     CHECK(len <= IN_PRIV || len == NOTED);
+    CHECK(len <= IN_PRIV || len == NOTED);
     it->priv[PRIV_MAP] = (it->priv[PRIV_MAP] & ~(UINT64_C(0xff) << 40)) | (uint64_t)len << 40;
 }
 static inline void set_place(map_iter *it, uint32_t number, uint32_t generation) {
+    CHECK(number < LSM_WALKS);
     CHECK(number < LSM_WALKS);
     it->priv[PRIV_PLACE] = number | (uint64_t)generation << 32;
 }

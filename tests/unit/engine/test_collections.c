@@ -1,6 +1,7 @@
 /* Collections on both engines, against the model: made, changed, emptied, replaced, moved, dropped,
  * flushed and swapped, in batches that are committed or not, across kills and clean ends. */
 #include "engine/lsm/lsm_int.h"
+#include "engine/map_end.h"
 #include "support/engine_kit.h"
 #include "support/engine_mem.h"
 #include "support/unit.h"
