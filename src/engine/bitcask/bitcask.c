@@ -169,7 +169,7 @@ void bc_close(engine *base) {
 
 /* engine_room: the index has a largest size too. */
 status bc_room(engine *base, size_t bytes) {
-    bitcask *e = bitcask_of(base);
+    const bitcask *e = bitcask_of(base);
     if (bytes > 0 && e->index_full && !chain_is_dead(&e->log))
         return status_make(ST_NO_SPACE, "No space left in the index: it has its largest size");
     return chain_room(&e->log, bytes);

@@ -167,9 +167,8 @@ static inline void chain_abort(chain *c) {
 /* The batch is over: what waited for that goes on. */
 void chain_settled(chain *c);
 
-/* May a change of about that many bytes be made? As engine_room. Blocks if that takes the next file
- * and it is still being made. */
-status chain_room(chain *c, size_t bytes);
+/* May a change of about that many bytes be made? As engine_room. */
+status chain_room(const chain *c, size_t bytes);
 /* Bytes kept free, for deletes, at the end of the last file that there is space for. */
 uint32_t chain_reserve(const chain *c);
 

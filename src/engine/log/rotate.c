@@ -94,26 +94,15 @@ status chain_append(chain *c, record *r, log_pos *at) {
     return STATUS_OK;
 }
 
-/* Is there a file for what is not a delete, behind the active one? One that is on its way may not
- * come: it is waited for, as chain_append would. */
-static bool has_next(chain *c, bool coming) {
-    if (!c->next && coming) (void)chain_wait_next(c);
-    CHECK(!c->next || c->next->state == LOGFILE_READY);
-    return c->next && !c->next->reserve;
-}
-
 /* Deletes may use what is left of the log; everything else leaves a part to them, once no further
- * file can be had (prepare.c). What the active file has no room for is let in when the next one is
- * there, not before: on a disk that fills up the change would fail. */
-status chain_room(chain *c, size_t bytes) {
+ * file can be had (prepare.c). */
+status chain_room(const chain *c, size_t bytes) {
     if (chain_is_dead(c)) return c->failure;
     uint64_t left = logwrite_left(c->tail), need = bytes + RECORD_OVERHEAD_MAX;
-    bool coming = !c->no_space && !c->meta->full; /* the next file is there, or on its way */
-    if (bytes == 0) {                             /* chain_append makes a file */
-        if (left >= need || c->next || coming || c->can_reserve) return STATUS_OK;
-    } else if (!c->on_reserve) {
-        if (left >= need + chain_reserve(c) || has_next(c, coming)) return STATUS_OK;
-        if (chain_is_dead(c)) return c->failure;
-    }
+    bool coming = !c->no_space && !c->meta->full;        /* the next file is there, or on its way */
+    bool can_wait = c->next || coming || c->can_reserve; /* chain_append makes a file */
+    if (bytes == 0 && (left >= need || can_wait)) return STATUS_OK;
+    if (bytes > 0 && !c->on_reserve && (left >= need + chain_reserve(c) || coming))
+        return STATUS_OK;
     return status_make(ST_NO_SPACE, "No space left on device for the log in %s", c->meta->dir);
 }

@@ -415,30 +415,6 @@ static void test_meta_full(void **state) {
     end(t);
 }
 
-/* What there is said to be room for can be put, though the next file has not been tried for; what
- * there is none for is refused before, and is let in when the disk has room. */
-static void test_room(void **state) {
-    (void)state;
-    for (size_t size = 1000; size < 40000; size += 1700) {
-        toy *t = begin("no");
-        unsigned puts = 0;
-        simfs_knobs_of(t->k->fs)->limit = simfs_used(t->k->fs) + (size % 3) * 50000;
-        for (; status_ok(chain_room(&t->log, size)); puts++) {
-            assert_true(puts < 300);
-            assert_int_equal(put(t, 1, size).code, ST_OK);
-        }
-        assert_true(puts > 0);
-        simfs_knobs_of(t->k->fs)->limit = 0;
-        for (int i = 0; i < 4; i++) {
-            end_turn(t, true);
-            workers(t);
-        }
-        assert_int_equal(chain_room(&t->log, size).code, ST_OK);
-        assert_int_equal(put(t, 1, size).code, ST_OK);
-        end(t);
-    }
-}
-
 /* A manifest that fails ends the log, and the other way round. */
 static void test_failure(void **state) {
     (void)state;
@@ -494,8 +470,8 @@ int main(void) {
         cmocka_unit_test(test_rotate_between), cmocka_unit_test(test_retire_old),
         cmocka_unit_test(test_pending),        cmocka_unit_test(test_other_engine),
         cmocka_unit_test(test_hash),           cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_meta_full),      cmocka_unit_test(test_room),
-        cmocka_unit_test(test_failure),        cmocka_unit_test(test_no_more_files),
+        cmocka_unit_test(test_meta_full),      cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_no_more_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
