@@ -179,7 +179,8 @@ static void test_damage(void **state) {
     rng r;
     unit_seed(&r);
     unsigned failed = 0;
-    for (int round = unit_rounds(100); round > 0; round--) {
+    int rounds = unit_rounds(100);
+    for (int round = rounds; round > 0; round--) {
         checked c = {.x = runs_new(&r, SLICE("p"), 200)};
         char path[FILE_PATH_MAX];
         runs_add(c.x, &r, 20, 0, 0);
@@ -207,7 +208,7 @@ static void test_damage(void **state) {
         merger_free(c.m);
         runs_free(c.x);
     }
-    assert_true(failed > 5);
+    assert_true(failed > 5 || rounds < 100);
 }
 
 int main(void) {
