@@ -28,9 +28,7 @@ command_result cmd_xautoclaim(client *c);
 extern const command xgroup_subcommands[];
 extern const command xinfo_subcommands[];
 
-/* ---- arguments (stream_range.c)
- * -------------------------------------------------------------------
- */
+/* ---- arguments (stream_range.c) -------------------------------------------------------------- */
 
 /* An ID as a command's argument: "ms", with that seq, or "ms-seq"; false: neither. auto_seq, if not
  * NULL, allows "ms-*", and is told of it. */
@@ -41,9 +39,7 @@ bool stream_arg_id(client *c, int i, uint64_t seq, stream_id *out);
 bool stream_arg_start(client *c, int i, stream_id *out);
 bool stream_arg_end(client *c, int i, stream_id *out);
 
-/* ---- lookups and replies (stream_range.c)
- * ---------------------------------------------------------
- */
+/* ---- lookups and replies (stream_range.c) ---------------------------------------------------- */
 
 /* As data_elements, with the stream's state. */
 command_result stream_lookup(client *c, slice key, unsigned flags, stream *out);

@@ -120,10 +120,16 @@ static gate_result admit(client *c) {
 /* ---- running ------------------------------------------------------------------------------------
  */
 
+/* Does the reply show what the log has, though nothing was changed? A write that found nothing to
+ * change tells what others have made of the key before (SADD of a member that is there), a refusal
+ * what its value is (no number). That must be as durable as a change would be. */
+static bool shows_log(command_result r, uint32_t flags) {
+    return (r == CMD_DONE && flags & CMD_WRITE) ||
+           (r == CMD_REFUSED && flags & (CMD_WRITE | CMD_READONLY));
+}
+
 /* Runs the command in a batch of its own and ends that as its result says. Whether it changed
- * anything is seen at the log's end, which then is what the reply depends on. One that found
- * nothing to change says so, and thereby what others have made of the key before (SADD of a member
- * that is there): that must be as durable. */
+ * anything is seen at the log's end, which then is what the reply depends on. */
 static command_result run_batch(client *c) {
     keyspace *ks = c->ks;
     log_pos before = engine_log_end(ks_engine(ks));
@@ -137,11 +143,7 @@ static command_result run_batch(client *c) {
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }
     log_pos after = engine_log_end(ks_engine(ks));
-    if (after != before || (r == CMD_DONE && (c->row->def->flags & CMD_WRITE)))
-        client_depends(c, after);
-    /* what a refusal says of a key (that its value is no number) is a reply that shows it */
-    if (r == CMD_REFUSED && (c->row->def->flags & (CMD_WRITE | CMD_READONLY)))
-        client_depends(c, before);
+    if (after != before || shows_log(r, c->row->flags)) client_depends(c, after);
     return r;
 }
 
@@ -298,8 +300,7 @@ command_result inside_run(client *c, inside_command *in) {
             ks_commit(ks);
         else
             ks_abort(ks);
-        if (r == CMD_REFUSED && (in->row->flags & (CMD_WRITE | CMD_READONLY)))
-            client_depends_on_end(c);
+        if (shows_log(r, in->row->flags)) client_depends_on_end(c);
     }
     buf_clear(&s->keep);
     leave(c, &outer);

@@ -83,9 +83,7 @@ engine_result bitmap_count(string *s, uint64_t from, uint64_t to, uint64_t *out)
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
-/* ---- searching
- * -----------------------------------------------------------------------------------
- */
+/* ---- searching ------------------------------------------------------------------------------- */
 
 /* How many bytes at the beginning are all `skip`. */
 static size_t skip_bytes(const char *p, size_t n, unsigned char skip) {
@@ -130,9 +128,7 @@ engine_result bitmap_find(string *s, bool bit, uint64_t from, uint64_t to, int64
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
-/* ---- combining
- * -----------------------------------------------------------------------------------
- */
+/* ---- combining ------------------------------------------------------------------------------- */
 
 /* acc = acc op p, for n bytes; a loop that compilers turn into vector instructions. */
 static void combine_bytes(bitmap_operation op, char *restrict acc, const char *restrict p,

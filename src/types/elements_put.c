@@ -5,9 +5,7 @@
  * longer fits goes apart as a whole, in the same batch. */
 #include "types/elements_int.h"
 
-/* ---- apart
- * ---------------------------------------------------------------------------------------
- */
+/* ---- apart ----------------------------------------------------------------------------------- */
 
 /* Does it matter what was there? */
 static bool matters(elements *el) {
@@ -99,15 +97,14 @@ static engine_result go_apart(elements *el) {
     return r;
 }
 
-/* ---- packed
- * --------------------------------------------------------------------------------------
- */
+/* ---- packed ---------------------------------------------------------------------------------- */
 
 /* Puts n bytes' room in the place of [at, end). */
 static char *splice(elements *el, uint32_t at, uint32_t end, size_t n) {
     size_t len = el->len - (end - at) + n;
     if (!el->own || len > el->cap) {
-        size_t cap = len > EL_PACKED_BYTES ? len : EL_PACKED_BYTES;
+        size_t cap = len > el->len ? len : el->len;
+        if (cap < EL_PACKED_BYTES) cap = EL_PACKED_BYTES;
         char *bytes = ks_alloc(el->ks, cap);
         if (el->len) memcpy(bytes, el->bytes, el->len);
         el->bytes = bytes;
@@ -163,9 +160,7 @@ static engine_result put_packed(elements *el, slice sub, slice value, int64_t ex
     return ENGINE_OK;
 }
 
-/* ---- both
- * ----------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t expire,
                      const el_item *old) {

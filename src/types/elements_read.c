@@ -34,9 +34,7 @@ int el_derived_cmp(const char head[KEYENC_HEAD], slice member, slice other) {
     return c ? c : slice_cmp(member, slice_skip(other, KEYENC_HEAD));
 }
 
-/* ---- packed
- * --------------------------------------------------------------------------------------
- */
+/* ---- packed ---------------------------------------------------------------------------------- */
 
 /* Notes where each element begins. */
 static void find_places(elements *el) {
@@ -131,9 +129,7 @@ static engine_result nearest(elements *el, slice from, bool strict, bool backwar
     return ENGINE_OK;
 }
 
-/* ---- apart
- * ---------------------------------------------------------------------------------------
- */
+/* ---- apart ----------------------------------------------------------------------------------- */
 
 engine_result el_apart_item(elements *el, unsigned map, slice sub, const map_iter *it,
                             el_item *out) {
@@ -156,9 +152,7 @@ engine_result el_settle(el_iter *out, engine_result r) {
     return el_apart_item(out->el, out->map, sub, &out->it, &out->item);
 }
 
-/* ---- both
- * ----------------------------------------------------------------------------------------
- */
+/* ---- both ------------------------------------------------------------------------------------ */
 
 uint64_t el_count(elements *el, unsigned map) {
     if (!el->exists) return 0;

@@ -122,9 +122,7 @@ typedef struct stream_trim {
 } stream_trim;
 engine_result stream_cut(stream *s, const stream_trim *trim, uint64_t *deleted);
 
-/* ---- distances (entries-read and lag)
- * -------------------------------------------------------------
- */
+/* ---- distances (entries-read and lag) -------------------------------------------------------- */
 
 #define STREAM_UNKNOWN (-1)
 /* May entries after `from` have been deleted one by one? first: stream_first's. */

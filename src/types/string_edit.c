@@ -19,9 +19,7 @@ static bool is_flat(const string_edit *e) {
     return !e->s->chunked;
 }
 
-/* ---- the chunk in hand
- * ---------------------------------------------------------------------------
- */
+/* ---- the chunk in hand ----------------------------------------------------------------------- */
 
 /* Writes the chunk in hand if it differs from what is stored. */
 static engine_result flush(string_edit *e) {
@@ -66,9 +64,7 @@ static engine_result hold(string_edit *e, uint32_t number, bool blank) {
     return ENGINE_OK;
 }
 
-/* ---- begin, end
- * ------------------------------------------------------------------------------------
- */
+/* ---- begin, end ------------------------------------------------------------------------------ */
 
 /* The string, absent or flat, becomes a chunked one of that length with the same first bytes. */
 static engine_result make_chunked(string *s, uint64_t len) {
@@ -142,9 +138,7 @@ engine_result string_edit_end(string_edit *e) {
     return r;
 }
 
-/* ---- between
- * ---------------------------------------------------------------------------------------
- */
+/* ---- between --------------------------------------------------------------------------------- */
 
 engine_result string_edit_read(string_edit *e, uint64_t off, void *out, size_t n) {
     char *p = out;

@@ -326,9 +326,7 @@ void quiet_cron(lsm *e) {
     if (bytes >= tables / QUIET_PART || hides) lsm_switch(e);
 }
 
-/* ---- from outside
- * ---------------------------------------------------------------------------------
- */
+/* ---- from outside ---------------------------------------------------------------------------- */
 
 /* engine_compact: cron does it: flushes what is in memory, then takes level after level down. */
 status lsm_compact(engine *base) {

@@ -118,9 +118,7 @@ void quiet_cron(lsm *e);
 bool quiet_is(lsm *e);
 status flush_child_run(child_job *job, vfs *v, buf *out);
 
-/* ---- compact.c, compact_child.c
- * ------------------------------------------------------------------
- */
+/* ---- compact.c, compact_child.c -------------------------------------------------------------- */
 
 void compact_cron(lsm *e);
 void compact_advance(lsm *e);
@@ -129,9 +127,7 @@ void compact_free(lsm *e);
 status compact_child_run(child_job *job, vfs *v, buf *out);
 pick_conf compact_conf(const lsm *e);
 
-/* ---- pace.c, sizes.c
- * ------------------------------------------------------------------------------
- */
+/* ---- pace.c, sizes.c ------------------------------------------------------------------------- */
 
 #define BUDGET_MEMTABLES 3 /* there may be so many, if memory is limited */
 void pace_cron(lsm *e);

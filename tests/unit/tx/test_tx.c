@@ -403,13 +403,26 @@ static void random_watches(void **state) {
     }
 }
 
+/* A command in it that finds nothing to change says what another client has done: EXEC's reply
+ * waits for the log as that one's does. */
+static void nothing_to_change(void **state) {
+    (void)state;
+    ask("set a 1\r\n", "+OK\r\n");
+    k.knobs->hold = true;
+    assert_string_equal(kit_ask(&k, other_end, "drop a\r\n"), "");
+    ask("MULTI\r\ndrop a\r\nEXEC\r\n", "+OK\r\n+QUEUED\r\n");
+    k.knobs->hold = false;
+    engine_mem_release(k.engine, UINT64_MAX);
+    assert_string_equal(kit_ask(&k, end, ""), "*1\r\n:0\r\n");
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
         TEST(exec_runs_all), TEST(errors),         TEST(database),
         TEST(gates),         TEST(memory),         TEST(pending),
         TEST(engine_fails),  TEST(changes),        TEST(flushes_and_swaps),
-        TEST(expiry),        TEST(random_watches),
+        TEST(expiry),        TEST(random_watches), TEST(nothing_to_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
