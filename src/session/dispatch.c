@@ -181,9 +181,18 @@ void dispatch_reply_done(client *c) {
     output_end(c, false);
 }
 
+/* The reply first, as what watches push to this client may not land in it: c's command is not the
+ * one that runs, if any does. */
 void dispatch_end(client *c, command_result r, bool failed) {
-    account(c, r, failed, c->spent_ns);
     dispatch_reply_done(c);
+    account(c, r, failed, c->spent_ns);
+}
+
+/* From here to its end, what is appended to `out` is the reply. */
+static void begin_reply(client *c) {
+    output_open(c);
+    c->out_from = c->out.len;
+    c->depends = 0;
 }
 
 /* One run. Unless a read is pending (CMD_AGAIN), or the command is blocked now, it has ended, is
@@ -206,30 +215,39 @@ static command_result run_once(client *c) {
         dispatch_reply_done(c);
     else
         output_unused(c);
-    if (r == CMD_AGAIN)
-        s->stats.parked++;
-    else if (outermost && s->after_reply.len)
-        append_pushed(c);
+    s->stats.parked += r == CMD_AGAIN;
+    if (outermost && s->after_reply.len) append_pushed(c);
     return r;
+}
+
+/* Gates may evict keys, whose events are pushed: like a command's, these go behind the reply if
+ * that has been made, else before it begins. */
+static gate_result admit_and_push(client *c) {
+    session *s = c->session;
+    bool outermost = !(c->flags & CLIENT_FAKE);
+    if (outermost) s->running = c;
+    gate_result g = admit(c);
+    if (outermost) s->running = NULL;
+    if (g == GATE_REFUSE || g == GATE_TAKE) dispatch_reply_done(c);
+    if (outermost && s->after_reply.len) {
+        append_pushed(c);
+        begin_reply(c);
+    }
+    return g;
 }
 
 /* In this order, and all of it but running happens once, however often the command runs. */
 dispatch_result dispatch(client *c) {
     session *s = c->session;
-    output_open(c);
-    c->out_from = c->out.len;
-    c->depends = 0;
+    begin_reply(c);
     if (c->flags & CLIENT_RERUN) {
         c->flags &= ~(unsigned)(CLIENT_RERUN | CLIENT_PARKED);
     } else {
         c->flags &= ~(unsigned)CLIENT_PAUSED;
-        gate_result g = admit(c);
+        gate_result g = admit_and_push(c);
         if (g == GATE_HOLD) return hold(c, CLIENT_PAUSED);
         if (g == GATE_WAIT) return DISPATCH_WAIT;
-        if (g == GATE_REFUSE || g == GATE_TAKE) {
-            dispatch_reply_done(c);
-            return DISPATCH_DONE;
-        }
+        if (g == GATE_REFUSE || g == GATE_TAKE) return DISPATCH_DONE;
         for (int i = 0; i < s->nwatches; i++)
             if (s->watches[i].before) s->watches[i].before(c, s->watches[i].ctx);
     }
@@ -239,9 +257,7 @@ dispatch_result dispatch(client *c) {
 }
 
 command_result dispatch_again(client *c) {
-    output_open(c);
-    c->out_from = c->out.len;
-    c->depends = 0;
+    begin_reply(c);
     return run_once(c);
 }
 

@@ -47,7 +47,7 @@ enum gate_rank {
     GATE_RANK_PACE = 950,
 };
 
-/* Called around every command that runs: after it (its reply in c->out from c->out_from on), with
+/* Called around every command that runs: after it, with
  * its time in microseconds. SLOWLOG, LATENCY, MONITOR, propagation. A command that waits for a read
  * and runs again is told once. `refused`: it will not run, because it is not known (c->row is
  * another's then), has the wrong number of arguments, or a gate refused it; its error is in c->out

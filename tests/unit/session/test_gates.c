@@ -1,4 +1,6 @@
 /* gates: what keeps a command from running, in what order, with which words; pauses. */
+#include "session/reply.h"
+#include "session/state.h"
 #include "support/session_test.h"
 
 #include <stdio.h>
@@ -55,6 +57,50 @@ static void disk(void **state) {
     ASK("EXISTS a\r\n", ":0\r\n");
     k.knobs->room = ST_OK;
     ASK("PUT b 1\r\n", "+OK\r\n");
+}
+
+/* A gate that pushes to the client which it is asked about, as an eviction's event does, and then
+ * says what it was told to say. */
+static gate_result pushes(client *who, void *ctx) {
+    const gate_result *say = ctx;
+    session_push(who, SLICE(">1\r\n+gone\r\n"), 0);
+    if (*say == GATE_REFUSE) (void)reply_error(who, "ERR no");
+    return *say;
+}
+
+/* What a gate pushes never lands in the reply, and is counted once. */
+static void pushed_by_a_gate(void **state) {
+    (void)state;
+    static gate_result say;
+    (void)session_gate_add(k.session, &(gate){.name = "pushes", .pass = pushes, .ctx = &say});
+    say = GATE_PASS;
+    ASK("PING\r\nPING\r\n", ">1\r\n+gone\r\n+PONG\r\n>1\r\n+gone\r\n+PONG\r\n");
+    assert_int_equal(k.session->unsent_bytes, 0);
+    say = GATE_REFUSE;
+    ASK("PING\r\n", "-ERR no\r\n>1\r\n+gone\r\n");
+    say = GATE_HOLD;
+    ASK("PING\r\n", ">1\r\n+gone\r\n");
+    assert_int_equal(k.session->unsent_bytes, 0);
+}
+
+static void push_after(client *who, command_result r, uint64_t us, void *ctx) {
+    (void)r;
+    (void)us;
+    (void)ctx;
+    session_push(who, SLICE(">1\r\n+seen\r\n"), 0);
+}
+
+/* What a watch pushes to the client of a blocked command that ends goes behind its reply too. */
+static void pushed_after_a_block(void **state) {
+    (void)state;
+    session_watch_add(k.session, &(command_watch){.after = push_after});
+    kit_send(end, "BLOCK 20\r\n");
+    kit_turn(&k);
+    kit_sleep(&k, 30);
+    kit_turn(&k);
+    const char *got = kit_received(end);
+    assert_true(strlen(got) > 11 && strcmp(got + strlen(got) - 11, ">1\r\n+seen\r\n") == 0);
+    assert_int_equal(k.session->unsent_bytes, 0);
 }
 
 /* ---- a feature's gates -------------------------------------------------------------------------
@@ -194,6 +240,8 @@ int main(void) {
         TEST(memory),
         TEST(eviction),
         TEST(disk),
+        TEST(pushed_by_a_gate),
+        TEST(pushed_after_a_block),
         TEST(pause_all),
         TEST(order_and_arms),
         TEST(pause_writes),
