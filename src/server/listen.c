@@ -1,7 +1,8 @@
 /* The listening sockets: one per address of `bind`, and the unix socket.
  *
  * An address that begins with '-' may fail to exist (EADDRNOTAVAIL, no IPv6) without harm; a port
- * in use is always an error. When bind or port change, the old sockets go first, as a second bind
+ * in use is always an error, at a start after a moment: a child that a killed server was just forking
+ * has its sockets until it sees that it is alone. When bind or port change, the old sockets go first, as a second bind
  * of an address fails; CONFIG SET puts the old values back, and so the old sockets, if the new ones
  * can't be had. */
 #include "server/server.h"
@@ -11,9 +12,12 @@
 #include "io/net.h"
 #include "resp/reader.h"
 
+#include <time.h>
 #include <unistd.h>
 
-#define LISTEN_MAX 16
+#define LISTEN_MAX   16
+#define PATIENCE_MS  1000 /* for a port that is in use at the start */
+#define LOOK_EACH_MS 20
 
 /* One a process, as the settings are. */
 static struct {
@@ -94,12 +98,22 @@ static status replace_tcp(void) {
     return STATUS_OK;
 }
 
+/* Tries again for a moment while a port is in use. */
+static status open_first(void) {
+    status st = replace_tcp();
+    for (int ms = 0; st.code == ST_BUSY && ms < PATIENCE_MS; ms += LOOK_EACH_MS) {
+        (void)nanosleep(&(struct timespec){.tv_nsec = LOOK_EACH_MS * 1000000L}, NULL);
+        st = replace_tcp();
+    }
+    return st;
+}
+
 /* Called when commands can be refused with -LOADING: clients may come before the data is there. */
 status listen_start(server *s) {
     ls.server = s;
     /* As in Redis, port 0 at start means: no TCP at all. */
     if (settings.port != 0) {
-        TRY(replace_tcp());
+        TRY(open_first());
     } else if (!settings.unixsocket || !settings.unixsocket[0]) {
         log_warning("Neither a port nor a unixsocket is set: nobody can connect");
     }

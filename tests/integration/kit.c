@@ -11,10 +11,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -41,12 +43,26 @@ bool kit_lsm(void) {
     return strcmp(kit_engine(), "lsm") == 0;
 }
 
+/* Takes the name that says to tests that run beside this one that the port is taken, until this
+ * process ends (support/servers.py does the same); false if somebody has it. */
+static bool take_name(unsigned port) {
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    int n = snprintf(a.sun_path + 1, sizeof a.sun_path - 1, "stave-test-port-%u", port);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(fd >= 0);
+    socklen_t len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)n);
+    if (bind(fd, (struct sockaddr *)&a, len) == 0) return true;
+    close(fd);
+    return false;
+}
+
 /* A port that nobody listens on just now, below those that connections take for their own end. */
 static int free_port(void) {
     for (;;) {
         uint16_t r;
         rand_bytes(&r, sizeof r);
         struct sockaddr_in a = {.sin_family = AF_INET, .sin_port = htons(10000 + r % 22000)};
+        if (!take_name(ntohs(a.sin_port))) continue;
         int fd = socket(AF_INET, SOCK_STREAM, 0);
         assert_true(fd >= 0);
         int failed = bind(fd, (struct sockaddr *)&a, sizeof a);

@@ -6,8 +6,10 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -91,6 +93,17 @@ def test_daemon_that_cannot_start():
         expect((status, out), (1, ""))
         assert "Address already in use" in err and len(err.strip().split("\n")) == 1, err
         expect(os.listdir(top), [])
+
+
+def test_port_in_use_for_a_moment():
+    """A child of a server that was killed may have its port a little longer."""
+    s, other = Stave(), socket.socket()
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(("127.0.0.1", s.port))
+    other.listen()
+    threading.Timer(0.3, other.close).start()
+    with s:
+        expect(s.connect().call("PING"), "PONG")
 
 
 def test_pid_file_of_another():

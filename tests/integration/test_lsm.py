@@ -87,7 +87,7 @@ def test_counts_are_exact():
             if life == 2:
                 quiet(c)
             m.compare(c, "life %d, its end" % life)
-            assert info(c, "flushes") > 3 and info(c, "compactions") > 0, c.call("INFO", "engine")
+            wait_until(lambda: info(c, "flushes") > 3 and info(c, "compactions") > 0, "a compaction")
             if life == 3:
                 expect(s.stop(), 0)
             else:

@@ -22,16 +22,24 @@ def by_engine(**given):
     return given[ENGINE]
 
 
+taken = []  # by this process, until it ends
+
+
 def free_port():
-    """A port that nobody listens on just now, below those that connections take for their own end."""
+    """A port that nobody listens on just now, below those that connections take for their own end.
+    A name of its own says to tests that run beside this one that it is taken (kit.c does the same)."""
     while True:
         port = random.randrange(10000, 32000)
-        with socket.socket() as s:
-            try:
+        name = socket.socket(socket.AF_UNIX)
+        try:
+            name.bind("\0stave-test-port-%d" % port)
+            with socket.socket() as s:
                 s.bind(("", port))
-                return port
-            except OSError:
-                pass
+        except OSError:
+            name.close()
+            continue
+        taken.append(name)
+        return port
 
 
 # For servers that shall have most of their data in segments, or in tables of several levels, soon.

@@ -114,8 +114,16 @@ static void test_v6(void **state) {
     close(fd);
     assert_ok(net_listen_tcp("::*", 0, 16, &fd));
     check_accept(fd, AF_INET6, "[::1]");
-    /* The same port of the other family is free: the socket is for v6 alone. */
-    assert_ok(net_listen_tcp("*", net_local_port(fd), 16, &fd4));
+    /* The same port of the other family is free: the socket is for v6 alone. (Somebody else may
+     * have just that one.) */
+    for (int tries = 0; tries < 5; tries++) {
+        status st = net_listen_tcp("*", net_local_port(fd), 16, &fd4);
+        if (status_ok(st)) break;
+        assert_int_equal(st.code, ST_BUSY);
+        close(fd);
+        assert_ok(net_listen_tcp("::*", 0, 16, &fd));
+    }
+    assert_true(fd4 >= 0);
     check_accept(fd4, AF_INET, "127.0.0.1");
     close(fd4);
     close(fd);
