@@ -1,10 +1,10 @@
 /* The listening sockets: one per address of `bind`, and the unix socket.
  *
  * An address that begins with '-' may fail to exist (EADDRNOTAVAIL, no IPv6) without harm; a port
- * in use is always an error, at a start after a moment: a child that a killed server was just forking
- * has its sockets until it sees that it is alone. When bind or port change, the old sockets go first, as a second bind
- * of an address fails; CONFIG SET puts the old values back, and so the old sockets, if the new ones
- * can't be had. */
+ * in use is always an error, at a start after a moment: a child that a killed server was just
+ * forking has its sockets until it sees that it is alone. When bind or port change, the old sockets
+ * go first, as a second bind of an address fails; CONFIG SET puts the old values back, and so the
+ * old sockets, if the new ones can't be had. */
 #include "server/server.h"
 
 #include "base/log.h"
