@@ -120,7 +120,7 @@ def test_lsm_disk_is_given_back():
             for i in range(300):
                 empty(s, c, how, i)
             wait_until(lambda: c.call("DBSIZE") == 0, how)
-            wait_until(lambda: used(s) < 4 * MB, "space back after %s: %d" % (how, used(s)))
+            wait_until(lambda: used(s) < 4 * MB, "space back after " + how)
             s.kill()
             expect(s.start().connect().call("DBSIZE"), 0)
 

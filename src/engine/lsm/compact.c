@@ -312,7 +312,8 @@ void compact_cron(lsm *e) {
     compact_advance(e);
 }
 
-/* When quiet: the memtable, if it hides much of what is in tables, or is a good part of it. */
+/* When quiet: the memtable, if it hides much of what is in tables, or is a good part of it. A small
+ * one may hide much: what its tombstones do is told by their number, as if entries were alike. */
 void quiet_cron(lsm *e) {
     const memtable *m = e->active;
     uint64_t bytes = memtable_bytes(m), tables = version_bytes(e->current), entries = 0;
@@ -321,8 +322,10 @@ void quiet_cron(lsm *e) {
     for (unsigned l = 0; l < LSM_LEVELS; l++)
         entries += e->current->level[l].entries;
     bool hides = m->hidden > 0 && m->hidden >= entries / QUIET_PART;
-    if (bytes < lsm_memtable_size(e) / SMALL_PART && !hides) return;
-    hides = hides || m->tombstones >= entries / QUIET_PART;
+    uint64_t gone = m->tombstones < entries ? m->tombstones : entries;
+    uint64_t matters = bytes + (entries ? tables / entries * gone : 0);
+    if (matters < lsm_memtable_size(e) / SMALL_PART && !hides) return;
+    hides = hides || (gone > 0 && gone >= entries / QUIET_PART);
     if (bytes >= tables / QUIET_PART || hides) lsm_switch(e);
 }
 

@@ -169,6 +169,31 @@ static void test_space_comes_back(void **state) {
     kit_free(k);
 }
 
+/* Few deletes, whose tombstones are next to nothing, of all that there is. */
+static void test_space_of_few_comes_back(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    char key[32], value[20000];
+    uint64_t x = 1;
+    kit_open(k);
+    for (int i = 0; i < 12; i++) {
+        for (size_t j = 0; j < sizeof value - 1; j++) {
+            x = x * 6364136223846793005u + 1442695040888963407u;
+            value[j] = (char)('!' + (x >> 33) % 90);
+        }
+        value[sizeof value - 1] = '\0';
+        snprintf(key, sizeof key, "key:%06d", i);
+        kit_put(k, key, value);
+        kit_end_turn(k);
+    }
+    kit_merge(k);
+    assert_true(kit_info(k, "table_bytes") > 150000);
+    remove_all(k, 12);
+    kit_settle(k);
+    assert_int_equal(kit_info(k, "table_entries"), 0);
+    kit_free(k);
+}
+
 /* Everything is overwritten three times: little more than one copy is left. Then nothing happens
  * any more: no call of the disk changes anything. */
 static void test_quiet(void **state) {
@@ -467,6 +492,7 @@ int main(void) {
         cmocka_unit_test(test_flushes_in_order),
         cmocka_unit_test(test_log_is_bounded),
         cmocka_unit_test(test_space_comes_back),
+        cmocka_unit_test(test_space_of_few_comes_back),
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_flushall),
         cmocka_unit_test(test_flushall_during_a_compaction),
