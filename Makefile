@@ -14,7 +14,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub server
+FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub wait server
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
@@ -59,6 +59,7 @@ LINK_observe  := $(LINK_keyspace) resp session observe
 LINK_tx       := $(LINK_session) tx
 LINK_pubsub   := $(LINK_session) pubsub
 LINK_migrate  := $(LINK_commands) migrate
+LINK_wait     := $(LINK_commands) wait
 LINK_server   := $(FOLDERS)
 
 sources  = $(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c))

@@ -187,6 +187,11 @@ static inline log_pos engine_released(engine *e) {
 static inline log_pos engine_durable(engine *e) {
     return e->ops->durable(e);
 }
+/* Somebody waits for durable() to reach the log's end: an fsync of all there is begins at the end
+ * of this turn, or as soon as the one that runs has ended, whatever the policy. In a batch too. */
+static inline void engine_sync_soon(engine *e) {
+    if (e->ops->sync_soon) e->ops->sync_soon(e);
+}
 /* Ok, or why the log takes no more: replies held beyond engine_released() must become errors. */
 static inline status engine_failed(engine *e) {
     return e->ops->failed(e);

@@ -63,6 +63,7 @@ typedef struct engine_ops {
     log_pos (*durable)(engine *e);
     status (*failed)(engine *e);
     status (*sync)(engine *e);
+    void (*sync_soon)(engine *e); /* may be NULL */
 
     /* -- life -----------------------------------------------------------------------------------
      */

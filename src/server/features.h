@@ -6,5 +6,6 @@
 #include "observe/observe.h"
 #include "pubsub/pubsub.h"
 #include "tx/tx.h"
+#include "wait/wait.h"
 
 #endif

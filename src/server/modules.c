@@ -33,6 +33,10 @@ static const metric_section *pubsub_sections(server *s) {
     (void)s;
     return pubsub_metrics();
 }
+static status start_wait(server *s) {
+    wait_start(s->session);
+    return STATUS_OK;
+}
 static status start_types(server *s) {
     (void)s;
     types_start();
@@ -76,6 +80,7 @@ static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module tx_module = {"tx", NULL, tx_commands, start_tx};
 static const module pubsub_module = {"pubsub", pubsub_settings, pubsub_commands, start_pubsub,
                                      pubsub_sections};
+static const module wait_module = {"wait", NULL, wait_commands, start_wait};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
@@ -108,6 +113,7 @@ const module *const modules[] = {
     &migrate_module,
     &tx_module, /* before those that watch: what EXEC ran is told before EXEC */
     &pubsub_module,
+    &wait_module,
     &slowlog_module,
     &latency_module,
     &monitor_module,

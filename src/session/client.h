@@ -84,6 +84,7 @@ struct client {
     command_row *row;     /* also the last one, between commands */
     size_t out_from;      /* where its reply begins in `out` */
     log_pos depends;      /* what its reply depends on */
+    log_pos wrote;        /* the log's end behind its last change; 0: it has made none */
     uint64_t spent_ns;    /* by its earlier runs, when it was parked */
     buf out;              /* reply functions append here */
     client_output output; /* held and unsent output */

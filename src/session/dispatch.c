@@ -143,6 +143,7 @@ static command_result run_batch(client *c) {
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }
     log_pos after = engine_log_end(ks_engine(ks));
+    if (after != before) c->wrote = after;
     if (after != before || shows_log(r, c->row->flags)) client_depends(c, after);
     return r;
 }

@@ -405,7 +405,16 @@ void engine_mem_release(engine *e, log_pos pos) {
     mem *m = mem_of(e);
     if (pos > m->end) pos = m->end;
     if (pos <= m->released || m->knobs.failed) return;
-    m->released = m->durable = pos;
+    m->released = pos;
+    if (!m->knobs.soft) m->durable = pos;
+    if (m->host.released) m->host.released(m->host.ctx);
+}
+
+void engine_mem_harden(engine *e, log_pos pos) {
+    mem *m = mem_of(e);
+    if (pos > m->released) pos = m->released;
+    if (pos <= m->durable || m->knobs.failed) return;
+    m->durable = pos;
     if (m->host.released) m->host.released(m->host.ctx);
 }
 
@@ -429,6 +438,10 @@ static log_pos op_durable(engine *e) {
 
 static status op_failed(engine *e) {
     return (status){mem_of(e)->knobs.failed, mem_of(e)->knobs.failed ? "engine_mem: failed" : ""};
+}
+
+static void op_sync_soon(engine *e) {
+    mem_of(e)->counters.sync_soons++;
 }
 
 static status op_sync(engine *e) {
@@ -564,6 +577,7 @@ static const engine_ops ops = {
     .room = op_room,
     .pace = op_pace,
     .turn_end = op_turn_end,
+    .sync_soon = op_sync_soon,
     .log_end = op_log_end,
     .released = op_released,
     .durable = op_durable,

@@ -33,6 +33,8 @@ typedef struct mem_knobs {
     status_code failed;
     /* turn_end releases nothing: engine_mem_release does. */
     bool hold;
+    /* What is released is not durable: engine_mem_harden makes it so. */
+    bool soft;
     /* Keep what is needed to go back over committed batches. Set before the first batch. */
     bool history;
 } mem_knobs;
@@ -45,6 +47,7 @@ typedef struct mem_counters {
     uint64_t paced, paced_bytes; /* calls of pace, and what they asked for */
     uint64_t budgets, budget;    /* calls of budget, and the last one's bytes */
     uint64_t relieves;
+    uint64_t sync_soons;
 } mem_counters;
 
 /* opt: databases, cluster, slot_of and host are used, and env's rng if there is one; dir is not.
@@ -63,6 +66,8 @@ void engine_mem_counted(engine *e, bool on);
 /* Moves released() and durable() to pos, or to the log's end if that is nearer, and calls
  * host.released. */
 void engine_mem_release(engine *e, log_pos pos);
+/* Moves durable() to pos, or to released() if that is nearer, and calls host.released. */
+void engine_mem_harden(engine *e, log_pos pos);
 
 /* With knobs.history: batches committed so far, less those gone back over. */
 uint64_t engine_mem_batches(const engine *e);

@@ -183,6 +183,10 @@ void bc_turn_end(engine *base) {
     CHECK(chain_released(&e->log) <= chain_log_end(&e->log));
 }
 
+void bc_sync_soon(engine *base) {
+    bitcask_of(base)->log.sync_soon = true;
+}
+
 /* engine_sync. */
 status bc_sync(engine *base) {
     return chain_sync_all(&bitcask_of(base)->log);
@@ -299,6 +303,7 @@ const engine_ops bitcask_ops = {
     .abort = bc_abort,
     .room = bc_room,
     .turn_end = bc_turn_end,
+    .sync_soon = bc_sync_soon,
     .log_end = bc_log_end,
     .released = bc_released,
     .durable = bc_durable,

@@ -64,6 +64,7 @@ void bc_abort(engine *base);
 /* bitcask.c: the log */
 status bc_room(engine *base, size_t bytes);
 void bc_turn_end(engine *base);
+void bc_sync_soon(engine *base);
 log_pos bc_log_end(engine *base);
 log_pos bc_released(engine *base);
 log_pos bc_durable(engine *base);

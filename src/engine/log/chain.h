@@ -127,6 +127,7 @@ struct chain {
     uint64_t unsynced; /* bytes written since the last fsync began */
     fsync_job fsync;
     bool want_sync; /* at the next cron, whatever the policy */
+    bool sync_soon; /* at the end of the next turn in which no fsync runs, likewise */
     bool tell;      /* the host is to be told that `released` moved */
     uint64_t synced_us;
     status failure;

@@ -7,6 +7,9 @@
  *                                   thread; sooner if much waits   the thread
  *   released what is durable        what is written                what is written
  *
+ * Whoever waits for what is durable (engine_sync_soon) gets an fsync at the end of his turn, one
+ * after the other, so that many who wait share one.
+ *
  * A failed write or fsync ends the log (W5): nothing is written again, `released` stays where it
  * is, and what is not durable stays in memory: in the tail, or with an engine that keeps it
  * elsewhere (forgets), there. */
@@ -270,11 +273,15 @@ void chain_turn_end(chain *c) {
     if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS) {
         chain_write(c);
         chain_sync(c);
-        c->want_sync = false;
+        c->want_sync = c->sync_soon = false;
     } else if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) {
         chain_write(c);
         bool much = logwrite_memory(c->tail) > SYNC_BYTES || c->unsynced > SYNC_BYTES;
         if (log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much) chain_sync_start(c, true);
+    }
+    if (c->sync_soon && !c->fsync.busy) {
+        c->sync_soon = false;
+        if (chain_durable(c) < logwrite_written(c->tail)) chain_sync_start(c, true);
     }
     chain_tell(c);
 }

@@ -40,6 +40,11 @@ void lsm_turn_end(engine *base) {
     lsm_iters_rest(e);
 }
 
+/* engine_sync_soon. */
+void lsm_sync_soon(engine *base) {
+    lsm_of(base)->log.sync_soon = true;
+}
+
 /* engine_cron: the disk is looked at, then the log, as flushes wait for it, and as the mapping goes
  * to the manifest only as of what is durable. */
 void lsm_cron(engine *base) {
@@ -146,6 +151,7 @@ const engine_ops lsm_ops = {
     .room = lsm_room,
     .pace = lsm_pace,
     .turn_end = lsm_turn_end,
+    .sync_soon = lsm_sync_soon,
     .log_end = lsm_log_end,
     .released = lsm_released,
     .durable = lsm_durable,

@@ -12,6 +12,7 @@ bool lsm_background(engine *base, uint64_t budget_us);
 void lsm_cron(engine *base);
 status lsm_last_error(engine *base);
 void lsm_turn_end(engine *base);
+void lsm_sync_soon(engine *base);
 status lsm_room(engine *base, size_t bytes);
 log_pos lsm_log_end(engine *base);
 log_pos lsm_released(engine *base);
