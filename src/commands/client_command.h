@@ -11,6 +11,8 @@ extern const command client_subcommands[];
 bool client_name(client *c, char **field, const char *what, slice text);
 
 /* client_list.c */
+/* Appends the line of CLIENT INFO, newline included. */
+void client_describe(buf *out, const client *c);
 command_result client_list_command(client *c);
 command_result client_info_command(client *c);
 command_result client_kill_command(client *c);

@@ -4,6 +4,7 @@
  * of a command waits for the rest, so qbuf is 0 for most. */
 #include "base/num.h"
 #include "commands/client_command.h"
+#include "session/identity.h"
 #include "session/output.h"
 #include "session/reply.h"
 #include "session/session.h"
@@ -42,9 +43,10 @@ static size_t argument_bytes(const client *c) {
 }
 
 /* One line; ends with a newline, as the last one in Redis does. */
-static void append_client(buf *out, const client *c) {
+void client_describe(buf *out, const client *c) {
     char local[NET_ADDR_MAX];
     int64_t now = ks_now(c->ks);
+    slice user = identity_name(c);
     client_local_addr(c, local);
     buf_printf(out, "id=%llu addr=%s laddr=%s fd=%d name=%s age=%lld idle=%lld flags=",
                (unsigned long long)c->id, c->peer, local, c->conn ? c->conn->fd : -1, text(c->name),
@@ -57,9 +59,10 @@ static void append_client(buf *out, const client *c) {
                c->query.cap - c->query.len, argument_bytes(c), c->carried.bytes);
     buf_printf(out, " rbs=%zu rbp=%zu obl=%zu oll=%zu omem=%zu tot-mem=%zu", c->out.cap, c->out.len,
                c->out.len, c->output.pieces, c->output.piece_bytes, client_memory(c));
-    buf_printf(out, " events=%s%s cmd=%s user=default redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+    buf_printf(out, " events=%s%s cmd=%s user=%.*s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
                c->events & REACTOR_READ ? "r" : "", c->events & REACTOR_WRITE ? "w" : "",
-               c->row ? c->row->full_name : "NULL", c->proto, text(c->lib_name), text(c->lib_ver));
+               c->row ? c->row->full_name : "NULL", (int)user.len, user.data, c->proto,
+               text(c->lib_name), text(c->lib_ver));
 }
 
 /* Plain text in RESP3; frees b. */
@@ -72,7 +75,7 @@ static command_result reply_text(client *c, buf *b) {
 /* The line of the client itself. */
 command_result client_info_command(client *c) {
     buf out = {0};
-    append_client(&out, c);
+    client_describe(&out, c);
     return reply_text(c, &out);
 }
 
@@ -113,7 +116,7 @@ static command_result list_by_id(client *c) {
             return reply_error(c, "ERR Invalid client ID");
         }
         const client *other = id > 0 ? client_by_id(c->session, (uint64_t)id) : NULL;
-        if (other) append_client(&out, other);
+        if (other) client_describe(&out, other);
     }
     return reply_text(c, &out);
 }
@@ -129,7 +132,7 @@ command_result client_list_command(client *c) {
     }
     buf out = {0};
     for (const client *o = NULL; (o = session_next_client(c->session, (client *)(uintptr_t)o));)
-        if (type == TYPE_ANY || type_of(o) == type) append_client(&out, o);
+        if (type == TYPE_ANY || type_of(o) == type) client_describe(&out, o);
     return reply_text(c, &out);
 }
 
@@ -138,8 +141,8 @@ command_result client_list_command(client *c) {
 
 typedef struct kill_filter {
     uint64_t id; /* 0: any */
-    slice addr, laddr;
-    bool has_addr, has_laddr, skip_me;
+    slice addr, laddr, user;
+    bool has_addr, has_laddr, has_user, skip_me;
     enum client_type type;
 } kill_filter;
 
@@ -162,7 +165,9 @@ static bool parse_filter(client *c, int i, kill_filter *f) {
         f->laddr = value;
         f->has_laddr = true;
     } else if (arg_is(c, i, "USER")) {
-        if (slice_eq(value, SLICE("default"))) return true; /* everybody */
+        f->user = value;
+        f->has_user = true;
+        if (identity_known(value)) return true;
         (void)reply_error(c, "ERR No such user '%.*s'", (int)value.len, value.data);
         return false;
     } else if (arg_is(c, i, "SKIPME") && (slice_ieq(value, "yes") || slice_ieq(value, "no"))) {
@@ -178,6 +183,7 @@ static bool parse_filter(client *c, int i, kill_filter *f) {
 static bool matches(const client *c, const kill_filter *f) {
     if (f->id && c->id != f->id) return false;
     if (f->type != TYPE_ANY && type_of(c) != f->type) return false;
+    if (f->has_user && !slice_eq(f->user, identity_name(c))) return false;
     if (f->has_addr && !slice_eq(f->addr, slice_cstr(c->peer))) return false;
     if (!f->has_laddr) return true;
     char local[NET_ADDR_MAX];

@@ -1,8 +1,8 @@
 /* connection: PING, ECHO, QUIT, RESET, AUTH, HELLO, SELECT; CLIENT is in client_*.c.
  *
- * There is one user, "default", whose password is the setting requirepass; without one, everybody
- * is that user. What only changes the connection is no change of data: none of these commands is a
- * write. QUIT, RESET, AUTH and HELLO may come before the password.
+ * Who the users are, session/identity.h knows. What only changes the connection is no change of
+ * data: none of these commands is a write. QUIT, RESET, AUTH and HELLO may come before the
+ * password.
  *
  * HELLO is how a client chooses RESP3. It is a command like any other, so a pipeline may go on in
  * the new protocol right behind it. */
@@ -10,7 +10,7 @@
 
 #include "base/num.h"
 #include "commands/client_command.h"
-#include "session/config.h"
+#include "session/identity.h"
 #include "session/reply.h"
 #include "session/version.h"
 
@@ -47,8 +47,8 @@ static command_result quit_command(client *c) {
 static command_result reset_command(client *c) {
     client_forget_slots(c);
     c->flags &= ~(unsigned)(CLIENT_MONITOR | CLIENT_REPLY_OFF | CLIENT_REPLY_SKIP_NEXT |
-                            CLIENT_NO_EVICT | CLIENT_NO_TOUCH | CLIENT_AUTHENTICATED);
-    if (!config_has_password()) c->flags |= CLIENT_AUTHENTICATED;
+                            CLIENT_NO_EVICT | CLIENT_NO_TOUCH);
+    identity_reset(c);
     c->db = 0;
     c->proto = 2;
     client_set_text(&c->name, SLICE_EMPTY);
@@ -70,23 +70,9 @@ static command_result select_command(client *c) {
 /* ---- AUTH, HELLO -------------------------------------------------------------------------------
  */
 
-/* In a time that does not tell how much of the password was right. */
-static bool same_password(slice given) {
-    const char *want = session_config.requirepass;
-    size_t n = strlen(want);
-    unsigned differ = given.len != n;
-    for (size_t i = 0; i < given.len; i++)
-        differ |= (unsigned char)given.data[i] ^ (unsigned char)want[n ? i % n : 0];
-    return !differ;
-}
-
 /* True if that is the user, and the client is authenticated; else it has its error. */
 static bool authenticate(client *c, slice user, slice password) {
-    bool known = slice_eq(user, SLICE("default"));
-    if (known && (!config_has_password() || same_password(password))) {
-        c->flags |= CLIENT_AUTHENTICATED;
-        return true;
-    }
+    if (identity_authenticate(c, user, password)) return true;
     (void)reply_error_text(c,
                            SLICE("WRONGPASS invalid username-password pair or user is disabled."));
     return false;
@@ -96,7 +82,7 @@ static bool authenticate(client *c, slice user, slice password) {
 static command_result auth_command(client *c) {
     if (c->argc > 3) return reply_syntax_error(c);
     bool with_user = c->argc == 3;
-    if (!with_user && !config_has_password())
+    if (!with_user && identity_open())
         return reply_error_text(
             c, SLICE("ERR AUTH <password> called without any password configured for the default "
                      "user. Are you sure your configuration is correct?"));
@@ -104,6 +90,19 @@ static command_result auth_command(client *c) {
     if (!authenticate(c, user, c->argv[c->argc - 1])) return CMD_REFUSED;
     reply_ok(c);
     return CMD_DONE;
+}
+
+/* All of AUTH's arguments. */
+static bool auth_secret(const slice *argv, int argc, int i) {
+    (void)argv;
+    (void)argc;
+    return i >= 1;
+}
+
+/* The two behind AUTH. */
+static bool hello_secret(const slice *argv, int argc, int i) {
+    (void)argc;
+    return (i >= 3 && slice_ieq(argv[i - 1], "auth")) || (i >= 4 && slice_ieq(argv[i - 2], "auth"));
 }
 
 /* What HELLO answers: the server, and this connection. "redis" and the version are what libraries
@@ -232,7 +231,8 @@ const command connection_commands[] = {
      .complexity = "O(N) where N is the number of passwords of the user",
      .summary = "Gives the password that commands need.",
      .history = "6.0.0: Added ACL style (username and password).",
-     .syntax = "[username] password"},
+     .syntax = "[username] password",
+     .secret = auth_secret},
     {.name = "hello",
      .run = hello_command,
      .arity = -1,
@@ -243,7 +243,8 @@ const command connection_commands[] = {
      .complexity = "O(1)",
      .summary = "Chooses the protocol, authenticates, and tells about the server.",
      .history = "6.2.0: `protover` became optional.",
-     .syntax = "@arguments:[protover [@auth:AUTH username password] [SETNAME clientname]]"},
+     .syntax = "@arguments:[protover [@auth:AUTH username password] [SETNAME clientname]]",
+     .secret = hello_secret},
     {.name = "select",
      .run = select_command,
      .arity = 2,

@@ -6,6 +6,7 @@
 #include "types/sort.h"
 #include "commands/commands.h"
 #include "commands/data.h"
+#include "session/identity.h"
 #include "types/list.h"
 
 /* What the arguments say, and where the result goes. */
@@ -22,6 +23,15 @@ typedef struct sorting {
 
 /* ---- options -----------------------------------------------------------------------------------
  */
+
+/* The keys that patterns stand for are not known beforehand: false, after having replied, for who
+ * may not read all of them. */
+static bool may_read_all(client *c, const char *option) {
+    if (identity_reads_all(c)) return true;
+    (void)reply_error(c, "ERR %s option of SORT denied due to insufficient ACL permissions",
+                      option);
+    return false;
+}
 
 /* Options may come in any order and more than once: GETs add up, of others the last one counts. */
 static bool parse(client *c, bool read_only, sorting *s) {
@@ -42,7 +52,10 @@ static bool parse(client *c, bool read_only, sorting *s) {
         } else if (arg_is(c, i, "by") && left >= 1) {
             i++;
             s->spec.by = slice_of(c->argv[i].len ? c->argv[i].data : "", c->argv[i].len);
+            bool looks_up = memchr(s->spec.by.data, '*', s->spec.by.len) != NULL;
+            if (looks_up && !may_read_all(c, "BY")) return false;
         } else if (arg_is(c, i, "get") && left >= 1) {
+            if (!may_read_all(c, "GET")) return false;
             s->gets[s->ngets++] = &c->argv[++i];
         } else {
             (void)reply_syntax_error(c);

@@ -186,11 +186,20 @@ static int get_keys(const slice *argv, int argc, int *out, unsigned *flags) {
     return n;
 }
 
+/* The one behind AUTH, the two behind AUTH2. */
+static bool secret(const slice *argv, int argc, int i) {
+    (void)argc;
+    if (i < 7) return false;
+    return slice_ieq(argv[i - 1], "auth") || slice_ieq(argv[i - 1], "auth2") ||
+           (i > 7 && slice_ieq(argv[i - 2], "auth2"));
+}
+
 static const char *const tips_output[] = {"nondeterministic_output", NULL};
 
 const command migrate_commands[] = {
     {.name = "migrate",
      .run = cmd_migrate,
+     .secret = secret,
      .arity = -6,
      .flags = CMD_WRITE | CMD_MOVABLE_KEYS,
      .categories = CAT_KEYSPACE | CAT_DANGEROUS,

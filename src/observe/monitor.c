@@ -2,7 +2,7 @@
  *
  * The line depends on what its command changed, so it is tagged with the log's end like any reply
  * and leaves only when that is as durable as promised. Administrative commands and those marked so
- * (AUTH, HELLO) are not shown. */
+ * are not shown, nor are passwords. */
 #include "observe/observe.h"
 
 #include "base/clock.h"
@@ -49,7 +49,7 @@ static void format_line(const client *c, buf *out) {
                (long long)(now % 1000000), c->db, c->flags & CLIENT_UNIX ? "unix:" : "", c->peer);
     for (int i = 0; i < c->argc; i++) {
         buf_append_char(out, ' ');
-        append_repr(out, c->argv[i]);
+        append_repr(out, command_shown(c->row, c->argv, c->argc, i));
     }
     buf_append(out, "\r\n", 2);
 }

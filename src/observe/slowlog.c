@@ -95,7 +95,7 @@ static void copy_args(slow_entry *e, const client *c) {
             buf_printf(&b, "... (%d more arguments)", c->argc - ARGS_MAX + 1);
             e->argv[i] = buf_slice(&b);
         } else {
-            e->argv[i] = copy_arg(c->argv[i]);
+            e->argv[i] = copy_arg(command_shown(c->row, c->argv, c->argc, i));
         }
     }
 }

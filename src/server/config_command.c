@@ -92,6 +92,13 @@ static command_result config_help(client *c) {
  * level. */
 #define FLAGS (CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE)
 
+/* Values of settings that are passwords. */
+static bool set_secret(const slice *argv, int argc, int i) {
+    (void)argc;
+    const setting *s = i >= 3 && i % 2 ? config_find(argv[i - 1]) : NULL;
+    return s && (s->flags & SETTING_SENSITIVE);
+}
+
 /* A cluster's proxy sends these to all nodes, and all must have done it. */
 static const char *const set_tips[] = {"request_policy:all_nodes", "response_policy:all_succeeded",
                                        NULL};
@@ -109,7 +116,7 @@ static const command subs[] = {
      "Writes the settings in force to the configuration file.", "", .tips = set_tips},
     {"set", config_set, -4, FLAGS, 0, "server", "2.0.0", "O(N) in the settings given",
      "Changes settings while the server runs, all of them or none.", "<parameter value>...",
-     .tips = set_tips,
+     .tips = set_tips, .secret = set_secret,
      .history = "7.0.0: Added the ability to set multiple parameters in one call."},
     {0},
 };

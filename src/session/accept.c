@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
+#include "session/identity.h"
 #include "session/input.h"
 
 #include <sys/socket.h>
@@ -43,13 +44,13 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
         refuse(s, cn, too_many, sizeof too_many - 1);
         return NULL;
     }
-    if (session_config.protected_mode && !config_has_password() && !peer_is_local) {
+    if (session_config.protected_mode && identity_open() && !peer_is_local) {
         refuse(s, cn, denied, sizeof denied - 1);
         return NULL;
     }
     client *c = client_new(s, cn, peer);
     s->stats.connections++;
-    if (!config_has_password()) c->flags |= CLIENT_AUTHENTICATED;
+    identity_reset(c);
     if (cn->is_unix) c->flags |= CLIENT_UNIX;
     if (peer_is_local) c->flags |= CLIENT_LOCAL;
     c->events = REACTOR_READ;

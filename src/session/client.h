@@ -82,6 +82,7 @@ struct client {
     int argc;
     slice *argv;
     command_row *row;     /* also the last one, between commands */
+    command_row *outer;   /* runs `row` as a part of itself (inside.h); NULL: nothing does */
     size_t out_from;      /* where its reply begins in `out` */
     log_pos depends;      /* what its reply depends on */
     log_pos wrote;        /* the log's end behind its last change; 0: it has made none */

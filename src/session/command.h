@@ -94,6 +94,14 @@ typedef struct key_spec {
     const char *notes;
 } key_spec;
 
+/* Pub/sub channels among the arguments, of those that send to channels or begin to listen. */
+enum channel_use {
+    CHANNELS_NONE,
+    CHANNEL_FIRST,    /* argv[1] is a channel */
+    CHANNELS_ALL,     /* so are all that follow */
+    CHANNEL_PATTERNS, /* argv[1] and all that follow are patterns */
+};
+
 typedef struct command {
     const char *name; /* lower case, without the parent's name */
     command_fn run;   /* NULL for a pure container */
@@ -131,6 +139,10 @@ typedef struct command {
     const char *history;                        /* "7.0.0: text" lines, or NULL */
     const char *replaced_by, *deprecated_since; /* NULL, or as COMMAND DOCS tells */
     bool internal;                              /* "syscmd" in COMMAND DOCS */
+    enum channel_use channels;                  /* which arguments are channels */
+    /* Is argv[i] a secret, so that SLOWLOG and MONITOR show "(redacted)" in its place? NULL: none
+     * is. */
+    bool (*secret)(const slice *argv, int argc, int i);
 } command;
 
 /* The row of a container's HELP, but for its categories. */
@@ -169,6 +181,8 @@ int command_ids(void);      /* all: one more than the greatest id */
  * argc. flags_out may be NULL. */
 int command_keys(const command_row *row, const slice *argv, int argc, int *out,
                  unsigned *flags_out);
+/* What may be shown of argument i: "(redacted)" if that is a secret. */
+slice command_shown(const command_row *row, const slice *argv, int argc, int i);
 /* Flags' and categories' names, for COMMAND INFO and ACL; each ended by NULL, by bit. */
 extern const char *const command_flag_names[];
 extern const char *const command_category_names[];

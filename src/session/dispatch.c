@@ -257,17 +257,12 @@ dispatch_result dispatch(client *c) {
     return DISPATCH_DONE;
 }
 
-command_result dispatch_again(client *c) {
-    begin_reply(c);
-    return run_once(c);
-}
-
 /* ---- commands that others run -------------------------------------------------------------------
  */
 
 /* What makes up the running command, to be put back. */
 typedef struct frame {
-    command_row *row;
+    command_row *row, *outer;
     int argc;
     slice *argv;
     size_t out_from;
@@ -275,7 +270,8 @@ typedef struct frame {
 
 /* c runs this one now; returns what it ran. */
 static frame enter(client *c, const inside_command *in) {
-    frame outer = {c->row, c->argc, c->argv, c->out_from};
+    frame outer = {c->row, c->outer, c->argc, c->argv, c->out_from};
+    c->outer = c->row;
     c->row = in->row;
     c->argc = in->argc;
     c->argv = in->argv;
@@ -285,13 +281,15 @@ static frame enter(client *c, const inside_command *in) {
 /* Back to the outer one. */
 static void leave(client *c, const frame *outer) {
     c->row = outer->row;
+    c->outer = outer->outer;
     c->argc = outer->argc;
     c->argv = outer->argv;
     c->out_from = outer->out_from;
 }
 
-/* Those gates alone that say so: the others were asked when the outer command came. */
-static bool gates_pass_inside(client *c) {
+/* Those gates alone that say so: the others were asked when the outer command, or the blocked one,
+ * came. */
+static bool gates_pass_again(client *c) {
     const session *s = c->session;
     for (int i = 0; i < s->ngates; i++) {
         const gate *g = &s->gates[i];
@@ -310,7 +308,7 @@ command_result inside_run(client *c, inside_command *in) {
     frame outer = enter(c, in);
     c->out_from = c->out.len;
     command_result r = CMD_REFUSED;
-    if (gates_pass_inside(c)) {
+    if (gates_pass_again(c)) {
         ks_begin(ks);
         r = in->row->def->run(c);
         if (r == CMD_DONE)
@@ -336,6 +334,16 @@ void inside_account(client *c, const inside_command *in) {
     account(c, in->result, in->failed, in->ns);
     c->db = db;
     leave(c, &outer);
+}
+
+/* Refused now, it ends as if it had been refused when it came. */
+command_result dispatch_again(client *c) {
+    begin_reply(c);
+    if (gates_pass_again(c)) return run_once(c);
+    c->row->rejected++;
+    (void)refused(c, true);
+    dispatch_reply_done(c);
+    return CMD_REFUSED;
 }
 
 /* ---- gates and watches --------------------------------------------------------------------------

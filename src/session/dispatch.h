@@ -11,7 +11,8 @@ typedef enum dispatch_result {
 
 /* Runs c->argv through the gates. Sets the session's clock (now_ns) to its end. */
 dispatch_result dispatch(client *c);
-/* A blocked client's command once more, as a batch of its own: no gate and no watch is asked again.
+/* A blocked client's command once more, as a batch of its own: no watch is asked again, and of the
+ * gates those that say `inside`; refused by one, it is over, with CMD_REFUSED.
  * c->flags has CLIENT_BLOCKED then, or it has replied; or CMD_AGAIN, and no trace. REQUIRES:
  * CLIENT_BLOCKED taken off, argv and row as in its first run. */
 command_result dispatch_again(client *c);

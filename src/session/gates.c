@@ -12,6 +12,7 @@
  * gets this far. */
 #include "session/gates.h"
 
+#include "session/identity.h"
 #include "session/reply.h"
 #include "session/state.h"
 
@@ -21,7 +22,7 @@
 /* Open to clients that are authenticated, so asked for others only. */
 static gate_result auth_gate(client *c, void *ctx) {
     (void)ctx;
-    if (c->row->flags & CMD_NO_AUTH) return GATE_PASS;
+    if ((c->row->flags & CMD_NO_AUTH) || identity_open()) return GATE_PASS;
     (void)reply_error_text(c, SLICE("NOAUTH Authentication required."));
     return GATE_REFUSE;
 }

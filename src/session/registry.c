@@ -178,6 +178,11 @@ size_t command_count(void) {
     return ntop;
 }
 
+slice command_shown(const command_row *row, const slice *argv, int argc, int i) {
+    const command *def = row->def;
+    return def->secret && def->secret(argv, argc, i) ? SLICE("(redacted)") : argv[i];
+}
+
 /* Ids are dense over commands and sub-commands. */
 int command_ids(void) {
     return next_id;

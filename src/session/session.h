@@ -27,7 +27,8 @@ typedef struct gate {
     void *ctx;
     uint32_t commands; /* only commands with one of these flags (command_flags); 0: every one */
     uint32_t open_to;  /* not asked for clients with one of these flags (client_flags) */
-    bool inside;       /* asked too about commands that others run (inside.h) */
+    bool inside;       /* asked too about commands that others run (inside.h), and about blocked
+                          ones each time they are run again */
 } gate;
 
 enum gate_rank {
@@ -84,6 +85,8 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
 int session_gate_add(session *s, const gate *g);
 void session_gate_arm(session *s, int number, bool armed);
 void session_watch_add(session *s, const command_watch *w);
+/* May c run this, with these arguments (identity.h)? Nothing is replied. */
+bool session_permits(client *c, const command_row *row, int argc, slice *argv);
 /* Clients whose command a gate held, or whose read was pending, try again in this turn. */
 void session_resume(session *s);
 /* The last hook of a turn: engine_turn_end, then sends what is released. Registered with the

@@ -3,6 +3,7 @@
 
 #include "base/num.h"
 #include "session/descriptors.h"
+#include "session/identity.h"
 #include "session/session.h"
 
 session_config_values session_config;
@@ -87,6 +88,13 @@ static status apply_maxclients(const setting *s) {
     return descriptors_reserve(session_config.maxclients, &can);
 }
 
+/* Whoever knows the users hears of it. */
+static status apply_password(const setting *s) {
+    (void)s;
+    identity_password_changed();
+    return STATUS_OK;
+}
+
 #define BOOL(name, field, value)                                                                   \
     { name, NULL, SETTING_BOOL, 0, &session_config.field, value, 0, 0, NULL, NULL, NULL, NULL }
 #define NUMBER(name, kind, field, value, min, max)                                                 \
@@ -105,7 +113,7 @@ const setting session_settings[] = {
     NUMBER("maxmemory-clients", SETTING_PERCENT_OR_MEMORY, maxmemory_clients, "0", -100, INT64_MAX),
     BOOL("protected-mode", protected_mode, "yes"),
     {"requirepass", NULL, SETTING_STRING, SETTING_SENSITIVE, &session_config.requirepass, "", 0, 0,
-     NULL, NULL, NULL, NULL},
+     NULL, apply_password, NULL, NULL},
     BOOL("latency-tracking", latency_tracking, "yes"),
     {"latency-tracking-info-percentiles", NULL, SETTING_CUSTOM, SETTING_MULTI_ARG, NULL,
      "50 99 99.9", 0, 0, NULL, NULL, set_percentiles, get_percentiles},

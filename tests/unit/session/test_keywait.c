@@ -627,6 +627,36 @@ static void random_waits(void **state) {
     assert_int_equal(info("total_blocking_keys"), 0);
 }
 
+static bool may;
+
+static gate_result may_gate(client *who, void *ctx) {
+    (void)ctx;
+    if (may || strcmp(who->row->full_name, "pop") != 0) return GATE_PASS;
+    (void)reply_error(who, "NOPERM no");
+    return GATE_REFUSE;
+}
+
+/* A gate that looks at what runs again refuses it, and the next one is served. */
+static void refused_later(void **state) {
+    (void)state;
+    may = true;
+    session_gate_add(
+        k.session, &(gate){.name = "may", .rank = GATE_RANK_ACL, .pass = may_gate, .inside = true});
+    ASK(1, "POP a 0\r\nPING\r\n", "");
+    ASK(2, "MOVE a b 0\r\n", "");
+    may = false;
+    uint64_t rejected = command_by_name(SLICE("pop"))->rejected;
+    uint64_t calls = command_by_name(SLICE("pop"))->calls;
+    runs = 0;
+    ASK(0, "PUSH a 1\r\n", "+OK\r\n");
+    HAS(1, "-NOPERM no\r\n+PONG\r\n");
+    HAS(2, "+1\r\n");
+    assert_int_equal(runs, 1);
+    assert_int_equal(command_by_name(SLICE("pop"))->rejected, rejected + 1);
+    assert_int_equal(command_by_name(SLICE("pop"))->calls, calls);
+    assert_int_equal(info("blocked_clients"), 0);
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -634,6 +664,7 @@ int main(void) {
         TEST(runs_again),       TEST(databases),    TEST(other_ends), TEST(counted_once),
         TEST(paused),           TEST(thousands),    TEST(pending),    TEST(pending_once),
         TEST(pending_and_gone), TEST(engine_fails), TEST(depends),    TEST(random_waits),
+        TEST(refused_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
