@@ -10,15 +10,19 @@ CC       ?= cc
 SANITIZE ?=
 JEMALLOC ?= $(if $(SANITIZE),no,yes)
 
+LUA      ?= yes
+
 # `make V=1` shows every command.
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
 FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub wait server
+FOLDERS  += $(if $(filter yes,$(LUA)),script)
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
-PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc)
+LUA_PACKAGES := $(if $(filter yes,$(LUA)),lua5.1 lua5.1-cjson lua5.1-bitop)
+PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES)
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
@@ -37,6 +41,7 @@ WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpo
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fno-omit-frame-pointer -pthread -Isrc \
             $(if $(filter yes,$(JEMALLOC)),-DSTAVE_JEMALLOC) \
+            $(if $(filter yes,$(LUA)),-DSTAVE_LUA) \
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) \
             $(PACKAGE_CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) -pthread -rdynamic $(if $(SANITIZE),-fsanitize=$(SANITIZE))
@@ -58,6 +63,7 @@ LINK_commands := $(LINK_keyspace) types rdb resp session commands
 LINK_observe  := $(LINK_keyspace) resp session observe
 LINK_tx       := $(LINK_session) tx
 LINK_pubsub   := $(LINK_session) pubsub
+LINK_script   := $(LINK_commands) script
 LINK_migrate  := $(LINK_commands) migrate
 LINK_wait     := $(LINK_commands) wait
 LINK_server   := $(FOLDERS)
@@ -301,7 +307,7 @@ help:
 	@echo 'make bench      measures, side by side with redis-server'
 	@echo 'make install    to PREFIX=/usr/local (DESTDIR for packagers); make uninstall takes it back'
 	@echo 'make clean      removes everything that was built'
-	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined JEMALLOC=yes|no V=1'
+	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined JEMALLOC=yes|no LUA=yes|no V=1'
 
 # ---- fuzzers --------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run

@@ -7,5 +7,8 @@
 #include "pubsub/pubsub.h"
 #include "tx/tx.h"
 #include "wait/wait.h"
+#ifdef STAVE_LUA
+#include "script/script.h"
+#endif
 
 #endif

@@ -37,6 +37,18 @@ static status start_wait(server *s) {
     wait_start(s->session);
     return STATUS_OK;
 }
+#ifdef STAVE_LUA
+static status start_script(server *s) {
+    script_start(s->session);
+    return STATUS_OK;
+}
+static const metric_section *script_sections(server *s) {
+    (void)s;
+    return script_metrics();
+}
+static const module script_module = {"script", script_settings, script_commands, start_script,
+                                     script_sections};
+#endif
 static status start_types(server *s) {
     (void)s;
     types_start();
@@ -117,6 +129,9 @@ const module *const modules[] = {
     &slowlog_module,
     &latency_module,
     &monitor_module,
+#ifdef STAVE_LUA
+    &script_module, /* behind those that watch: they hear of EVAL before what it ran */
+#endif
     &config_module,
     &info_module,
     &admin_module,
