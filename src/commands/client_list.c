@@ -19,10 +19,12 @@ static void append_flags(buf *out, const client *c) {
     static const struct {
         unsigned flag;
         char letter;
-    } letters[] = {{CLIENT_MONITOR, 'O'},    {CLIENT_PUBSUB, 'P'}, {CLIENT_MULTI, 'x'},
-                   {CLIENT_BLOCKED, 'b'},    {CLIENT_DIRTY, 'd'},  {CLIENT_CLOSE_AFTER_REPLY, 'c'},
-                   {CLIENT_CLOSE_ASAP, 'A'}, {CLIENT_UNIX, 'U'},   {CLIENT_NO_EVICT, 'e'},
-                   {CLIENT_NO_TOUCH, 'T'}};
+    } letters[] = {
+        {CLIENT_MONITOR, 'O'},        {CLIENT_PUBSUB, 'P'},   {CLIENT_MULTI, 'x'},
+        {CLIENT_BLOCKED, 'b'},        {CLIENT_TRACKING, 't'}, {CLIENT_TRACKING_BROKEN, 'R'},
+        {CLIENT_TRACKING_BCAST, 'B'}, {CLIENT_DIRTY, 'd'},    {CLIENT_CLOSE_AFTER_REPLY, 'c'},
+        {CLIENT_CLOSE_ASAP, 'A'},     {CLIENT_UNIX, 'U'},     {CLIENT_NO_EVICT, 'e'},
+        {CLIENT_NO_TOUCH, 'T'}};
     size_t before = out->len;
     for (size_t i = 0; i < sizeof letters / sizeof *letters; i++)
         if (c->flags & letters[i].flag) buf_append_char(out, letters[i].letter);
@@ -59,9 +61,10 @@ void client_describe(buf *out, const client *c) {
                c->query.cap - c->query.len, argument_bytes(c), c->carried.bytes);
     buf_printf(out, " rbs=%zu rbp=%zu obl=%zu oll=%zu omem=%zu tot-mem=%zu", c->out.cap, c->out.len,
                c->out.len, c->output.pieces, c->output.piece_bytes, client_memory(c));
-    buf_printf(out, " events=%s%s cmd=%s user=%.*s redir=-1 resp=%d lib-name=%s lib-ver=%s\n",
+    buf_printf(out, " events=%s%s cmd=%s user=%.*s redir=%lld resp=%d lib-name=%s lib-ver=%s\n",
                c->events & REACTOR_READ ? "r" : "", c->events & REACTOR_WRITE ? "w" : "",
-               c->row ? c->row->full_name : "NULL", (int)user.len, user.data, c->proto,
+               c->row ? c->row->full_name : "NULL", (int)user.len, user.data,
+               c->flags & CLIENT_TRACKING ? (long long)c->redirect : -1LL, c->proto,
                text(c->lib_name), text(c->lib_ver));
 }
 

@@ -87,6 +87,10 @@ static void tell(const ks_hooks *hook, const held *h, slice key) {
     if (h->kind == HELD_SWAPPED && hook->swapped) hook->swapped(hook->ctx, h->db, h->other_db);
 }
 
+bool ks_told_of_itself(const keyspace *ks) {
+    return ks->telling_itself;
+}
+
 /* After the commit: tells all hooks all that was kept, in order. */
 void held_tell(keyspace *ks) {
     if (ks->nheld == 0) return;
@@ -94,11 +98,12 @@ void held_tell(keyspace *ks) {
     for (size_t i = 0; i < ks->nheld; i++) {
         const held *h = &ks->held[i];
         slice key = slice_of(ks->held_keys.data + h->key_at, h->key_len);
+        ks->telling_itself = h->kind & HELD_ITSELF;
         if (h->kind == HELD_CALL) h->call(h->ctx, key);
         for (size_t j = 0; j < ks->nhooks; j++)
             if (ks->hooks[j].armed) tell(&ks->hooks[j].hook, h, key);
     }
-    ks->telling = false;
+    ks->telling = ks->telling_itself = false;
     held_forget(ks);
 }
 

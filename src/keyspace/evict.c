@@ -145,7 +145,7 @@ static int evict_batch(keyspace *ks) {
         if (r == ENGINE_ABSENT) continue;
         if (r != ENGINE_OK) break;
         ks->stats.evicted++;
-        held_add(ks, HELD_CHANGED | HELD_EVENT, KS_EVICTED, "evicted", db, key);
+        held_add(ks, HELD_CHANGED | HELD_EVENT | HELD_ITSELF, KS_EVICTED, "evicted", db, key);
         gone++;
     }
     if (r == ENGINE_OK || r == ENGINE_ABSENT) {

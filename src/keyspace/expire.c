@@ -24,7 +24,7 @@ static engine_result delete_due(keyspace *ks, uint32_t db, slice key) {
     engine_result r = engine_del(ks->engine, db, key);
     if (r != ENGINE_OK) return r;
     ks->stats.expired++;
-    held_add(ks, HELD_CHANGED | HELD_EVENT, KS_EXPIRED, "expired", db, key);
+    held_add(ks, HELD_CHANGED | HELD_EVENT | HELD_ITSELF, KS_EXPIRED, "expired", db, key);
     return ENGINE_OK;
 }
 

@@ -39,7 +39,8 @@ enum held_kind {
     HELD_EVENT = 2,   /* a bit: tell `event` */
     HELD_FLUSHED = 4,
     HELD_SWAPPED = 8,
-    HELD_CALL = 16, /* of ks_after_commit: no hook's */
+    HELD_CALL = 16,   /* of ks_after_commit: no hook's */
+    HELD_ITSELF = 32, /* a bit, with the first two: the keyspace has done it, no command */
 };
 typedef struct held {
     unsigned kind, klass;
@@ -71,14 +72,15 @@ struct keyspace {
     stave_clock *clock;
     rng *rng;
     int databases;
-    int depth;      /* of ks_begin */
-    bool telling;   /* hooks are running */
-    bool passive;   /* no expire cycle */
-    bool frozen;    /* nothing expires on disk */
-    uint32_t born;  /* access state that stands for "not known since the start" */
-    bool born_lfu;  /* which of the two states born is */
-    int64_t budget; /* maxmemory as the engine was told it; -1: not yet */
-    int64_t due;    /* no key is due before this time; INT64_MIN: not known */
+    int depth;           /* of ks_begin */
+    bool telling;        /* hooks are running */
+    bool telling_itself; /* of what the keyspace has done without a command (HELD_ITSELF) */
+    bool passive;        /* no expire cycle */
+    bool frozen;         /* nothing expires on disk */
+    uint32_t born;       /* access state that stands for "not known since the start" */
+    bool born_lfu;       /* which of the two states born is */
+    int64_t budget;      /* maxmemory as the engine was told it; -1: not yet */
+    int64_t due;         /* no key is due before this time; INT64_MIN: not known */
     ks_stats stats;
     ks_stats before; /* as the batch began */
     struct armed_hook *hooks;

@@ -78,6 +78,9 @@ void ks_reset_statistics(keyspace *ks); /* all but dirty */
  * nothing, and what nobody armed wants to hear of is not kept. REQUIRES: no hook is running. */
 int ks_hook_add(keyspace *ks, const ks_hooks *hooks);
 void ks_hook_arm(keyspace *ks, int number, bool armed);
+/* Asked by a hook that is told of a change: was it the keyspace's own, an expiry or an eviction,
+ * whichever command it was found out by? */
+bool ks_told_of_itself(const keyspace *ks);
 int64_t ks_now(const keyspace *ks); /* wall clock in ms, fixed for the turn */
 /* A buffer for building a value or a key in, so that commands need not allocate: its user empties
  * it, fills it, and is done with it before it calls another function that takes it (those that do

@@ -84,5 +84,5 @@ engine_result wake_lookup(keyspace *ks, uint32_t db, slice key, unsigned flags, 
 void ks_expired_elements(keyspace *ks, unsigned klass, const char *event, uint32_t db, slice key,
                          uint64_t n) {
     ks->stats.expired_elements += n;
-    held_add(ks, HELD_CHANGED | HELD_EVENT, klass, event, db, key);
+    held_add(ks, HELD_CHANGED | HELD_EVENT | HELD_ITSELF, klass, event, db, key);
 }

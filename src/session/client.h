@@ -41,6 +41,10 @@ enum client_flags {
     CLIENT_RERUN = 1 << 21,      /* its command passed the gates before, and runs again */
     CLIENT_DELAYED = 1 << 22,    /* the engine lets its write wait: see pace.h */
     CLIENT_DIRTY = 1 << 23,      /* a key that it watches has changed */
+    /* For CLIENT LIST: kept by the feature that tells clients what not to cache any longer. */
+    CLIENT_TRACKING = 1 << 24,
+    CLIENT_TRACKING_BROKEN = 1 << 25, /* its messages go to a client that is no more */
+    CLIENT_TRACKING_BCAST = 1 << 26,
 };
 /* None of its commands run while it has one of these. */
 #define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_DELAYED)
@@ -102,6 +106,7 @@ struct client {
     char *peer;                      /* owned: "address:port" of the other end */
     int64_t created_ms, last_active_ms;
     uint32_t channels, patterns, shard_channels; /* that it is subscribed to */
+    uint64_t redirect; /* CLIENT_TRACKING: the id of the client that is told instead; 0: none */
 
     void *slots[CLIENT_SLOTS];
     struct client *next, *prev; /* all clients, by id */

@@ -154,18 +154,23 @@ typedef struct command {
 typedef struct command_row {
     const command *def;
     struct command_row *parent;
-    struct command_row *subs; /* array, by order of def->subcommands */
+    struct command_row *subs; /* array, by order of def->subcommands, others' (commands_extend) */
     int nsubs;
-    char *full_name;            /* "config|get" */
-    size_t name_len;            /* of def->name */
-    int id;                     /* dense, from 0: for per-command tables of other modules */
-    uint32_t flags, categories; /* derived ones included */
+    const char *const *more_help; /* lines about those others, or NULL */
+    char *full_name;              /* "config|get" */
+    size_t name_len;              /* of def->name */
+    int id;                       /* dense, from 0: for per-command tables of other modules */
+    uint32_t flags, categories;   /* derived ones included */
     uint64_t calls, nsec, rejected, failed;
     histogram latency; /* of nanoseconds */
 } command_row;
 
 /* Adds a table ended by {0}. A name registered twice aborts. */
 void commands_register(const command *table);
+/* Adds the rows of a table to the sub-commands of a container that is registered, and `help`, lines
+ * ended by NULL, to its HELP: once for each container, at boot, before any of its rows was found.
+ * Aborts if there is no such container, or has such a sub-command. */
+void commands_extend(const char *container, const command *table, const char *const *help);
 /* By name (and sub-command's name, if the command is a container); NULL if unknown. `*container`,
  * if not NULL, is set when argv[0] is known but its sub-command is not. */
 command_row *command_find(const slice *argv, int argc, command_row **container);

@@ -86,8 +86,10 @@ static dispatch_result hold(client *c, uint32_t why) {
 /* Tells who wants to know that the command will not run. */
 static gate_result refused(client *c, bool known) {
     session *s = c->session;
-    for (int i = 0; i < s->nwatches; i++)
-        if (s->watches[i].refused) s->watches[i].refused(c, known, s->watches[i].ctx);
+    for (uint32_t bits = s->watching[WATCH_REFUSED]; bits; bits &= bits - 1) {
+        const command_watch *w = &s->watches[__builtin_ctz(bits)];
+        w->refused(c, known, w->ctx);
+    }
     return GATE_REFUSE;
 }
 
@@ -128,6 +130,16 @@ static bool shows_log(command_result r, uint32_t flags) {
            (r == CMD_REFUSED && flags & (CMD_WRITE | CMD_READONLY));
 }
 
+/* Tells who wants to know before the batch has ended. */
+static void tell_ran(client *c, command_result r) {
+    const session *s = c->session;
+    if (r != CMD_DONE && r != CMD_REFUSED) return;
+    for (uint32_t bits = s->watching[WATCH_RAN]; bits; bits &= bits - 1) {
+        const command_watch *w = &s->watches[__builtin_ctz(bits)];
+        w->ran(c, r, w->ctx);
+    }
+}
+
 /* Runs the command in a batch of its own and ends that as its result says. Whether it changed
  * anything is seen at the log's end, which then is what the reply depends on. */
 static command_result run_batch(client *c) {
@@ -135,6 +147,7 @@ static command_result run_batch(client *c) {
     log_pos before = engine_log_end(ks_engine(ks));
     ks_begin(ks);
     command_result r = c->row->def->run(c);
+    tell_ran(c, r);
     if (r == CMD_DONE) {
         ks_commit(ks);
     } else {
@@ -157,8 +170,10 @@ static void account(client *c, command_result r, bool failed, uint64_t ns) {
     row->nsec += ns;
     row->failed += failed;
     if (session_config.latency_tracking) histogram_record(&row->latency, ns);
-    for (int i = 0; i < s->nwatches; i++)
-        if (s->watches[i].after) s->watches[i].after(c, r, ns / 1000, s->watches[i].ctx);
+    for (uint32_t bits = s->watching[WATCH_AFTER]; bits; bits &= bits - 1) {
+        const command_watch *w = &s->watches[__builtin_ctz(bits)];
+        w->after(c, r, ns / 1000, w->ctx);
+    }
 }
 
 /* Bytes that were pushed to the client while its command ran. */
@@ -249,8 +264,10 @@ dispatch_result dispatch(client *c) {
         if (g == GATE_HOLD) return hold(c, CLIENT_PAUSED);
         if (g == GATE_WAIT) return DISPATCH_WAIT;
         if (g == GATE_REFUSE || g == GATE_TAKE) return DISPATCH_DONE;
-        for (int i = 0; i < s->nwatches; i++)
-            if (s->watches[i].before) s->watches[i].before(c, s->watches[i].ctx);
+        for (uint32_t bits = s->watching[WATCH_BEFORE]; bits; bits &= bits - 1) {
+            const command_watch *w = &s->watches[__builtin_ctz(bits)];
+            w->before(c, w->ctx);
+        }
     }
     if (run_once(c) == CMD_AGAIN) return hold(c, CLIENT_PARKED | CLIENT_RERUN);
     if (s->keys_ready && !s->running) keywait_serve(s->keywait);
@@ -311,6 +328,7 @@ command_result inside_run(client *c, inside_command *in) {
     if (gates_pass_again(c)) {
         ks_begin(ks);
         r = in->row->def->run(c);
+        tell_ran(c, r);
         if (r == CMD_DONE)
             ks_commit(ks);
         else
@@ -393,7 +411,23 @@ void session_gate_arm(session *s, int number, bool armed) {
 }
 
 /* Asked in order of registration. */
-void session_watch_add(session *s, const command_watch *w) {
+int session_watch_add(session *s, const command_watch *w) {
     CHECK(s->nwatches < WATCHES_MAX);
-    s->watches[s->nwatches++] = *w;
+    s->watches[s->nwatches] = *w;
+    session_watch_arm(s, s->nwatches, true);
+    return s->nwatches++;
+}
+
+/* From the next thing on that there is to be told. */
+void session_watch_arm(session *s, int number, bool armed) {
+    CHECK(number >= 0 && number < WATCHES_MAX);
+    const command_watch *w = &s->watches[number];
+    const bool wants[WATCH_KINDS] = {[WATCH_BEFORE] = w->before != NULL,
+                                     [WATCH_AFTER] = w->after != NULL,
+                                     [WATCH_REFUSED] = w->refused != NULL,
+                                     [WATCH_RAN] = w->ran != NULL};
+    for (int kind = 0; kind < WATCH_KINDS; kind++) {
+        s->watching[kind] &= ~(1u << number);
+        if (armed && wants[kind]) s->watching[kind] |= 1u << number;
+    }
 }

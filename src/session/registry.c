@@ -94,6 +94,9 @@ static void derive(command_row *row) {
     row->categories = cat;
 }
 
+/* Rows for the sub-commands of a table, behind those that there are. */
+static void fill_subs(command_row *row, const command *table);
+
 /* A row and, for a container, those of its sub-commands. */
 static void fill(command_row *row, const command *def, command_row *parent) {
     size_t n = strlen(def->name), p = parent ? strlen(parent->full_name) + 1 : 0;
@@ -108,12 +111,17 @@ static void fill(command_row *row, const command *def, command_row *parent) {
     }
     memcpy(row->full_name + p, def->name, n + 1);
     derive(row);
-    if (!def->subcommands) return;
-    while (def->subcommands[row->nsubs].name)
-        row->nsubs++;
-    row->subs = mem_zalloc((size_t)row->nsubs * sizeof *row->subs);
-    for (int i = 0; i < row->nsubs; i++)
-        fill(&row->subs[i], &def->subcommands[i], row);
+    if (def->subcommands) fill_subs(row, def->subcommands);
+}
+
+static void fill_subs(command_row *row, const command *table) {
+    int n = 0;
+    while (table[n].name)
+        n++;
+    row->subs = mem_realloc(row->subs, (size_t)(row->nsubs + n) * sizeof *row->subs);
+    memset(row->subs + row->nsubs, 0, (size_t)n * sizeof *row->subs);
+    for (int i = 0; i < n; i++)
+        fill(&row->subs[row->nsubs++], &table[i], row);
 }
 
 /* Full and double tables are mistakes of the program. */
@@ -137,6 +145,17 @@ static command_row *find_sub(const command_row *row, slice name) {
     for (int i = 0; i < row->nsubs; i++)
         if (same_name(name, &row->subs[i])) return &row->subs[i];
     return NULL;
+}
+
+/* Sub-commands move in memory: nobody has pointers to them at boot. */
+void commands_extend(const char *container, const command *table, const char *const *help) {
+    command_row *row = find_top(slice_cstr(container));
+    CHECK(row && row->nsubs > 0 && !row->more_help);
+    for (const command *def = table; def->name; def++)
+        if (find_sub(row, slice_cstr(def->name)))
+            log_panic(__FILE__, __LINE__, "command '%s|%s' twice", container, def->name);
+    fill_subs(row, table);
+    row->more_help = help;
 }
 
 /* A container alone is found as itself, so that its arity is what refuses it. */

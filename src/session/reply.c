@@ -118,22 +118,30 @@ command_result reply_engine_status(client *c, status st) {
     return reply_error(c, "ERR %s", st.msg);
 }
 
-/* The container's name comes first, HELP itself last. */
-command_result reply_help(client *c, const char *const *lines) {
-    const command_row *row = c->row->parent ? c->row->parent : c->row;
-    char first[160];
+/* Up to the NULL. */
+static int64_t count_lines(const char *const *lines) {
     int64_t n = 0;
     while (lines[n])
         n++;
+    return n;
+}
+
+/* The container's name comes first, HELP itself last. */
+command_result reply_help(client *c, const char *const *lines) {
+    const command_row *row = c->row->parent ? c->row->parent : c->row;
+    static const char *const none[] = {NULL};
+    const char *const *more = row->more_help ? row->more_help : none;
+    char first[160];
+    int64_t n = count_lines(lines), m = count_lines(more);
     int len =
         snprintf(first, sizeof first,
                  "%s <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", row->full_name);
     for (int i = 0; i < len && first[i] != ' '; i++)
         first[i] = (char)toupper((unsigned char)first[i]);
-    reply_array(c, n + 3);
+    reply_array(c, n + m + 3);
     reply_simple(c, first);
-    for (int64_t i = 0; i < n; i++)
-        reply_simple(c, lines[i]);
+    for (int64_t i = 0; i < n + m; i++)
+        reply_simple(c, i < n ? lines[i] : more[i - n]);
     reply_simple(c, "HELP");
     reply_simple(c, "    Prints this help.");
     return CMD_DONE;

@@ -60,7 +60,7 @@ command_result reply_engine(client *c, engine_result r);
 /* What a status of the engine's is to a client: MISCONF when the disk is full or failed. */
 command_result reply_engine_status(client *c, status st);
 /* A HELP sub-command's reply: `lines` ended by NULL; the first and last lines that Redis adds are
- * added. */
+ * added, and before the last ones those of commands_extend. */
 command_result reply_help(client *c, const char *const *lines);
 
 /* Arguments as numbers: false after having replied with the error. */

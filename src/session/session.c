@@ -26,6 +26,7 @@ status session_new(reactor *r, keyspace *ks, session **out) {
     s->reactor = r;
     s->ks = ks;
     s->next_id = 1;
+    s->by_id = dict_new(false);
     list_init(&s->ready);
     list_init(&s->held);
     list_init(&s->waiting);
@@ -48,6 +49,7 @@ void session_free(session *s) {
     session_unpause(s);
     while (s->first)
         client_free(s->first);
+    dict_free(s->by_id, NULL);
     keywait_free(s->keywait);
     buf_free(&s->keep);
     for (int i = 0; i < LISTENERS_MAX; i++)
@@ -100,6 +102,8 @@ void session_flush(session *s) {
     if (s->reading || s->running) return; /* a turn inside of a command */
     if (s->keys_ready) keywait_serve(s->keywait);
     run_runnable(s);
+    for (int i = 0; i < s->nturn_ends; i++)
+        s->turn_ends[i].fn(s->turn_ends[i].ctx);
     engine_turn_end(ks_engine(s->ks));
     send_all(s);
     free_closing(s);
@@ -113,6 +117,13 @@ void session_resume(session *s) {
     list_append_all(&s->runnable, &s->waiting);
     keywait_resume(s->keywait);
     if (list_used(&s->runnable)) reactor_wake(s->reactor);
+}
+
+/* Asked in order of registration. */
+void session_at_turn_end(session *s, void (*fn)(void *ctx), void *ctx) {
+    CHECK(s->nturn_ends < TURN_ENDS_MAX);
+    s->turn_ends[s->nturn_ends].fn = fn;
+    s->turn_ends[s->nturn_ends++].ctx = ctx;
 }
 
 /* Descriptors alone: the child does not run this code again. */
@@ -144,6 +155,11 @@ void session_push(client *c, slice bytes, log_pos depends) {
 
 /* ---- what others ask ----------------------------------------------------------------------------
  */
+
+/* Never a fake one: who runs that is told. */
+client *session_running(const session *s) {
+    return s->running;
+}
 
 /* Those about to be closed included. */
 size_t session_client_count(const session *s) {

@@ -58,6 +58,10 @@ typedef struct command_watch {
     void (*after)(client *c, command_result r, uint64_t us, void *ctx);
     void *ctx;
     void (*refused)(client *c, bool known, void *ctx);
+    /* Each time a command has been run, also by another (c->outer), within its batch: what came of
+     * it is not known then, and what ks_after_commit is told stands in its place among the changes.
+     * Not told of what is to be run again, or failed. */
+    void (*ran)(client *c, command_result r, void *ctx);
 } command_watch;
 
 /* Counters that INFO shows; owned by the session. */
@@ -84,7 +88,10 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
 /* Returns the gate's number, for session_gate_arm. A gate is armed to begin with. */
 int session_gate_add(session *s, const gate *g);
 void session_gate_arm(session *s, int number, bool armed);
-void session_watch_add(session *s, const command_watch *w);
+/* Returns the watch's number, for session_watch_arm. A watch is armed to begin with; one that is
+ * not costs nothing. */
+int session_watch_add(session *s, const command_watch *w);
+void session_watch_arm(session *s, int number, bool armed);
 /* May c run this, with these arguments (identity.h)? Nothing is replied. */
 bool session_permits(client *c, const command_row *row, int argc, slice *argv);
 /* Clients whose command a gate held, or whose read was pending, try again in this turn. */
@@ -92,6 +99,12 @@ void session_resume(session *s);
 /* The last hook of a turn: engine_turn_end, then sends what is released. Registered with the
  * reactor by session_new. */
 void session_flush(session *s);
+/* fn is called at every turn's end, when all commands of the turn have run, before what is queued
+ * is sent: what it pushes goes with the turn's replies. */
+void session_at_turn_end(session *s, void (*fn)(void *ctx), void *ctx);
+/* The client whose command runs, or is seen by gates; NULL: none does (a timer, the expire cycle).
+ */
+client *session_running(const session *s);
 /* In a forked child: closes every socket. */
 void session_close_in_child(session *s);
 /* Ten times a second: timeouts, output limits, memory of clients. */

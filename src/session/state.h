@@ -2,18 +2,23 @@
 #ifndef STAVE_SESSION_STATE_H
 #define STAVE_SESSION_STATE_H
 
+#include "base/dict.h"
 #include "session/output.h"
 #include "session/session.h"
 
 #define GATES_MAX     32
 #define WATCHES_MAX   16
 #define LISTENERS_MAX 64
+#define TURN_ENDS_MAX 4
 
 typedef struct listener {
     session *session;
     int fd; /* -1: free */
     bool is_unix;
 } listener;
+
+/* What watches may be told of. */
+enum watch_kind { WATCH_BEFORE, WATCH_AFTER, WATCH_REFUSED, WATCH_RAN, WATCH_KINDS };
 
 /* Rates per second, from samples that cron takes. */
 typedef struct rate {
@@ -29,6 +34,7 @@ struct session {
     client *first, *last, *cron_at;
     size_t clients;
     uint64_t next_id;
+    dict *by_id;        /* of clients with a connection: 8 bytes of id -> client */
     list_node ready;    /* output to be sent at the end of this turn */
     list_node held;     /* output that waits for the log */
     list_node waiting;  /* parked, or held by a gate */
@@ -43,6 +49,7 @@ struct session {
     size_t masks;         /* how many of them are computed */
     command_watch watches[WATCHES_MAX];
     int nwatches;
+    uint32_t watching[WATCH_KINDS]; /* bit per watch that is armed and wants to be told of that */
     client *running; /* its command is being run; pushes to it wait in `after_reply` */
     buf after_reply;
     log_pos after_reply_depends;
@@ -64,6 +71,12 @@ struct session {
     int64_t pause_until_ms;
     uint64_t pause_timer;
     int pause_gate;
+
+    struct {
+        void (*fn)(void *ctx);
+        void *ctx;
+    } turn_ends[TURN_ENDS_MAX];
+    int nturn_ends;
 
     uint64_t inside_errors; /* error replies of commands within the one that runs */
     size_t delayed;         /* clients that the pace gate lets wait */

@@ -42,7 +42,7 @@ void stats_sample(session *s) {
 /* ---- sections ----------------------------------------------------------------------------------
  */
 
-/* Section Clients. What concerns replication, tracking and I/O threads, which are not here, is 0,
+/* Section Clients. What concerns replication and I/O threads, which are not here, is 0,
  * as in a redis-server that does not use them: dashboards ask for the fields. */
 static void emit_clients(buf *out, void *ctx) {
     const session *s = ctx;
@@ -52,7 +52,6 @@ static void emit_clients(buf *out, void *ctx) {
     metric_u64(out, "client_recent_max_input_buffer", s->recent_max_input);
     metric_u64(out, "client_recent_max_output_buffer", s->recent_max_output);
     metric_u64(out, "blocked_clients", s->blocked);
-    metric_u64(out, "tracking_clients", 0);
     metric_u64(out, "clients_in_timeout_table", s->blocked_for_a_time);
     size_t gone, keys = keywait_keys(s->keywait, &gone);
     metric_u64(out, "total_blocking_keys", keys);

@@ -34,6 +34,33 @@ static void an_access_deletes_what_is_due(void **state) {
     assert_int_equal(ks_statistics(w.ks)->expired, 1);
 }
 
+/* A hook can tell what the keyspace has done from what a command has. */
+static void note_itself(void *ctx, uint32_t db, slice key) {
+    (void)db;
+    buf_printf(ctx, "%s:%.*s ", ks_told_of_itself(w.ks) ? "itself" : "command", (int)key.len,
+               key.data);
+}
+static void told_of_itself(void **state) {
+    (void)state;
+    buf heard = {0};
+    (void)ks_hook_add(w.ks, &(ks_hooks){.changed = note_itself, .ctx = &heard});
+    world_put(&w, 0, "a", "1", w.clock.wall_ms + 10);
+    world_put(&w, 0, "b", "1", w.clock.wall_ms + 10);
+    w.clock.wall_ms += 10;
+    ks_begin(w.ks);
+    entry ent;
+    ks_changed(w.ks, KS_STRING, "set", 0, SLICE("c"));
+    assert_int_equal(ks_get(w.ks, 0, SLICE("a"), KS_META, &ent), ENGINE_ABSENT);
+    ks_touched(w.ks, 0, SLICE("a"));
+    ks_expired_elements(w.ks, KS_HASH, "hexpired", 0, SLICE("h"), 1);
+    ks_commit(w.ks);
+    assert_false(ks_told_of_itself(w.ks));
+    (void)ks_expire_cycle(w.ks, 1000000);
+    buf_append_char(&heard, 0);
+    assert_string_equal(heard.data, "command:c itself:a command:a itself:h itself:b ");
+    buf_free(&heard);
+}
+
 /* Replacing or deleting a due key: it expires first, and then is not there. */
 static void a_change_expires_first(void **state) {
     (void)state;
@@ -259,6 +286,7 @@ static void against_a_model(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(an_access_deletes_what_is_due, open_world, close_world),
+        cmocka_unit_test_setup_teardown(told_of_itself, open_world, close_world),
         cmocka_unit_test_setup_teardown(a_change_expires_first, open_world, close_world),
         cmocka_unit_test_setup_teardown(a_put_looks_only_when_something_may_be_due, open_world,
                                         close_world),

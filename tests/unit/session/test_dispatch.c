@@ -225,6 +225,83 @@ static void random_parking(void **state) {
     }
 }
 
+/* ---- what is told within the batch
+ * ---------------------------------------------------------------
+ */
+
+static char told[256];
+
+static void tell(const char *what, slice about) {
+    size_t n = strlen(told);
+    snprintf(told + n, sizeof told - n, "%s:%.*s ", what, (int)about.len, about.data);
+}
+static void committed(void *ctx, slice bytes) {
+    assert_ptr_equal(session_running(ctx), c);
+    tell("committed", bytes);
+}
+static void changed(void *ctx, uint32_t db, slice key) {
+    (void)db;
+    (void)ctx;
+    tell("changed", key);
+}
+static void ran(client *who, command_result r, void *ctx) {
+    assert_ptr_equal(session_running(k.session), who);
+    assert_ptr_equal(ctx, &k);
+    assert_true(ks_in_batch(who->ks));
+    tell(r == CMD_DONE ? "done" : "refused", who->argv[1]);
+    ks_after_commit(who->ks, committed, who->session, who->argv[1]);
+}
+static void turn_ends(void *ctx) {
+    ++*(int *)ctx;
+    assert_null(session_running(k.session));
+}
+
+/* In its place among what the hooks are told; not of runs that come to nothing; nothing at all when
+ * disarmed. */
+static void within_the_batch(void **state) {
+    (void)state;
+    int n = session_watch_add(k.session, &(command_watch){.ran = ran, .ctx = &k});
+    (void)ks_hook_add(k.ks, &(ks_hooks){.changed = changed});
+    told[0] = 0;
+    ASK("SET a 1\r\n", "+OK\r\n");
+    assert_string_equal(told, "done:a changed:a committed:a ");
+    told[0] = 0;
+    ASK("REFUSE a 2\r\n", "-ERR refused\r\n");
+    assert_string_equal(told, "refused:a ");
+    told[0] = 0;
+    k.knobs->pending_permille = 1000;
+    ASK("GET a\r\n", "$1\r\n1\r\n");
+    k.knobs->pending_permille = 0;
+    assert_string_equal(told, "done:a committed:a ");
+    k.knobs->error_at = 1;
+    told[0] = 0;
+    ASK("GET a\r\n", "-ERR engine_mem: an error was asked for\r\n");
+    session_watch_arm(k.session, n, false);
+    ASK("GET a\r\n", "$1\r\n1\r\n");
+    assert_string_equal(told, "");
+    session_watch_arm(k.session, n, true);
+    ASK("GET a\r\n", "$1\r\n1\r\n");
+    assert_string_equal(told, "done:a committed:a ");
+}
+
+/* What is pushed at a turn's end goes with that turn's replies. */
+static void push_at_end(void *ctx) {
+    static bool pushed;
+    if (!pushed) session_push(c, SLICE(">1\r\n+x\r\n"), 0);
+    pushed = true;
+    (void)ctx;
+}
+static void at_turn_end(void **state) {
+    (void)state;
+    int turns = 0;
+    session_at_turn_end(k.session, turn_ends, &turns);
+    session_at_turn_end(k.session, push_at_end, NULL);
+    kit_send(end, "PING\r\n");
+    kit_turn(&k);
+    assert_int_equal(turns, 1);
+    assert_string_equal(kit_received(end), "+PONG\r\n>1\r\n+x\r\n");
+}
+
 /* ---- reply modes, fake clients ------------------------------------------------------------------
  */
 
@@ -265,11 +342,12 @@ static void fake_client(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(simple_commands), TEST(unknown),      TEST(unknown_is_cut),
-        TEST(http_is_cut_off), TEST(counters),     TEST(arity_and_containers),
-        TEST(engine_errors),   TEST(watches),      TEST(refused_leaves_nothing),
-        TEST(parking),         TEST(parked_alone), TEST(parked_and_gone),
-        TEST(random_parking),  TEST(reply_modes),  TEST(fake_client),
+        TEST(simple_commands),  TEST(unknown),      TEST(unknown_is_cut),
+        TEST(http_is_cut_off),  TEST(counters),     TEST(arity_and_containers),
+        TEST(engine_errors),    TEST(watches),      TEST(refused_leaves_nothing),
+        TEST(parking),          TEST(parked_alone), TEST(parked_and_gone),
+        TEST(random_parking),   TEST(reply_modes),  TEST(fake_client),
+        TEST(within_the_batch), TEST(at_turn_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

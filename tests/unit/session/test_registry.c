@@ -290,6 +290,31 @@ static void docs(void **state) {
                             "a", "A") " " T("*", "*") "]} " V("x", "string") "]");
 }
 
+/* Another module's rows in a container: found, numbered, derived and counted like its own. */
+static void extended(void **state) {
+    (void)state;
+    static const command more[] = {
+        {.name = "more", .arity = 2, .flags = CMD_READONLY},
+        {.name = "less", .arity = -3, .flags = CMD_ADMIN},
+        {0},
+    };
+    static const char *const help[] = {"MORE", NULL};
+    int ids = command_ids();
+    commands_extend("config", more, help);
+    command_row *config = command_by_name(SLICE("config")), *get = &config->subs[0];
+    assert_int_equal(config->nsubs, 4);
+    assert_int_equal(command_ids(), ids + 2);
+    assert_true(config->more_help == help);
+    command_row *row = command_by_name(SLICE("config|more"));
+    assert_ptr_equal(row, &config->subs[2]);
+    assert_ptr_equal(row->parent, config);
+    assert_string_equal(row->full_name, "config|more");
+    assert_true(row->categories & CAT_READ);
+    assert_true(command_by_name(SLICE("config|less"))->categories & CAT_DANGEROUS);
+    assert_ptr_equal(command_by_name(SLICE("config|get")), get);
+    assert_ptr_equal(get->parent, config);
+}
+
 /* RESP2 has the same as flat arrays. */
 static void docs_resp2(void **state) {
     (void)state;
@@ -308,7 +333,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(by_name),       cmocka_unit_test(containers),    cmocka_unit_test(derived),
         cmocka_unit_test(key_positions), cmocka_unit_test(legacy_ranges), cmocka_unit_test(docs),
-        cmocka_unit_test(docs_resp2),
+        cmocka_unit_test(docs_resp2),    cmocka_unit_test(extended),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
