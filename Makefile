@@ -4,7 +4,8 @@
 # their sources. Sources are found by folder, so a new file needs no line here.
 
 CONFIG   ?= release
-BUILD    ?= build/$(CONFIG)
+TLS      ?= yes
+BUILD    ?= build/$(CONFIG)$(if $(filter yes,$(LUA)),,-nolua)$(if $(filter yes,$(TLS)),,-notls)
 PREFIX   ?= /usr/local
 CC       ?= cc
 SANITIZE ?=
@@ -22,7 +23,11 @@ VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/ve
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
 LUA_PACKAGES := $(if $(filter yes,$(LUA)),lua5.1 lua5.1-cjson lua5.1-bitop)
-PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES)
+TLS_PACKAGES := $(if $(filter yes,$(TLS)),openssl)
+PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES) $(TLS_PACKAGES)
+
+# One of two stands for the other in a build with a choice.
+UNUSED_SOURCES := $(if $(filter yes,$(TLS)),src/io/tls_none.c,src/io/tls_openssl.c src/io/tls_context.c)
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
@@ -45,7 +50,8 @@ ALL_CFLAGS = -std=c11 -D_GNU_SOURCE $(CFLAGS) $(WARNINGS) -fno-omit-frame-pointe
             $(if $(SANITIZE),-fsanitize=$(SANITIZE) -fno-sanitize-recover=all) \
             $(PACKAGE_CFLAGS)
 ALL_LDFLAGS = $(LDFLAGS) -pthread -rdynamic $(if $(SANITIZE),-fsanitize=$(SANITIZE))
-LIBS     = $(PACKAGE_LIBS) -lm
+# A program that uses nothing of a library does not ask for it.
+LIBS     = -Wl,--as-needed $(PACKAGE_LIBS) -lm
 
 # What each folder's programs and tests link with: what src/LAYERS lets it include, and no more. So
 # a folder that needs what lies above it does not link.
@@ -68,7 +74,7 @@ LINK_migrate  := $(LINK_commands) migrate
 LINK_wait     := $(LINK_commands) wait
 LINK_server   := $(FOLDERS)
 
-sources  = $(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c))
+sources  = $(filter-out $(UNUSED_SOURCES),$(sort $(wildcard src/$(1)/*.c src/$(1)/*/*.c)))
 objects  = $(patsubst %.c,$(BUILD)/%.o,$(call sources,$(1)))
 archive  = $(BUILD)/lib/$(1).a
 archives = $(foreach f,$(1),$(call archive,$(f)))
@@ -80,6 +86,7 @@ all: src/stave-server utils
 
 # Objects of test programs are kept, as those of src/ are.
 .SECONDARY:
+.PHONY: FORCE
 
 # ---- objects, one archive a folder -------------------------------------------------------------
 
@@ -103,8 +110,9 @@ $(BUILD)/stave-server: $(call archives,$(FOLDERS)) $(MAIN)
 	@$(SAY) "  LINK $@"
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(MAIN) $(call grouped,$(call archives,$(FOLDERS))) $(LIBS)
 
-src/stave-server: $(BUILD)/stave-server
-	@cp --remove-destination $< $@
+# Of the build that was asked for last.
+src/stave-server: $(BUILD)/stave-server FORCE
+	@cmp -s $< $@ || cp --remove-destination $< $@
 
 # It links with nothing above storage: what it says, it can tell from the files alone.
 $(BUILD)/stave-check: $(BUILD)/utils/stave-check.o $(call archives,$(LINK_storage))
@@ -307,7 +315,8 @@ help:
 	@echo 'make bench      measures, side by side with redis-server'
 	@echo 'make install    to PREFIX=/usr/local (DESTDIR for packagers); make uninstall takes it back'
 	@echo 'make clean      removes everything that was built'
-	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined JEMALLOC=yes|no LUA=yes|no V=1'
+	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined V=1'
+	@echo '           JEMALLOC=yes|no LUA=yes|no TLS=yes|no'
 
 # ---- fuzzers --------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run

@@ -43,7 +43,8 @@ typedef struct setting {
     int64_t min, max;              /* SETTING_INT, SETTING_MEMORY, SETTING_OCTAL, inclusive */
     const setting_choice *choices; /* SETTING_ENUM, ended by {NULL, 0} */
     /* After `target` has its new value, while the server runs: make it so. A failure restores the
-     * old value and is the reply. May be NULL. */
+     * old value and is the reply. Several settings may have the same function: it is called once
+     * for all that change together, with one of them. May be NULL. */
     status (*apply)(const struct setting *s);
     /* SETTING_CUSTOM. set: parse words (argv as a config line gives them, without the name) and
      * store; get: append the current value as CONFIG GET shows it. */

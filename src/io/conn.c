@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/net.h"
+#include "io/reactor.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -68,5 +69,21 @@ conn *conn_socket(int fd, bool is_unix) {
 
 /* What the last call that failed said, as text. */
 const char *conn_error(const conn *c) {
-    return strerror(c->last_errno);
+    return c->ops->error ? c->ops->error(c) : strerror(c->last_errno);
+}
+
+/* Usually the one for the one and the other for the other. */
+unsigned conn_events(const conn *c, bool read, bool write) {
+    unsigned events = 0;
+    if (read) events |= c->read_on_write ? REACTOR_WRITE : REACTOR_READ;
+    if (write) events |= c->write_on_read ? REACTOR_READ : REACTOR_WRITE;
+    return events;
+}
+
+/* The same the other way round. */
+unsigned conn_ready(const conn *c, unsigned events) {
+    unsigned may = 0;
+    if (events & (c->read_on_write ? REACTOR_WRITE : REACTOR_READ)) may |= REACTOR_READ;
+    if (events & (c->write_on_read ? REACTOR_READ : REACTOR_WRITE)) may |= REACTOR_WRITE;
+    return may;
 }

@@ -1,7 +1,7 @@
 /* net: sockets: listening, accepting, and connections.
  *
- * A conn is what a client talks over; TLS will be another table of the same functions. All
- * descriptors are non-blocking and close-on-exec. */
+ * A conn is what a client talks over: a plain socket (conn.c), or TLS over one (tls.h), which is
+ * another table of the same functions. All descriptors are non-blocking and close-on-exec. */
 #ifndef STAVE_IO_NET_H
 #define STAVE_IO_NET_H
 
@@ -34,20 +34,32 @@ typedef struct conn conn;
 typedef struct conn_ops {
     /* > 0 bytes; 0: closed by the other end; -1: would block; -2: error (see conn_error). */
     ssize_t (*read)(conn *c, void *p, size_t n);
-    /* >= 0 bytes taken; -1: would block; -2: error. */
+    /* >= 0 bytes taken; -1: would block; -2: error. What was not taken must be offered again, in
+     * the same order (at another address, and with more behind it, if you like). */
     ssize_t (*writev)(conn *c, const struct iovec *iov, int n);
     /* shutdown first, as children may hold the descriptor; then close. Frees c. */
     void (*close)(conn *c);
+    const char *(*error)(const conn *c); /* NULL: last_errno says it */
 } conn_ops;
 struct conn {
     const conn_ops *ops;
     int fd;
     int last_errno;
     bool is_unix;
+    /* A plain socket has none of these. */
+    bool shaking;       /* its handshake goes on: reads and writes advance it, and would block */
+    bool pending;       /* read again, whatever the socket says: it holds bytes, or its end */
+    bool read_on_write; /* the read that would block waits for the socket to take bytes */
+    bool write_on_read; /* the write that would block waits for bytes to come */
+    size_t memory;      /* what it takes besides this struct */
 };
 
 /* Takes ownership of fd. */
 conn *conn_socket(int fd, bool is_unix);
 const char *conn_error(const conn *c);
+/* What the reactor is to watch for an owner that wants to read, to write; and, of what the reactor
+ * then tells, what the owner may try (REACTOR_READ, REACTOR_WRITE). */
+unsigned conn_events(const conn *c, bool read, bool write);
+unsigned conn_ready(const conn *c, unsigned events);
 
 #endif

@@ -14,7 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/connect.h"
-#include "io/net.h"
+#include "io/tls.h"
 
 #define READ_BYTES 16384
 #define LINE_MAX_  65536 /* bytes; a longer reply is none that was expected */
@@ -43,6 +43,7 @@ struct links {
     reactor *reactor;
     link *idle;
     size_t idle_count;
+    bool tls;
 };
 
 /* None to begin with. */
@@ -57,6 +58,14 @@ void links_free(links *all) {
     while (all->idle)
         link_drop(all->idle);
     mem_free(all);
+}
+
+/* Those that are in use end as they began. */
+void links_use_tls(links *all, bool on) {
+    if (all->tls == on) return;
+    all->tls = on;
+    while (all->idle)
+        link_drop(all->idle);
 }
 
 /* Those that could be taken. */
@@ -189,7 +198,7 @@ static bool send_some(link *l) {
             sent -= (ssize_t)some;
         }
     }
-    unsigned events = all_sent(l) ? REACTOR_READ : REACTOR_READ | REACTOR_WRITE;
+    unsigned events = conn_events(l->cn, true, !all_sent(l));
     return status_ok(reactor_modify(l->all->reactor, l->cn->fd, events));
 }
 
@@ -213,6 +222,7 @@ static bool take_lines(link *l) {
 static bool receive_some(link *l) {
     while (l->replied < l->replies) {
         ssize_t n = l->cn->ops->read(l->cn, buf_reserve(&l->in, READ_BYTES), READ_BYTES);
+        if (n == -1 && l->cn->pending) continue;
         if (n == -1) return true;
         if (n <= 0) return false;
         moved(l);
@@ -230,6 +240,7 @@ static void ready(void *ctx, int fd, unsigned events) {
         if (l->timer) link_drop(l); /* idle; else it is taken, and will see when it is used */
         return;
     }
+    events = conn_ready(l->cn, events);
     if ((events & REACTOR_WRITE) && !all_sent(l) && !send_some(l)) {
         end_exchange(l, LINK_NO_WRITE);
     } else if ((events & REACTOR_READ) && !receive_some(l)) {
@@ -249,11 +260,10 @@ static void connected(void *ctx, connect_end why, int fd) {
     }
     moved(l);
     (void)net_set_nodelay(fd); /* without it, it is only slower */
+    l->cn = l->all->tls ? tls_connect(fd) : conn_socket(fd, false);
     unsigned events = REACTOR_READ | REACTOR_WRITE;
-    status st = reactor_add(l->all->reactor, fd, events, ready, l);
-    l->cn = conn_socket(fd, false);
-    if (status_ok(st)) return;
-    l->cn->ops->close(l->cn);
+    if (l->cn && status_ok(reactor_add(l->all->reactor, fd, events, ready, l))) return;
+    if (l->cn) l->cn->ops->close(l->cn);
     l->cn = NULL;
     end_exchange(l, LINK_NO_CONNECT);
 }

@@ -27,6 +27,8 @@ typedef struct link_events {
 } link_events;
 
 links *links_new(reactor *r);
+/* From now on connections are made over TLS (tls.h), or plainly; idle ones of the other kind go. */
+void links_use_tls(links *all, bool on);
 void links_free(links *all); /* with all connections; REQUIRES: no exchange is going on */
 
 /* An idle connection to there (*reused), or one that will be made by its first exchange. */

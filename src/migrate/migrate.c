@@ -148,6 +148,10 @@ static command_result cmd_migrate(client *c) {
  */
 
 /* What can be going on at a time is the business of migration.c. */
+void migrate_use_tls(bool on) {
+    migrations_use_tls(on);
+}
+
 void migrate_start(session *s) {
     migrations_start(s);
 }

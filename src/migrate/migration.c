@@ -78,6 +78,10 @@ size_t migrations_idle_links(void) {
     return m.links ? links_idle(m.links) : 0;
 }
 
+void migrations_use_tls(bool on) {
+    links_use_tls(m.links, on);
+}
+
 /* In the list of those whose keys are watched, or out of it. They are watched from the moment they
  * are read (the command's own batch changes none) to that of their deletion. */
 static void watch(migration *j, bool on) {

@@ -43,6 +43,7 @@ typedef struct migration {
 /* Once, before any other. */
 void migrations_start(session *s);
 size_t migrations_idle_links(void);
+void migrations_use_tls(bool on);
 migration *migration_new(client *c);
 void migration_free(migration *j);
 /* It is complete: body, keys, target. c blocks until it has ended. Owns j from then on. */

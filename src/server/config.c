@@ -1,9 +1,9 @@
 /* Settings of all modules, found by name.
  *
  * The registry is an array of pointers into the modules' tables, in order of registration, and a
- * dict from names and aliases to them. CONFIG SET is all or nothing: every value is parsed and
- * every apply function called in turn; at the first failure the settings already changed get their
- * old values back, and their apply functions are called again. */
+ * dict from names and aliases to them. CONFIG SET is all or nothing: every value is parsed, then
+ * every apply function called in turn, one that several settings share once; at the first failure
+ * all settings get their old values back, and the apply functions are called again. */
 #include "server/config.h"
 
 #include "base/dict.h"
@@ -153,14 +153,25 @@ static status parse_value(const setting *s, slice value) {
     return st;
 }
 
-/* Puts back the values of the first n changes. They were valid before, so failing is a bug. */
+/* Makes the i-th change so, unless one before it has the same function, which did it for both. */
+static status apply_one(const change *changes, int i) {
+    const setting *s = changes[i].s;
+    if (!s->apply) return STATUS_OK;
+    for (int j = 0; j < i; j++)
+        if (changes[j].s->apply == s->apply) return STATUS_OK;
+    return s->apply(s);
+}
+
+/* Puts back the values of the first n changes, all of them before the first is made so. They were
+ * valid before, so failing is a bug. */
 static void restore(change *changes, int n) {
-    while (n-- > 0) {
-        const setting *s = changes[n].s;
-        status st = parse_value(s, buf_slice(&changes[n].old));
+    for (int i = 0; i < n; i++) {
+        status st = parse_value(changes[i].s, buf_slice(&changes[i].old));
         CHECK(status_ok(st));
-        if (s->apply) st = s->apply(s);
-        if (!status_ok(st)) log_warning("Restoring '%s' failed: %s", s->name, st.msg);
+    }
+    for (int i = 0; i < n; i++) {
+        status st = apply_one(changes, i);
+        if (!status_ok(st)) log_warning("Restoring '%s' failed: %s", changes[i].s->name, st.msg);
     }
 }
 
@@ -202,8 +213,7 @@ static status set_all(int npairs, change *changes) {
         return st;
     }
     for (int i = 0; i < npairs; i++) {
-        if (!changes[i].s->apply) continue;
-        status st = changes[i].s->apply(changes[i].s);
+        status st = apply_one(changes, i);
         if (status_ok(st)) continue;
         st = set_failed(&changes[i], st.msg);
         restore(changes, npairs);

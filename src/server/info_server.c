@@ -53,7 +53,7 @@ static void emit_server(buf *out, void *ctx) {
     metric_i64(out, "process_id", getpid());
     metric_str(out, "process_supervised", value_of("supervised"));
     metric_str(out, "run_id", s->run_id);
-    metric_i64(out, "tcp_port", listen_port());
+    metric_i64(out, "tcp_port", listen_port() ? listen_port() : listen_tls_port());
     metric_i64(out, "server_time_usec", clock_wall_us());
     metric_i64(out, "uptime_in_seconds", up);
     metric_i64(out, "uptime_in_days", up / 86400);
@@ -65,6 +65,7 @@ static void emit_server(buf *out, void *ctx) {
     metric_str(out, "executable", exe);
     metric_str(out, "config_file", config_path());
     metric_i64(out, "io_threads_active", 0);
+    listen_show(out);
 }
 
 /* What is used, by part. "Dataset" is what keys and values take; "overhead" all the rest. */

@@ -8,6 +8,7 @@
 #include "base/version.h"
 #include "engine/closed.h"
 #include "io/signals.h"
+#include "io/tls.h"
 #include "observe/observe.h"
 #include "server/config.h"
 #include "server/options.h"
@@ -132,15 +133,13 @@ static void banner(const server *s) {
                dir ? dir : settings.dir, (unsigned long long)total.keys,
                (double)s->recovery_us / 1e6);
     free(dir); /* realpath's own malloc */
-    if (listen_port()) log_notice("Ready to accept connections tcp, port %d", listen_port());
-    if (settings.unixsocket && settings.unixsocket[0]) {
-        log_notice("Ready to accept connections unix, %s", settings.unixsocket);
-    }
+    listen_announce();
 }
 
 /* All settings' tables, the server's own first. */
 static void register_settings(void) {
     config_register(server_setting_table);
+    if (tls_available()) config_register(tls_setting_table);
     server_engine_settings(config_register);
     for (const module *const *m = modules; *m; m++) {
         if ((*m)->settings) config_register((*m)->settings);
@@ -163,6 +162,7 @@ static status start(server *s) {
     TRY(make_environment(s));
     TRY(make_server(s));
     s->serve_loading = true;
+    TRY(tls_settings_start());
     TRY(listen_start(s));
     TRY(process_write_pidfile());
     TRY(server_open_engine(s));

@@ -114,14 +114,16 @@ static bool title_variable(slice name, buf *out) {
         slice bind = slice_cstr(settings.bind ? settings.bind : "*");
         const char *space = memchr(bind.data, ' ', bind.len);
         if (space) bind.len = (size_t)(space - bind.data);
-        buf_printf(out, "%.*s:%d", (int)bind.len, bind.data, listen_port());
+        buf_printf(out, "%.*s:%d", (int)bind.len, bind.data,
+                   listen_port() ? listen_port() : listen_tls_port());
     } else if (slice_ieq(name, "port")) {
         buf_printf(out, "%d", listen_port());
     } else if (slice_ieq(name, "unixsocket")) {
         buf_printf(out, "%s", settings.unixsocket ? settings.unixsocket : "");
-    } else if (slice_ieq(name, "config-file") || slice_ieq(name, "server-mode") ||
-               slice_ieq(name, "tls-port")) {
-        return true; /* empty: a stand-alone server without TLS */
+    } else if (slice_ieq(name, "tls-port")) {
+        buf_printf(out, "%d", listen_tls_port());
+    } else if (slice_ieq(name, "config-file") || slice_ieq(name, "server-mode")) {
+        return true; /* empty: a stand-alone server */
     } else {
         return false;
     }

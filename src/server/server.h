@@ -51,7 +51,7 @@ extern const module *const modules[]; /* ended by NULL */
 
 /* Process-wide settings of the server itself. */
 typedef struct server_settings {
-    int64_t port, tcp_backlog, unixsocketperm, databases, hz, shutdown_timeout;
+    int64_t port, tls_port, tcp_backlog, unixsocketperm, databases, hz, shutdown_timeout;
     char *bind, *unixsocket, *pidfile, *logfile, *dir, *syslog_ident, *engine, *proc_title;
     int loglevel, daemonize, syslog_enabled, syslog_facility, supervised, set_proc_title;
     int enable_debug_command;
@@ -77,12 +77,21 @@ gate_result server_pass_loading(client *c, void *ctx);
  * server goes on, if that fails and force is not set. */
 bool server_shutdown(server *s, bool force);
 
-/* listen.c: the sockets of bind, port and unixsocket. */
+/* listen.c: the sockets of bind, port, tls-port and unixsocket. */
 status listen_start(server *s);
-status listen_apply(const setting *st); /* after bind or port changed */
+status listen_apply_bind(const setting *st);
+status listen_apply_port(const setting *st);
+status listen_apply_tls_port(void);
 void listen_stop(server *s);
-int listen_port(void); /* that is in use (port 0 picks one) */
+int listen_port(void); /* that is in use; 0: none */
+int listen_tls_port(void);
+void listen_show(buf *out); /* INFO's lines */
+void listen_announce(void); /* in the log */
 void listen_close_in_child(void);
+
+/* tls.c: certificates and what goes with them. */
+extern const setting tls_setting_table[];
+status tls_settings_start(void);
 
 /* cron.c: the timers. */
 status cron_start(server *s);

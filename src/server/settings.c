@@ -60,8 +60,8 @@ static status apply_loglevel(const setting *s) {
  * OK; `hz` is taken up by cron at its next turn. */
 const setting server_setting_table[] = {
     {"bind", NULL, SETTING_STRING, SETTING_MULTI_ARG, &settings.bind, "* -::*",
-     .apply = listen_apply},
-    {"port", NULL, SETTING_INT, 0, &settings.port, "6379", 0, 65535, .apply = listen_apply},
+     .apply = listen_apply_bind},
+    {"port", NULL, SETTING_INT, 0, &settings.port, "6379", 0, 65535, .apply = listen_apply_port},
     {"tcp-backlog", NULL, SETTING_INT, SETTING_FIXED, &settings.tcp_backlog, "511", 0, INT32_MAX},
     {"unixsocket", NULL, SETTING_STRING, SETTING_FIXED, &settings.unixsocket, ""},
     {"unixsocketperm", NULL, SETTING_OCTAL, SETTING_FIXED, &settings.unixsocketperm, "0", 0, 0777},

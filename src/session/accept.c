@@ -11,6 +11,7 @@
 
 #define ACCEPTS_A_TURN 1000
 #define COMPLAIN_MS    1000 /* a message about descriptors at most that often */
+#define SHAKES_A_TURN  8    /* steps of handshakes, which take up to a millisecond each */
 
 static const char too_many[] = "-ERR max number of clients reached\r\n";
 static const char denied[] =
@@ -21,10 +22,11 @@ static const char denied[] =
     "with CONFIG SET protected-mode no, sent from the same machine, if the network is trusted; "
     "3) start the server with '--protected-mode no'.\r\n";
 
-/* The text, in one attempt, and the end of it. */
+/* The text, in one attempt, and the end of it. Who would have to be given a handshake first gets
+ * no text: it would cost more than a client does. */
 static void refuse(session *s, conn *cn, const char *text, size_t n) {
     struct iovec one = {(void *)(uintptr_t)text, n};
-    (void)!cn->ops->writev(cn, &one, 1);
+    if (!cn->shaking) (void)!cn->ops->writev(cn, &one, 1);
     cn->ops->close(cn);
     s->stats.rejected_connections++;
 }
@@ -34,8 +36,33 @@ static void on_client(void *ctx, int fd, unsigned events) {
     client *c = ctx;
     (void)fd;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (c->conn->shaking && c->session->shakes++ >= SHAKES_A_TURN)
+        return; /* told again next turn */
+    events = conn_ready(c->conn, events);
     if (events & REACTOR_WRITE) output_writable(c);
     if (events & REACTOR_READ) input_ready(c);
+}
+
+/* The same, once the handshake is done: until then it is a client like any other. */
+static void refuse_later(client *c, const char *text, size_t n) {
+    output_open(c);
+    c->out_from = c->out.len;
+    buf_append(&c->out, text, n);
+    output_end(c, false);
+    client_close_after_reply(c);
+    c->session->stats.rejected_connections++;
+}
+
+/* Options of its socket, and a place with the reactor. */
+static status watch(client *c) {
+    const conn *cn = c->conn;
+    if (cn->fd < 0) return STATUS_OK;
+    if (!cn->is_unix) {
+        /* A socket that refuses an option works without it. */
+        (void)status_ok(net_set_nodelay(cn->fd));
+        (void)status_ok(net_set_keepalive(cn->fd, (int)session_config.tcp_keepalive));
+    }
+    return reactor_add(c->session->reactor, cn->fd, REACTOR_READ, on_client, c);
 }
 
 /* Refusals come first, as they cost a write and nothing else. */
@@ -44,7 +71,12 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
         refuse(s, cn, too_many, sizeof too_many - 1);
         return NULL;
     }
+<<<<<<< HEAD
     if (session_config.protected_mode && identity_open() && !peer_is_local) {
+=======
+    bool deny = session_config.protected_mode && !config_has_password() && !peer_is_local;
+    if (deny && !cn->shaking) {
+>>>>>>> 888b76e (TLS by OpenSSL: a second table of connections, tls-port and its settings, reload by CONFIG SET, MIGRATE by tls-cluster)
         refuse(s, cn, denied, sizeof denied - 1);
         return NULL;
     }
@@ -54,18 +86,13 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
     if (cn->is_unix) c->flags |= CLIENT_UNIX;
     if (peer_is_local) c->flags |= CLIENT_LOCAL;
     c->events = REACTOR_READ;
-    if (cn->fd < 0) return c;
-    if (!cn->is_unix) {
-        /* A socket that refuses an option works without it. */
-        (void)status_ok(net_set_nodelay(cn->fd));
-        (void)status_ok(net_set_keepalive(cn->fd, (int)session_config.tcp_keepalive));
-    }
-    status st = reactor_add(s->reactor, cn->fd, REACTOR_READ, on_client, c);
+    status st = watch(c);
     if (!status_ok(st)) {
         log_warning("Error registering a new client: %s", st.msg);
         client_free(c);
         return NULL;
     }
+    if (deny) refuse_later(c, denied, sizeof denied - 1);
     return c;
 }
 
@@ -91,7 +118,8 @@ static void on_listener(void *ctx, int fd, unsigned events) {
             return;
         }
         if (accepted < 0) return;
-        session_adopt(s, conn_socket(accepted, l->is_unix), peer, is_local);
+        conn *cn = l->make ? l->make(accepted) : conn_socket(accepted, l->is_unix);
+        if (cn) session_adopt(s, cn, peer, is_local);
     }
 }
 
@@ -102,13 +130,17 @@ static bool is_unix_socket(int fd) {
     return getsockname(fd, (struct sockaddr *)&addr, &len) == 0 && addr.ss_family == AF_UNIX;
 }
 
-/* Takes a free place in the table of listeners. */
 status session_listen(session *s, int fd) {
+    return session_listen_by(s, fd, NULL);
+}
+
+/* Takes a free place in the table of listeners. */
+status session_listen_by(session *s, int fd, conn *(*make)(int fd)) {
     for (int i = 0; i < LISTENERS_MAX; i++) {
         listener *l = &s->listeners[i];
         if (l->fd >= 0) continue;
         TRY(reactor_add(s->reactor, fd, REACTOR_READ, on_listener, l));
-        *l = (listener){s, fd, is_unix_socket(fd)};
+        *l = (listener){s, fd, is_unix_socket(fd), make};
         return STATUS_OK;
     }
     return status_make(ST_LIMIT, "more than %d addresses to listen on", LISTENERS_MAX);

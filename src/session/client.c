@@ -54,6 +54,7 @@ client *client_new(session *s, conn *cn, const char *peer) {
     c->created_ms = c->last_active_ms = ks_now(s->ks);
     list_init(&c->send_link);
     list_init(&c->run_link);
+    list_init(&c->read_link);
     if (!cn) {
         c->flags = CLIENT_FAKE | CLIENT_AUTHENTICATED;
         return c;
@@ -94,6 +95,7 @@ void client_free(client *c) {
     client_forget_slots(c);
     list_remove(&c->send_link);
     list_remove(&c->run_link);
+    list_remove(&c->read_link);
     if (c->conn) {
         unlist(c);
         if (c->conn->fd >= 0) reactor_remove(s->reactor, c->conn->fd);
@@ -133,12 +135,18 @@ void client_depends_on_end(client *c) {
     client_depends(c, engine_log_end(ks_engine(c->ks)));
 }
 
-/* The only place that asks the reactor for something else; most turns ask for nothing. */
+/* The only place that asks the reactor for something else; most turns ask for nothing. What the
+ * connection itself holds, no reactor tells of. */
 void client_update_events(client *c) {
-    unsigned want = 0;
-    if (!(c->flags & (CLIENT_READ_STOP | CLIENT_EOF | CLIENT_ENDS))) want |= REACTOR_READ;
-    if (c->flags & CLIENT_WRITE_WAIT) want |= REACTOR_WRITE;
-    if (want == c->events || !c->conn) return;
+    if (!c->conn) return;
+    bool read = !(c->flags & (CLIENT_READ_STOP | CLIENT_EOF | CLIENT_ENDS));
+    bool unread = read && c->conn->pending;
+    if (unread && !list_used(&c->read_link))
+        list_append(&c->session->unread, &c->read_link);
+    else if (!unread)
+        list_remove(&c->read_link);
+    unsigned want = conn_events(c->conn, read, c->flags & CLIENT_WRITE_WAIT);
+    if (want == c->events) return;
     c->events = want;
     if (c->conn->fd < 0) return;
     status st = reactor_modify(c->session->reactor, c->conn->fd, want);
@@ -180,6 +188,7 @@ size_t client_memory(const client *c) {
     size_t n = mem_size(c) + size_of(c->conn) + size_of(c->peer) + size_of(c->name) +
                size_of(c->lib_name) + size_of(c->lib_ver) + c->query.cap + output_memory(c) +
                client_block_memory(c) + keywait_memory(c);
+    if (c->conn) n += c->conn->memory;
     if (c->partial)
         n += mem_size(c->partial) + size_of(c->partial->args) + size_of(c->partial->argv);
     for (int i = 0; i < slots; i++)

@@ -98,6 +98,7 @@ struct client {
     resp_reader *partial; /* state of a command of which only the first part has come */
     list_node send_link;  /* in session.ready or session.held */
     list_node run_link;   /* in session.waiting or session.runnable */
+    list_node read_link;  /* in session.unread */
     struct client_block *block;
     client_carried carried;
 

@@ -9,6 +9,7 @@
 
 #define CALLS_A_SECOND 10
 #define LOOK_AT_LEAST  64
+#define HANDSHAKE_MS   10000 /* a slow network needs a second or two */
 
 /* Has it been silent for longer than it may? Who waits for something, or is sent things, may be. */
 static bool timed_out(const client *c, int64_t now) {
@@ -25,12 +26,21 @@ static bool is_stuck(const client *c, int64_t now) {
     return output_is_full(c) && now - c->output.stuck_since_ms > OUTPUT_STUCK_MS;
 }
 
+/* Has it not got through its handshake? It has told nothing yet, and must not stay for that. */
+static bool shakes_too_long(const client *c, int64_t now) {
+    return c->conn->shaking && now - c->created_ms > HANDSHAKE_MS;
+}
+
 /* One client's turn, about once a second. */
 static void look_at(client *c) {
     session *s = c->session;
     int64_t now = ks_now(s->ks);
     if (c->flags & CLIENT_CLOSE_ASAP) return;
-    if (timed_out(c, now)) {
+    if (shakes_too_long(c, now)) {
+        log_verbose("Closing client id=%llu addr=%s: no handshake within %d seconds",
+                    (unsigned long long)c->id, c->peer, HANDSHAKE_MS / 1000);
+        client_close_soon(c);
+    } else if (timed_out(c, now)) {
         log_verbose("Closing idle client");
         client_close_soon(c);
     } else if (is_stuck(c, now)) {

@@ -141,6 +141,19 @@ static bool within_limit(client *c) {
     return false;
 }
 
+/* A connection that can't be read any more. What fails before it was one may be an attack, or a
+ * client that is not set up right: so an operator is told. */
+static void read_failed(client *c) {
+    char own[NET_ADDR_MAX];
+    client_local_addr(c, own);
+    if (c->conn->shaking)
+        log_warning("Error accepting a client connection: %s (addr=%s laddr=%s)",
+                    conn_error(c->conn), c->peer, own);
+    else
+        log_verbose("Reading from client: %s", conn_error(c->conn));
+    client_close_soon(c);
+}
+
 /* r is what a read answered; false if there are no bytes. */
 static bool got_bytes(client *c, ssize_t r) {
     session *s = c->session;
@@ -156,8 +169,7 @@ static bool got_bytes(client *c, ssize_t r) {
         client_update_events(c);
         input_after_eof(c);
     } else {
-        log_verbose("Reading from client: %s", conn_error(c->conn));
-        client_close_soon(c);
+        read_failed(c);
     }
     return false;
 }
@@ -207,9 +219,8 @@ static void read_own(client *c) {
 }
 
 /* Decides where the bytes go: the shared buffer, or the client's own. */
-void input_ready(client *c) {
+static void read_once(client *c) {
     session *s = c->session;
-    if (s->reading || (c->flags & (CLIENT_ENDS | CLIENT_EOF | CLIENT_READ_STOP))) return;
     bool waits = c->flags & CLIENT_WAITS;
     if (!waits && list_used(&c->run_link)) return; /* it has enough to do */
     bool large =
@@ -221,6 +232,13 @@ void input_ready(client *c) {
     s->reading = true;
     read_shared(c);
     s->reading = false;
+}
+
+/* What the connection waits for next may be another thing than before. */
+void input_ready(client *c) {
+    if (c->session->reading || (c->flags & (CLIENT_ENDS | CLIENT_EOF | CLIENT_READ_STOP))) return;
+    read_once(c);
+    client_update_events(c);
 }
 
 /* From the client's own buffer; what is left over moves to its front. */

@@ -32,6 +32,7 @@ status session_new(reactor *r, keyspace *ks, session **out) {
     list_init(&s->waiting);
     list_init(&s->runnable);
     list_init(&s->closing);
+    list_init(&s->unread);
     s->input = mem_alloc(INPUT_BUF);
     for (int i = 0; i < LISTENERS_MAX; i++)
         s->listeners[i].fd = -1;
@@ -74,6 +75,16 @@ static void run_runnable(session *s) {
         input_continue(LIST_OWNER(n, client, run_link));
 }
 
+/* Those whose connection has bytes that no event tells of. Who is not read now (it has enough to
+ * do) stays in the list. */
+static void read_unread(session *s) {
+    list_node now;
+    list_init(&now);
+    list_append_all(&now, &s->unread);
+    for (list_node *n; (n = list_take(&now)) != NULL;)
+        input_ready(LIST_OWNER(n, client, read_link));
+}
+
 /* Sends what may go. Everybody who is held is looked at when the log has moved. */
 static void send_all(session *s) {
     engine *e = ks_engine(s->ks);
@@ -100,6 +111,8 @@ static void free_closing(session *s) {
 /* In this order: what runs now still belongs to the batch that the engine writes. */
 void session_flush(session *s) {
     if (s->reading || s->running) return; /* a turn inside of a command */
+    s->shakes = 0;
+    read_unread(s);
     if (s->keys_ready) keywait_serve(s->keywait);
     run_runnable(s);
     for (int i = 0; i < s->nturn_ends; i++)
@@ -107,7 +120,7 @@ void session_flush(session *s) {
     engine_turn_end(ks_engine(s->ks));
     send_all(s);
     free_closing(s);
-    if (list_used(&s->runnable)) reactor_wake(s->reactor);
+    if (list_used(&s->runnable) || list_used(&s->unread)) reactor_wake(s->reactor);
 }
 
 /* They run at this turn's end, in the order in which they began to wait. */

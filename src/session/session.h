@@ -80,9 +80,13 @@ status session_new(reactor *r, keyspace *ks, session **out);
 void session_free(session *s);
 /* The server's listening sockets (owned by the caller): accepts from then on. */
 status session_listen(session *s, int fd);
+/* The same, but connections are what `make` makes of the descriptors, which are its own then; it
+ * may refuse (NULL). */
+status session_listen_by(session *s, int fd, conn *(*make)(int fd));
 void session_unlisten(session *s, int fd);
 /* A connection that is already there, as if just accepted: refused (and closed) at the limit of
- * clients or by protected mode, then NULL. Takes ownership of cn. A conn without a descriptor
+ * clients or by protected mode, then NULL (or a client that is told so, and closed, when its
+ * handshake is done). Takes ownership of cn. A conn without a descriptor
  * (fd -1) is for tests: nobody tells when it is ready. */
 client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local);
 /* Returns the gate's number, for session_gate_arm. A gate is armed to begin with. */

@@ -15,6 +15,7 @@ typedef struct listener {
     session *session;
     int fd; /* -1: free */
     bool is_unix;
+    conn *(*make)(int fd); /* NULL: plain sockets */
 } listener;
 
 /* What watches may be told of. */
@@ -40,6 +41,8 @@ struct session {
     list_node waiting;  /* parked, or held by a gate */
     list_node runnable; /* commands in `query` that can run now */
     list_node closing;  /* CLIENT_CLOSE_ASAP: freed at the end of the turn; by run_link */
+    list_node unread;   /* conn.pending: read at the end of the turn; by read_link */
+    unsigned shakes;    /* steps of handshakes in this turn */
 
     /* Commands. */
     gate gates[GATES_MAX]; /* by rank */

@@ -1,0 +1,39 @@
+/* TLS in a build without it (make TLS=no): nothing can be configured, so nobody gets as far as a
+ * connection. */
+#include "io/tls.h"
+
+#include <unistd.h>
+
+bool tls_available(void) {
+    return false;
+}
+
+/* In the words of what the settings are for. */
+status tls_configure(const tls_options *o) {
+    (void)o;
+    return status_make(ST_INVALID, "This build has no TLS: it was made by `make TLS=no`");
+}
+
+bool tls_configured(void) {
+    return false;
+}
+
+void tls_set_auth(tls_auth auth) {
+    (void)auth;
+}
+
+void tls_forget(void) {}
+
+/* Not reached by a server that asked tls_configure first. */
+static conn *refuse(int fd) {
+    (void)close(fd);
+    return NULL;
+}
+
+conn *tls_accept(int fd) {
+    return refuse(fd);
+}
+
+conn *tls_connect(int fd) {
+    return refuse(fd);
+}
