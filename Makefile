@@ -4,14 +4,13 @@
 # their sources. Sources are found by folder, so a new file needs no line here.
 
 CONFIG   ?= release
+LUA      ?= yes
 TLS      ?= yes
 BUILD    ?= build/$(CONFIG)$(if $(filter yes,$(LUA)),,-nolua)$(if $(filter yes,$(TLS)),,-notls)
 PREFIX   ?= /usr/local
 CC       ?= cc
 SANITIZE ?=
 JEMALLOC ?= $(if $(SANITIZE),no,yes)
-
-LUA      ?= yes
 
 # `make V=1` shows every command.
 Q        := $(if $(V),,@)

@@ -71,12 +71,8 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
         refuse(s, cn, too_many, sizeof too_many - 1);
         return NULL;
     }
-<<<<<<< HEAD
-    if (session_config.protected_mode && identity_open() && !peer_is_local) {
-=======
-    bool deny = session_config.protected_mode && !config_has_password() && !peer_is_local;
+    bool deny = session_config.protected_mode && identity_open() && !peer_is_local;
     if (deny && !cn->shaking) {
->>>>>>> 888b76e (TLS by OpenSSL: a second table of connections, tls-port and its settings, reload by CONFIG SET, MIGRATE by tls-cluster)
         refuse(s, cn, denied, sizeof denied - 1);
         return NULL;
     }
