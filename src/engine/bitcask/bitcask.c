@@ -184,7 +184,9 @@ void bc_turn_end(engine *base) {
 }
 
 void bc_sync_soon(engine *base) {
-    bitcask_of(base)->log.sync_soon = true;
+    bitcask *e = bitcask_of(base);
+    CHECK(e->log.tail && chain_durable(&e->log) <= chain_log_end(&e->log));
+    e->log.sync_soon = true;
 }
 
 /* engine_sync. */

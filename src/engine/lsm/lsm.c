@@ -42,7 +42,9 @@ void lsm_turn_end(engine *base) {
 
 /* engine_sync_soon. */
 void lsm_sync_soon(engine *base) {
-    lsm_of(base)->log.sync_soon = true;
+    lsm *e = lsm_of(base);
+    CHECK(e->log.tail && chain_durable(&e->log) <= chain_log_end(&e->log));
+    e->log.sync_soon = true;
 }
 
 /* engine_cron: the disk is looked at, then the log, as flushes wait for it, and as the mapping goes
