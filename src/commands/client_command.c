@@ -219,18 +219,24 @@ const command client_subcommands[] = {
         "O(N) where N is the number of connections", "Closes connections.",
         .history = "2.8.12: Added the filters.\n3.2.0: Added `master` for `TYPE`.\n"
                    "5.0.0: `replica` for `slave` in `TYPE`.\n6.2.0: Added `LADDR`.",
-        .syntax = "@filter:<ip-port|<[ID client-id]|[TYPE <NORMAL|MASTER|SLAVE|REPLICA|PUBSUB>]|"
-                  "[USER username]|[ADDR ip-port]|[LADDR ip-port]|[SKIPME <YES|NO>]>...>"),
+        .syntax = "@filter:<ip-port|<[ID^2.8.12 client-id]|"
+                  "[TYPE^2.8.12 <NORMAL|MASTER^3.2.0|SLAVE|REPLICA^5.0.0|PUBSUB>]|[USER username]|"
+                  "[ADDR ip-port]|[LADDR^6.2.0 ip-port]|[SKIPME <YES|NO>]>...>"),
     SUB("list", client_list_command, -2, ADMIN, "2.4.0",
         "O(N) where N is the number of connections", "All connections, a line each.",
         .tips = nondeterministic,
-        .syntax = "[@client-type:TYPE <NORMAL|MASTER|REPLICA|PUBSUB>] [ID client-id...]"),
+        .history = "2.8.12: Ids.\n5.0.0: Added `TYPE`.\n6.0.0: The user.\n"
+                   "6.2.0: `argv-mem`, `tot-mem`, `laddr`, `redir`; added `ID`.\n"
+                   "7.0.0: `resp`, `multi-mem`, `rbs`, `rbp`.\n7.0.3: `ssub`.",
+        .syntax =
+            "[@client-type:TYPE^5.0.0 <NORMAL|MASTER|REPLICA|PUBSUB>] [ID^6.2.0 client-id...]"),
     SUB("no-evict", no_evict_command, 3, ADMIN, "7.0.0", "O(1)",
         "Keeps this connection when clients take too much memory.", .syntax = "@enabled:<ON|OFF>"),
     SUB("no-touch", no_touch_command, 3, PLAIN, "7.2.0", "O(1)",
         "Lets this connection's commands not count as use of keys.", .syntax = "@enabled:<ON|OFF>"),
     SUB("pause", pause_command, -3, ADMIN, "2.9.50", "O(1)", "Holds commands for a time.",
-        .history = "6.2.0: Added `WRITE` and `ALL`.", .syntax = "timeout [@mode:<WRITE|ALL>]"),
+        .history = "6.2.0: Added `WRITE` and `ALL`.",
+        .syntax = "timeout [@mode:<WRITE|ALL>]^6.2.0"),
     SUB("reply", reply_command, 3, PLAIN, "3.2.0", "O(1)", "Switches replies on and off.",
         .syntax = "@action:<ON|OFF|SKIP>"),
     SUB("setinfo", setinfo_command, 4, PLAIN, "7.2.0", "O(1)", "Tells about the client library.",

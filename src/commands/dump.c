@@ -121,8 +121,8 @@ static const char *const tips_output[] = {"nondeterministic_output", NULL};
         .group = group_, .since = since_,                                                          \
         .complexity = "O(N) where N is the number of elements and bytes of the value.",            \
         .summary = summary_,                                                                       \
-        .syntax = "key ttl:integer serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] "        \
-                  "[FREQ frequency:integer]",                                                      \
+        .syntax = "key ttl:integer serialized-value [REPLACE^3.0.0] [ABSTTL^5.0.0] "               \
+                  "[IDLETIME^5.0.0 seconds] [FREQ^5.0.0 frequency:integer]",                       \
         .keys = {KEY_AT(1, KEY_OW | KEY_UPDATE)}, .internal = (flags_) == CMD_ASKING,              \
         .history = "3.0.0: Added the `REPLACE` modifier.\n5.0.0: Added the `ABSTTL` "              \
                    "modifier.\n5.0.0: Added the `IDLETIME` and `FREQ` options."                    \

@@ -17,6 +17,7 @@
 #define UPPERCASE "7.0.0: Added support for uppercase unit names."
 #define UNIT      "@unit:<M|KM|FT|MI>"
 #define COUNT     "@count-block:[COUNT count [ANY]]"
+#define COUNT_ANY "@count-block:[COUNT count [ANY^6.2.0]]"
 #define WITH      "[WITHCOORD] [WITHDIST] [WITHHASH]"
 #define ORDER     "@order:[ASC|DESC]"
 #define STORE     " @store:[@storekey:STORE key|@storedistkey:STOREDIST key]"
@@ -40,7 +41,7 @@ const command geo_commands[] = {
      .complexity = "O(log(N)) for each item added, where N is the number of elements in the sorted "
                    "set.",
      .summary = "Adds members with their places to a geo set, which is made if there is none.",
-     .syntax = "key @condition:[NX|XX] @change:[CH] "
+     .syntax = "key @condition:[NX|XX]^6.2.0 [@change:CH^6.2.0] "
                "@data:<longitude:double latitude:double member>...",
      .keys = {KEY_AT(1, KEY_RW | KEY_UPDATE)},
      .history = "6.2.0: Added the `CH`, `NX` and `XX` options."},
@@ -104,7 +105,7 @@ const command geo_commands[] = {
      .since = "3.2.0",
      .complexity = RADIUS_COMPLEXITY,
      .summary = "Returns, or keeps, the members of a geo set that are near a point.",
-     .syntax = "key longitude:double latitude:double radius:double " UNIT " " WITH " " COUNT
+     .syntax = "key longitude:double latitude:double radius:double " UNIT " " WITH " " COUNT_ANY
                " " ORDER STORE,
      .keys = {READ_KEY, STORE_KEYS(6)},
      .history = "6.2.0: Added the `ANY` option for `COUNT`.\n" UPPERCASE,
@@ -118,8 +119,8 @@ const command geo_commands[] = {
      .since = "3.2.10",
      .complexity = RADIUS_COMPLEXITY,
      .summary = "Returns the members of a geo set that are near a point.",
-     .syntax =
-         "key longitude:double latitude:double radius:double " UNIT " " WITH " " COUNT " " ORDER,
+     .syntax = "key longitude:double latitude:double radius:double " UNIT " " WITH " " COUNT_ANY
+               " " ORDER,
      .keys = {READ_KEY},
      .history = "6.2.0: Added the `ANY` option for `COUNT`.\n" UPPERCASE,
      .deprecated_since = "6.2.0",
@@ -132,7 +133,7 @@ const command geo_commands[] = {
      .since = "3.2.0",
      .complexity = RADIUS_COMPLEXITY,
      .summary = "Returns, or keeps, the members of a geo set that are near one of them.",
-     .syntax = "key member radius:double " UNIT " " WITH " " COUNT " " ORDER STORE,
+     .syntax = "key member radius:double " UNIT " " WITH " " COUNT_ANY " " ORDER STORE,
      .keys = {READ_KEY, STORE_KEYS(5)},
      .history = "6.2.0: Added the `ANY` option for `COUNT`.\n" UPPERCASE,
      .deprecated_since = "6.2.0",

@@ -142,7 +142,7 @@ const command list_commands[] = {
      .complexity = "O(N) where N is the number of values returned.",
      .summary =
          "Returns and removes values at the head of a list. Deletes the key with the last one.",
-     .syntax = "key [count]",
+     .syntax = "key [count^6.2.0]",
      .keys = {POPPED_KEY},
      .history = "6.2.0: Added the `count` argument."},
     {.name = "rpop",
@@ -154,7 +154,7 @@ const command list_commands[] = {
      .complexity = "O(N) where N is the number of values returned.",
      .summary =
          "Returns and removes values at the tail of a list. Deletes the key with the last one.",
-     .syntax = "key [count]",
+     .syntax = "key [count^6.2.0]",
      .keys = {POPPED_KEY},
      .history = "6.2.0: Added the `count` argument."},
     {.name = "lmpop",

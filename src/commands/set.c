@@ -115,7 +115,7 @@ const command set_commands[] = {
      .complexity = "Without the count argument O(1), otherwise O(N) where N is the absolute value "
                    "of the passed count.",
      .summary = "Returns members of a set, picked at random.",
-     .syntax = "key [count]",
+     .syntax = "key [count^2.6.0]",
      .keys = {READ_KEY},
      .tips = tips_output,
      .history = "2.6.0: Added the optional `count` argument."},
@@ -128,7 +128,7 @@ const command set_commands[] = {
      .complexity = "Without the count argument O(1), otherwise O(N) where N is the value of the "
                    "passed count.",
      .summary = "Removes members from a set, picked at random, and returns them.",
-     .syntax = "key [count]",
+     .syntax = "key [count^3.2.0]",
      .keys = {KEY_AT(1, KEY_RW | KEY_ACCESS | KEY_DELETE)},
      .tips = tips_output,
      .history = "3.2.0: Added the `count` argument."},

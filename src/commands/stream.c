@@ -20,8 +20,8 @@ static const char *const tips_output[] = {"nondeterministic_output", NULL};
         .step = 1, .limit = 2                                                                      \
     }
 #define TRIM                                                                                       \
-    "@strategy:<MAXLEN|MINID> @operator:[@equal:=|@approximately:~] threshold:string [LIMIT "      \
-    "count]"
+    "@strategy:<MAXLEN|MINID^6.2.0> @operator:[@equal:=|@approximately:~] threshold:string "       \
+    "[LIMIT^6.2.0 count]"
 
 const command stream_commands[] = {
     {.name = "xadd",
@@ -33,7 +33,7 @@ const command stream_commands[] = {
      .complexity = "O(1) when adding a new entry, O(N) when trimming where N being the number of "
                    "entries evicted.",
      .summary = "Adds an entry to a stream, which is made if it is not there.",
-     .syntax = "key [NOMKSTREAM] [@trim:<" TRIM ">] "
+     .syntax = "key [NOMKSTREAM^6.2.0] [@trim:<" TRIM ">] "
                "@id-selector:<@auto-id:*|id:string> @data:<field value>...",
      .keys = {{.flags = KEY_RW | KEY_UPDATE,
                .begin = 1,
@@ -115,8 +115,8 @@ const command stream_commands[] = {
      .since = "5.0.0",
      .complexity = "O(1)",
      .summary = "Sets the last ID of a stream, as replication does.",
-     .syntax = "key last-id:string [@entries-added:ENTRIESADDED entries-added:integer] "
-               "[@max-deleted-id:MAXDELETEDID max-deleted-id:string]",
+     .syntax = "key last-id:string [@entries-added:ENTRIESADDED^7.0.0 entries-added:integer] "
+               "[@max-deleted-id:MAXDELETEDID^7.0.0 max-deleted-id:string]",
      .keys = {KEY_AT(1, KEY_RW | KEY_UPDATE)},
      .history = "7.0.0: Added the `entries_added` and `max_deleted_entry_id` arguments."},
     {.name = "xinfo",
@@ -164,7 +164,7 @@ const command stream_commands[] = {
      .complexity = "O(N) with N being the number of entries returned, or, with IDLE, looked at; "
                    "of the summary, the number of consumers.",
      .summary = "Returns what was delivered to a group and not acknowledged.",
-     .syntax = "key group @filters:[[IDLE min-idle-time:integer] start:string end:string "
+     .syntax = "key group @filters:[[IDLE^6.2.0 min-idle-time:integer] start:string end:string "
                "count:integer [consumer]]",
      .keys = {KEY_AT(1, KEY_RO | KEY_ACCESS)},
      .tips = tips_output,

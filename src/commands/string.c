@@ -52,8 +52,9 @@ const command string_commands[] = {
      .complexity = "O(1)",
      .summary = "Gives a key a string value, whatever it held before, on conditions and for a "
                 "time if asked.",
-     .syntax = "key value @condition:[NX|XX] [GET] @expiration:[EX seconds|PX milliseconds|EXAT "
-               "unix-time-seconds|PXAT unix-time-milliseconds|KEEPTTL]",
+     .syntax = "key value @condition:[NX|XX]^2.6.12 [GET^6.2.0] @expiration:[EX^2.6.12 seconds|"
+               "PX^2.6.12 milliseconds|EXAT^6.2.0 unix-time-seconds|"
+               "PXAT^6.2.0 unix-time-milliseconds|KEEPTTL^6.0.0]",
      .keys = {{.flags = KEY_RW | KEY_ACCESS | KEY_UPDATE | KEY_VARIABLE_FLAGS,
                .begin = 1,
                .step = 1,

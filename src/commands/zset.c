@@ -49,7 +49,8 @@ const command zset_commands[] = {
      .complexity = "O(log N) for each member.",
      .summary = "Adds members with scores to a sorted set, or changes their scores, on conditions "
                 "if asked.",
-     .syntax = "key @condition:[NX|XX] @comparison:[GT|LT] [@change:CH] [@increment:INCR] "
+     .syntax = "key @condition:[NX|XX]^3.0.2 @comparison:[GT|LT]^6.2.0 [@change:CH^3.0.2] "
+               "[@increment:INCR^3.0.2] "
                "@data:<score member>...",
      .keys = {KEY_AT(1, KEY_RW | KEY_UPDATE)},
      .history = "2.4.0: Accepts multiple elements.\n3.0.2: Added the `XX`, `NX`, `CH` and `INCR` "
@@ -147,7 +148,7 @@ const command zset_commands[] = {
      .complexity = RANK_COST,
      .summary =
          "Returns how many members of a sorted set come before a member, and its score if asked.",
-     .syntax = "key member [WITHSCORE]",
+     .syntax = "key member [WITHSCORE^7.2.0]",
      .keys = {READ_KEY},
      .history = "7.2.0: Added the optional `WITHSCORE` argument."},
     {.name = "zrevrank",
@@ -159,7 +160,7 @@ const command zset_commands[] = {
      .complexity = RANK_COST,
      .summary =
          "Returns how many members of a sorted set come after a member, and its score if asked.",
-     .syntax = "key member [WITHSCORE]",
+     .syntax = "key member [WITHSCORE^7.2.0]",
      .keys = {READ_KEY},
      .history = "7.2.0: Added the optional `WITHSCORE` argument."},
     {.name = "zcount",
@@ -216,8 +217,8 @@ const command zset_commands[] = {
      .complexity = RANGE_COST,
      .summary =
          "Returns the members of a sorted set that are in a range of ranks, scores or bytes.",
-     .syntax = "key start:string stop:string @sortby:[BYSCORE|BYLEX] [REV] [@limit:LIMIT offset "
-               "count] [WITHSCORES]",
+     .syntax = "key start:string stop:string @sortby:[BYSCORE|BYLEX]^6.2.0 [REV^6.2.0] "
+               "[@limit:LIMIT^6.2.0 offset count] [WITHSCORES]",
      .keys = {READ_KEY},
      .history = "6.2.0: Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options."},
     {.name = "zrangestore",
@@ -251,7 +252,7 @@ const command zset_commands[] = {
      .since = "1.0.5",
      .complexity = RANGE_COST,
      .summary = "Returns the members of a sorted set whose scores are in a range.",
-     .syntax = "key min:double max:double [WITHSCORES] [@limit:LIMIT offset count]",
+     .syntax = "key min:double max:double [WITHSCORES^2.0.0] [@limit:LIMIT offset count]",
      .keys = {READ_KEY},
      .history = "2.0.0: Added the `WITHSCORES` modifier.",
      .replaced_by = "`ZRANGE` with the `BYSCORE` argument",

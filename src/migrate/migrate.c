@@ -213,9 +213,9 @@ const command migrate_commands[] = {
                    "served while they are sent.",
      .summary = "Moves keys to another server.",
      .syntax = "host port:integer @key-selector:<key|@empty-string:\"\"> destination-db:integer "
-               "timeout:integer [COPY] [REPLACE] "
-               "@authentication:[@auth:AUTH password|@auth2:AUTH2 <username password>] "
-               "[@keys:KEYS key...]",
+               "timeout:integer [COPY^3.0.0] [REPLACE^3.0.0] "
+               "@authentication:[@auth:AUTH^4.0.7 password|@auth2:AUTH2^6.0.0 <username "
+               "password>] [@keys:KEYS^3.0.6 key...]",
      .keys = {KEY_AT(3, KEY_RW | KEY_ACCESS | KEY_DELETE),
               {.flags = KEY_RW | KEY_ACCESS | KEY_DELETE | KEY_INCOMPLETE,
                .begin = -2,

@@ -94,7 +94,7 @@ const command admin_commands[] = {
      CMD_ADMIN | CMD_NOSCRIPT | CMD_LOADING | CMD_STALE | CMD_NO_MULTI | CMD_ALLOW_BUSY, 0,
      "server", "1.0.0", "O(1), after an fsync of what is not yet durable",
      "Makes all data durable and ends the server.",
-     "[@save-selector:<NOSAVE|SAVE>] [NOW] [FORCE] [ABORT]",
+     "[@save-selector:<NOSAVE|SAVE>] [NOW^7.0.0] [FORCE^7.0.0] [ABORT^7.0.0]",
      .history = "7.0.0: Added the NOW, FORCE and ABORT modifiers."},
     {"bgrewriteaof", cmd_bgrewriteaof, 1, CMD_ADMIN | CMD_NOSCRIPT | CMD_NO_ASYNC_LOADING, 0,
      "server", "1.0.0", "O(1); the merge itself runs in a child",

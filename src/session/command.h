@@ -125,6 +125,7 @@ typedef struct command {
      *   a|b       one of; binds less than words that follow each other, within brackets
      *   x...      x, which may be a bracket or group, any number of times; "[GET pattern]..." has
      *             its token each time, "[KEYS key...]" once
+     *   x^6.2.0   x (after its "..."), since that version; of a token, what it takes too
      *   @name:    before any of these: its name in the docs, which else is the word, or made of
      *             the parts; before a token, the name of what that takes */
     const char *syntax;

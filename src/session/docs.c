@@ -5,6 +5,7 @@
  *   alternatives := sequence ('|' sequence)*
  *   sequence     := item+
  *   item         := ['@' name ':'] ( '[' alternatives ']' | '<' alternatives '>' | value ) ['...']
+ *                   ['^' version]
  *   value        := word [':' type] ['#' digit]
  *
  * A token takes what follows it, up to the next token or optional part: one thing gets it as its
@@ -24,7 +25,7 @@ typedef struct node {
     enum node_kind kind;
     slice name, type; /* as written; empty: made of the parts, or looked up */
     slice label;      /* given with @ */
-    slice token;
+    slice token, since;
     bool optional, multiple, multiple_token;
     int spec;        /* the key specification it belongs to, from 1 on, where that is said; or 0 */
     int child, next; /* 0: none */
@@ -59,7 +60,7 @@ static void skip_spaces(parser *ps) {
 
 /* At a mark of the notation, or the end. */
 static bool ends_word(const char *p) {
-    return !*p || strchr(" |[]<>:#", *p) || strncmp(p, "...", 3) == 0;
+    return !*p || strchr(" |[]<>:#^", *p) || strncmp(p, "...", 3) == 0;
 }
 
 /* The bytes up to the end of a word. */
@@ -119,7 +120,7 @@ static int parse_group(parser *ps, slice name) {
     return n;
 }
 
-/* A name with @, what it names, and whether that repeats. */
+/* A name with @, what it names, whether that repeats, and since when it is there. */
 static int parse_item(parser *ps) {
     slice name = SLICE_EMPTY;
     if (*ps->p == '@') {
@@ -134,6 +135,10 @@ static int parse_item(parser *ps) {
         ps->p += 3;
         ps->nodes[n].multiple = true;
         ps->nodes[n].multiple_token = ps->nodes[n].token.len > 0;
+    }
+    if (*ps->p == '^') {
+        ps->p++;
+        ps->nodes[n].since = word(ps);
     }
     return n;
 }
@@ -161,6 +166,7 @@ static int attach(parser *ps, int n) {
     }
     ps->nodes[result].token = ps->nodes[n].token;
     if (ps->nodes[n].label.len) ps->nodes[result].label = ps->nodes[n].label;
+    if (ps->nodes[n].since.len) ps->nodes[result].since = ps->nodes[n].since;
     return result;
 }
 
@@ -301,7 +307,8 @@ static void emit_node(emitter *e, const node *n) {
     bool flags = n->optional || n->multiple;
     buf name = {0};
     append_name(e->ps, n, &name);
-    resp_map(e->out, e->proto, 2 + leaf + (spec >= 0) + (n->token.len > 0) + flags + !leaf);
+    resp_map(e->out, e->proto,
+             2 + leaf + (spec >= 0) + (n->token.len > 0) + (n->since.len > 0) + flags + !leaf);
     emit_pair(e, "name", buf_slice(&name));
     emit_pair(e, "type", type);
     if (leaf) emit_pair(e, "display_text", n->kind == NODE_VALUE ? n->name : buf_slice(&name));
@@ -310,6 +317,7 @@ static void emit_node(emitter *e, const node *n) {
         resp_int(e->out, spec);
     }
     if (n->token.len) emit_pair(e, "token", n->token);
+    if (n->since.len) emit_pair(e, "since", n->since);
     if (flags) emit_flags(e, n);
     if (!leaf) {
         resp_bulk(e->out, SLICE("arguments"));

@@ -86,13 +86,17 @@ COMMANDS += """xadd xlen xrange xrevrange xread xdel xtrim xsetid xinfo|stream x
 xgroup|create xgroup|setid xgroup|destroy xgroup|createconsumer xgroup|delconsumer xreadgroup xack xpending
 xclaim xautoclaim migrate debug""".split()
 
+COMMANDS += """multi exec discard watch unwatch subscribe unsubscribe psubscribe punsubscribe ssubscribe sunsubscribe
+publish spublish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub pubsub|help
+wait memory|doctor memory|malloc-stats memory|purge memory|stats memory|help dump restore sort sort_ro copy move""".split()
+
 # Where 7.2 differs from the reference's 7.0: (command, field).
 INFO_EXCEPTIONS = {
     ("msetnx", "tips"), ("scan", "tips"), ("randomkey", "tips"), ("config|rewrite", "tips"),
     ("config|resetstat", "tips"), ("latency|reset", "tips"), ("command|getkeys", "arity"),
     ("command|getkeysandflags", "arity"), ("xautoclaim", "specs"),
     # Commands that wait are allowed in scripts, where they don't.
-    ("blpop", "flags"), ("brpop", "flags"), ("blmove", "flags"), ("brpoplpush", "flags"),
+    ("wait", "flags"), ("wait", "categories"), ("blpop", "flags"), ("brpop", "flags"), ("blmove", "flags"), ("brpoplpush", "flags"),
 }
 
 

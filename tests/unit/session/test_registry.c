@@ -315,6 +315,27 @@ static void extended(void **state) {
     assert_ptr_equal(get->parent, config);
 }
 
+/* A version stands behind what it is of; a token's is that of what the token takes. */
+static void docs_since(void **state) {
+    (void)state;
+#define SINCE(name, type, rest) "{name=" name " type=" type " display_text=" name rest "}"
+    assert_string_equal(tree("[a^6.2.0]"),
+                        "[" SINCE("a", "string", " since=6.2.0 flags={optional}") "]");
+    assert_string_equal(
+        tree("[EX^2.6.12 seconds] [GET^6.2.0]"),
+        "[" SINCE("seconds", "integer", " token=EX since=2.6.12 flags={optional}") //
+        " " SINCE("get", "pure-token", " token=GET since=6.2.0 flags={optional}") "]");
+    assert_string_equal(
+        tree("[NX|XX^7.0.0]^3.0.2"),
+        "[{name=nx_xx type=oneof since=3.0.2 flags={optional} arguments=[" T("nx", "NX") " " SINCE(
+            "xx", "pure-token", " token=XX since=7.0.0") "]}]");
+    assert_string_equal(
+        tree("[LIMIT^6.2.0 a b] c...^1.0.0"),
+        "[{name=a_b type=block token=LIMIT since=6.2.0 flags={optional} arguments=[" V(
+            "a", "string") " " V("b", "string") "]} " //
+        SINCE("c", "string", " since=1.0.0 flags={multiple}") "]");
+}
+
 /* RESP2 has the same as flat arrays. */
 static void docs_resp2(void **state) {
     (void)state;
@@ -331,9 +352,11 @@ static void docs_resp2(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(by_name),       cmocka_unit_test(containers),    cmocka_unit_test(derived),
-        cmocka_unit_test(key_positions), cmocka_unit_test(legacy_ranges), cmocka_unit_test(docs),
+        cmocka_unit_test(by_name),       cmocka_unit_test(containers),
+        cmocka_unit_test(derived),       cmocka_unit_test(key_positions),
+        cmocka_unit_test(legacy_ranges), cmocka_unit_test(docs),
         cmocka_unit_test(docs_resp2),    cmocka_unit_test(extended),
+        cmocka_unit_test(docs_since),
     };
     return cmocka_run_group_tests(tests, setup, NULL);
 }
