@@ -29,7 +29,8 @@ static int64_t tick(void *ctx) {
     return 1000 / settings.hz;
 }
 
-/* At the end of each turn: a slice of whatever is waiting. */
+/* At the end of each turn: a slice of whatever is waiting. What it logged, and what it told
+ * subscribers, leaves with the end of a turn: there is one at once. */
 static void background(void *ctx) {
     server *s = ctx;
     static uint64_t commands_before;
@@ -38,11 +39,12 @@ static void background(void *ctx) {
     uint64_t budget = commands == commands_before ? IDLE_US : BUSY_US;
     commands_before = commands;
     uint64_t t0 = clock_mono_us();
+    log_pos logged = engine_log_end(s->engine);
     bool more = ks_expire_cycle(s->ks, budget);
     uint64_t t1 = clock_mono_us();
     latency_event(NULL, "expire-cycle", t1 - t0);
     more |= engine_background(s->engine, budget);
-    if (more) reactor_wake(s->reactor);
+    if (more || engine_log_end(s->engine) != logged) reactor_wake(s->reactor);
 }
 
 status cron_start(server *s) {

@@ -219,13 +219,13 @@ static command_result unwatch_command(client *c) {
 /* ---- what the session tells --------------------------------------------------------------------
  */
 
-/* A command that will not run spoils the transaction that it should have been in. */
+/* A command that will not run spoils the transaction that it should have been in. EXEC says that it
+ * was refused in its own words, as in redis-server also when there is nothing to run. */
 static void refused(client *c, bool known, void *ctx) {
     (void)ctx;
-    if (!(c->flags & CLIENT_MULTI)) return;
     if (known && c->row->def->run == exec_command)
         exec_refused(c);
-    else
+    else if (c->flags & CLIENT_MULTI)
         state_of(c)->refused = true;
 }
 

@@ -166,6 +166,9 @@ static void errors(void **state) {
     ask("MULTI\r\nEXEC now\r\nEXEC\r\n",
         "+OK\r\n-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' "
         "command\r\n-ERR EXEC without MULTI\r\n");
+    ask("WATCH a\r\nset a 1\r\nEXEC now\r\nMULTI\r\nping\r\nEXEC\r\ndrop a\r\n",
+        "+OK\r\n+OK\r\n-EXECABORT Transaction discarded because of: wrong number of arguments for "
+        "'exec' command\r\n+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n:1\r\n");
     ask("MULTI\r\nMULTI\r\nWATCH a\r\nset a 1\r\nEXEC\r\n",
         "+OK\r\n-ERR MULTI calls can not be nested\r\n-ERR WATCH inside MULTI is not allowed\r\n"
         "+QUEUED\r\n*1\r\n+OK\r\n");
