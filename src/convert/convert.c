@@ -24,7 +24,7 @@ typedef struct conversion {
     vfs *overlay;
     side from, to;
     uint64_t total;   /* keys */
-    tally_sum *sums;  /* of each database, as FROM has it */
+    tally_sum *sums;  /* of each database, as FROM has it; behind them that of the system's */
     tally_sum before; /* of the databases that are done in this phase */
     convert_phase phase;
 } conversion;
@@ -148,20 +148,25 @@ static void end_source(conversion *c) {
 /* ---- the steps ----------------------------------------------------------------------------------
  */
 
+/* The i-th database that is copied: the system's is the last, and no user's key is in it. */
+static uint32_t number_of(const conversion *c, uint32_t i) {
+    return i < c->source.databases ? i : ENGINE_DB_SYSTEM;
+}
+
 /* Every database, then all of TO durable. */
 static status copy_all(conversion *c) {
     copy_host host = {turn, sleep_for, wait_for_source, c};
-    for (uint32_t db = 0; db < c->source.databases; db++) {
+    for (uint32_t i = 0; i <= c->source.databases; i++) {
         engine_db_stats st;
-        engine_db_stats_of(c->from.e, db, &st);
+        engine_db_stats_of(c->from.e, number_of(c, i), &st);
         c->total += st.keys;
     }
-    c->sums = mem_zalloc(c->source.databases * sizeof *c->sums);
-    for (uint32_t db = 0; db < c->source.databases; db++) {
-        TRY(copy_db(c->from.e, c->to.e, db, &host, &c->sums[db]));
-        add(&c->before, &c->sums[db]);
+    c->sums = mem_zalloc((c->source.databases + 1) * sizeof *c->sums);
+    for (uint32_t i = 0; i <= c->source.databases; i++) {
+        TRY(copy_db(c->from.e, c->to.e, number_of(c, i), &host, &c->sums[i]));
+        add(&c->before, &c->sums[i]);
+        if (i < c->source.databases) c->report->sum = c->before;
     }
-    c->report->sum = c->before;
     return engine_sync(c->to.e);
 }
 
@@ -189,10 +194,11 @@ static void wait_for_target(void *ctx) {
 }
 
 /* A database of TO as it is on disk, against what was read from FROM. */
-static status verify_db(conversion *c, uint32_t db) {
+static status verify_db(conversion *c, uint32_t i) {
     verifier v = {.c = c};
+    uint32_t db = number_of(c, i);
     walker w = {verify_key, verify_element, wait_for_target, &v};
-    const tally_sum *sum = &c->sums[db];
+    const tally_sum *sum = &c->sums[i];
     status s = walk_db(c->to.e, db, &w);
     if (status_ok(s) && !tally_eq(&v.t.sum, sum))
         s = status_make(ST_CORRUPT,
@@ -211,8 +217,8 @@ static status verify_all(conversion *c) {
     TRY(open_again(c));
     c->phase = CONVERT_VERIFYING;
     c->before = (tally_sum){0};
-    for (uint32_t db = 0; db < c->source.databases; db++)
-        TRY(verify_db(c, db));
+    for (uint32_t i = 0; i <= c->source.databases; i++)
+        TRY(verify_db(c, i));
     side_close(&c->to);
     return STATUS_OK;
 }

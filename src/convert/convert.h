@@ -53,7 +53,7 @@ typedef struct convert_report {
     bool began;    /* if not: it was refused, before anything was made */
     char from[16]; /* engine of FROM */
     int databases;
-    tally_sum sum;      /* of all databases together */
+    tally_sum sum;      /* of all databases together, the system's left out */
     uint64_t copied_up; /* bytes of FROM's files that its recovery wanted to change */
 } convert_report;
 

@@ -7,7 +7,9 @@
  *   positions      how far the log is: what a reply must wait for
  *
  * One thread calls an engine. `db` is the logical number a client selected; the engine maps it to a
- * physical one, so that flush and swap are one small record each.
+ * physical one, so that flush and swap are one small record each. ENGINE_DB_SYSTEM is one more, for
+ * what the program keeps for itself: it is there whatever `databases` says, is always the same
+ * physical one, and no flush, swap or engine_due touches it.
  *
  * Numbered rules:
  *  E1. Changes are made only inside a batch. A batch that is aborted leaves no trace.

@@ -12,6 +12,7 @@
 typedef uint64_t log_pos;
 
 #define ENGINE_DBS_MAX    65536
+#define ENGINE_DB_SYSTEM  ENGINE_DBS_MAX /* see engine.h */
 #define ENGINE_KEY_MAX    (1u << 20) /* bytes of a key, and of a subkey: BTREE limits apply there */
 #define ENGINE_SUBKEY_MAX 65000u
 #define ENGINE_VALUE_MAX  (1u << 20) /* bytes of one value; longer strings are chunks */

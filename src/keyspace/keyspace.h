@@ -185,6 +185,21 @@ bool ks_policy_is_lfu(const keyspace *ks);
  * force looks at; -1: that is not given. REQUIRES: the key has just been put. */
 engine_result ks_set_access(keyspace *ks, uint32_t db, slice key, int64_t idle, int64_t frequency);
 
+/* What a feature above keeps for itself: records by name, in the log and in batches like all else,
+ * and in no database: no flush, swap, scan, count, expiry or eviction meets them, and another
+ * number of databases does not either. Names begin with the feature's own and a colon. Told to no
+ * hook. */
+#define KS_SYSTEM_NAME_MAX 1024
+/* Appends the record's bytes to value. ENGINE_ABSENT: there is none. */
+engine_result ks_system_get(keyspace *ks, slice name, buf *value);
+/* Of any length. Both REQUIRE: a batch. */
+engine_result ks_system_put(keyspace *ks, slice name, slice value);
+engine_result ks_system_del(keyspace *ks, slice name); /* ENGINE_ABSENT: there was none */
+/* Shows names from a token on, some at a time: 0 to begin; *next is 0 at the end. each must not
+ * change the engine, nor ask it anything. */
+engine_result ks_system_scan(keyspace *ks, uint64_t from, uint64_t *next,
+                             void (*each)(void *ctx, slice name), void *ctx);
+
 /* Memory: frees by the policy until used <= maxmemory, in bounded time. False: nothing more can be
  * freed, and a command that may grow must get -OOM. Inside a batch it evicts nothing. Over an
  * engine that does not evict (engine_evicts) it asks that to give back caches, and is always true.

@@ -46,6 +46,7 @@ typedef uint64_t log_pos;
 #define RECORD_VALUE_MAX  (1u << 20)
 #define RECORD_MAP_MAX    8     /* map numbers are below */
 #define RECORD_DBS_MAX    65536 /* pairs in a FLUSH */
+#define RECORD_PDB_SYSTEM 0u    /* the system's database: in no mapping, never dead */
 /* The largest body: a key, a value and their few numbers, or those of a table's block. */
 #define RECORD_BODY_MAX (RECORD_KEY_MAX + RECORD_VALUE_MAX + 256)
 #define RECORD_MAX      (RECORD_HEADER_MAX + RECORD_BODY_MAX)

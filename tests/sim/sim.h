@@ -17,10 +17,11 @@
 
 #define SIM_DIR        "/sim"
 #define SIM_DBS        4
-#define SIM_MAPS       4            /* that are used: 0, 1, 2, and the derived one */
-#define SIM_LOW_ROOM   (2200 << 10) /* bytes: two of the largest segments */
-#define SIM_LEAST_ROOM (600 << 10)  /* with so much beside two segments, writes go on */
-#define SIM_RECENT     80           /* lines of trace that are kept for a failure's report */
+#define SIM_ALL_DBS    (SIM_DBS + 1) /* the system's is the last */
+#define SIM_MAPS       4             /* that are used: 0, 1, 2, and the derived one */
+#define SIM_LOW_ROOM   (2200 << 10)  /* bytes: two of the largest segments */
+#define SIM_LEAST_ROOM (600 << 10)   /* with so much beside two segments, writes go on */
+#define SIM_RECENT     80            /* lines of trace that are kept for a failure's report */
 #define SIM_LINE       200
 #define SIM_MESSAGE    400
 /* Bytes on the disk of an engine without data: a few segments of at most 256 KiB, and small files.
@@ -203,7 +204,7 @@ void sim_count_work(const sim *s);
 
 /* simcmd.c: one command: a batch of changes, or reads. */
 void sim_command(sim *s);
-/* A batch that flushes all databases. */
+/* A batch that flushes all databases; then the system's is emptied. */
 void sim_flush_all(sim *s);
 /* Puts a value that does not pack, under a name of that number. False if there is no room. */
 bool sim_fill(sim *s, unsigned i);
@@ -234,6 +235,10 @@ static inline unsigned sim_map(uint64_t i) {
 extern const engine_derive sim_derived;
 void sim_pick_sub(sim *s, buf *out);
 uint32_t sim_pick_db(sim *s);
+/* The i-th of SIM_ALL_DBS. */
+static inline uint32_t sim_db(uint32_t i) {
+    return i < SIM_DBS ? i : ENGINE_DB_SYSTEM;
+}
 
 /* simread.c: reads, compared with the model's. */
 engine_result sim_read_entry(sim *s, uint32_t db, slice key, bool meta, entry *mine, entry *model);

@@ -40,7 +40,8 @@ void sim_pick_sub(sim *s, buf *out) {
 }
 
 uint32_t sim_pick_db(sim *s) {
-    return sim_permille(s, 700) ? 0 : (uint32_t)rng_below(&s->chance, SIM_DBS);
+    uint32_t all = s->types ? SIM_DBS : SIM_ALL_DBS; /* no client can select the system's */
+    return sim_permille(s, 700) ? 0 : sim_db((uint32_t)rng_below(&s->chance, all));
 }
 
 /* Bytes that the disk has somewhere: an image of records, of headers, of a hint. */
@@ -154,14 +155,14 @@ static engine_result change_move(change *c) {
 
 static engine_result change_dbs(change *c) {
     sim *s = c->s;
-    uint32_t other = (uint32_t)rng_below(&s->chance, SIM_DBS);
-    int32_t which = sim_permille(s, 200) ? -1 : (int32_t)c->db;
+    uint32_t db = c->db % SIM_DBS, other = (uint32_t)rng_below(&s->chance, SIM_DBS);
+    int32_t which = sim_permille(s, 200) ? -1 : (int32_t)db;
     sim_unwatch(s);
     if (sim_permille(s, 500))
         return sim_agree(s, which < 0 ? "flush all" : "flush", SLICE_EMPTY,
                          engine_flush(s->e, which), engine_flush(s->model, which));
-    return sim_agree(s, "swap", SLICE_EMPTY, engine_swap(s->e, c->db, other),
-                     engine_swap(s->model, c->db, other));
+    return sim_agree(s, "swap", SLICE_EMPTY, engine_swap(s->e, db, other),
+                     engine_swap(s->model, db, other));
 }
 
 /* ---- collections
@@ -441,6 +442,37 @@ void sim_command(sim *s) {
     }
 }
 
+/* Notes names for delete_db. */
+static void note_name(void *ctx, slice key, const entry *meta) {
+    buf *names = ctx;
+    (void)meta;
+    put_u32(buf_reserve(names, 4), (uint32_t)key.len);
+    names->len += 4;
+    buf_append_slice(names, key);
+}
+
+/* Key by key, each in a batch. */
+static void delete_db(sim *s, uint32_t db) {
+    buf names = {0};
+    uint64_t next;
+    CHECK(engine_scan(s->model, db, 0, SIZE_MAX, &next, note_name, &names) == ENGINE_OK);
+    slice in = buf_slice(&names), key;
+    uint32_t n;
+    engine_result r = ENGINE_OK;
+    while (r == ENGINE_OK && get_u32(&in, &n) && get_bytes(&in, n, &key)) {
+        log_pos before = engine_log_end(s->e);
+        engine_begin(s->e);
+        engine_begin(s->model);
+        r = sim_agree(s, "del", key, engine_del(s->e, db, key), engine_del(s->model, db, key));
+        if (r == ENGINE_OK)
+            sim_commit(s);
+        else
+            sim_abort(s, before);
+        if (sim_permille(s, 100)) engine_turn_end(s->e);
+    }
+    buf_free(&names);
+}
+
 void sim_flush_all(sim *s) {
     log_pos before = engine_log_end(s->e);
     engine_begin(s->e);
@@ -452,39 +484,13 @@ void sim_flush_all(sim *s) {
         sim_commit(s);
     else
         sim_abort(s, before);
-}
-
-/* Notes names for sim_delete_all. */
-static void note_name(void *ctx, slice key, const entry *meta) {
-    buf *names = ctx;
-    (void)meta;
-    put_u32(buf_reserve(names, 4), (uint32_t)key.len);
-    names->len += 4;
-    buf_append_slice(names, key);
+    if (r == ENGINE_OK) delete_db(s, ENGINE_DB_SYSTEM);
 }
 
 void sim_delete_all(sim *s) {
     sim_unwatch(s);
-    for (uint32_t db = 0; db < SIM_DBS; db++) {
-        buf names = {0};
-        uint64_t next;
-        CHECK(engine_scan(s->model, db, 0, SIZE_MAX, &next, note_name, &names) == ENGINE_OK);
-        slice in = buf_slice(&names), key;
-        uint32_t n;
-        engine_result r = ENGINE_OK;
-        while (r == ENGINE_OK && get_u32(&in, &n) && get_bytes(&in, n, &key)) {
-            log_pos before = engine_log_end(s->e);
-            engine_begin(s->e);
-            engine_begin(s->model);
-            r = sim_agree(s, "del", key, engine_del(s->e, db, key), engine_del(s->model, db, key));
-            if (r == ENGINE_OK)
-                sim_commit(s);
-            else
-                sim_abort(s, before);
-            if (sim_permille(s, 100)) engine_turn_end(s->e);
-        }
-        buf_free(&names);
-    }
+    for (uint32_t i = 0; i < SIM_ALL_DBS; i++)
+        delete_db(s, sim_db(i));
 }
 
 void sim_expire(sim *s) {

@@ -321,9 +321,9 @@ static void expect_room(sim *s) {
 /* Has the model no key? */
 static bool is_empty(const sim *s) {
     uint64_t keys = 0;
-    for (uint32_t db = 0; db < SIM_DBS; db++) {
+    for (uint32_t i = 0; i < SIM_ALL_DBS; i++) {
         engine_db_stats st;
-        engine_db_stats_of(s->model, db, &st);
+        engine_db_stats_of(s->model, sim_db(i), &st);
         keys += st.keys;
     }
     return keys == 0;

@@ -276,6 +276,7 @@ void simsound_all(simtypes *t) {
         }
         buf_free(&names);
     }
+    simsystem_sound(t->s);
     t->tee.dry = false;
 }
 

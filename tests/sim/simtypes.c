@@ -17,10 +17,10 @@
  */
 
 void simtypes_start(void) {
-    static const command *const tables[] = {string_commands, bitmap_commands, hash_commands,
-                                            zset_commands,   list_commands,   set_commands,
-                                            stream_commands, hll_commands,    sort_commands,
-                                            geo_commands,    keys_commands,   dump_commands};
+    static const command *const tables[] = {
+        string_commands, bitmap_commands, hash_commands,     zset_commands, list_commands,
+        set_commands,    stream_commands, hll_commands,      sort_commands, geo_commands,
+        keys_commands,   dump_commands,   simsystem_commands};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         commands_register(tables[i]);
     setting_defaults(session_settings);

@@ -38,6 +38,11 @@ void simtypes_expire(sim *s);
 /* Reads every key as a client would. */
 void simtypes_read_all(sim *s);
 
+/* simsystem.c: commands on the keyspace's system records. */
+extern const command simsystem_commands[];
+/* Has each of the model's records the pieces that it says, and no more? */
+void simsystem_sound(sim *s);
+
 /* simsound.c: is every key of the model what its type may leave behind? */
 void simsound_all(simtypes *t);
 /* What a command must leave alone, taken before it and looked at after it (XDEL does not take back

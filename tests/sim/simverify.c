@@ -19,10 +19,10 @@ typedef struct content {
 
 typedef struct contents {
     sim *s;
-    omap *dbs[SIM_DBS];   /* key -> content */
-    bool partly[SIM_DBS]; /* more keys may be there, which damage hides */
-    bool unreadable;      /* something is, or is hidden so */
-    buf shown;            /* by one call of scan: u32 length and bytes of each key */
+    omap *dbs[SIM_ALL_DBS];   /* key -> content */
+    bool partly[SIM_ALL_DBS]; /* more keys may be there, which damage hides */
+    bool unreadable;          /* something is, or is hidden so */
+    buf shown;                /* by one call of scan: u32 length and bytes of each key */
     uint32_t suspect_db;
     buf suspect; /* key that made the last comparison fail */
 } contents;
@@ -106,7 +106,7 @@ static void read_names(contents *all, uint32_t db) {
     all->dbs[db] = omap_new();
     for (int tries = 0;; at = next) {
         buf_clear(&all->shown);
-        engine_result r = engine_scan(s->e, db, at, steps, &next, each_key, all);
+        engine_result r = engine_scan(s->e, sim_db(db), at, steps, &next, each_key, all);
         if (r == ENGINE_PENDING) {
             wait_some(s, tries++);
             next = at;
@@ -131,7 +131,7 @@ static void read_content(contents *all, uint32_t db, slice key, content *c) {
     sim *s = all->s;
     engine_result r;
     for (int tries = 0;; tries++) {
-        r = read_key(s->e, db, key, &c->bytes, &c->access, &c->expires);
+        r = read_key(s->e, sim_db(db), key, &c->bytes, &c->access, &c->expires);
         if (r != ENGINE_PENDING) break;
         wait_some(s, tries);
     }
@@ -156,7 +156,7 @@ static void read_db(contents *all, uint32_t db) {
         unreadable |= c->unreadable;
     }
     all->unreadable |= unreadable;
-    engine_db_stats_of(s->e, db, &st);
+    engine_db_stats_of(s->e, sim_db(db), &st);
     if (all->partly[db]) return;
     if (st.keys != omap_count(all->dbs[db]) || (st.expires != expires && !unreadable))
         sim_fail(s, "db %u has %llu keys, %llu expires; it counts %llu and %llu", db,
@@ -166,12 +166,12 @@ static void read_db(contents *all, uint32_t db) {
 
 static void read_all(sim *s, contents *all) {
     *all = (contents){.s = s};
-    for (uint32_t db = 0; db < SIM_DBS; db++)
+    for (uint32_t db = 0; db < SIM_ALL_DBS; db++)
         read_db(all, db);
 }
 
 static void free_all(contents *all) {
-    for (uint32_t db = 0; db < SIM_DBS; db++)
+    for (uint32_t db = 0; db < SIM_ALL_DBS; db++)
         omap_free(all->dbs[db], content_free);
     buf_free(&all->suspect);
     buf_free(&all->shown);
@@ -184,7 +184,7 @@ static void free_all(contents *all) {
 static bool same_key(contents *all, uint32_t db, slice key) {
     buf mine = {0};
     content *c = omap_get(all->dbs[db], key);
-    engine_result r = read_key(all->s->model, db, key, &mine, NULL, NULL);
+    engine_result r = read_key(all->s->model, sim_db(db), key, &mine, NULL, NULL);
     bool same =
         c ? r == ENGINE_OK && (c->unreadable || slice_eq(buf_slice(&mine), buf_slice(&c->bytes)))
           : r == ENGINE_ABSENT;
@@ -194,7 +194,7 @@ static bool same_key(contents *all, uint32_t db, slice key) {
 
 static bool same_db(contents *all, uint32_t db) {
     engine_db_stats st;
-    engine_db_stats_of(all->s->model, db, &st);
+    engine_db_stats_of(all->s->model, sim_db(db), &st);
     if (st.keys != omap_count(all->dbs[db]) && !all->partly[db]) return false;
     slice key;
     for (uint64_t i = 0; omap_at(all->dbs[db], i, &key, NULL); i++) {
@@ -209,7 +209,7 @@ static bool same_db(contents *all, uint32_t db) {
 
 static bool same_all(contents *all) {
     if (all->suspect.len && !same_key(all, all->suspect_db, buf_slice(&all->suspect))) return false;
-    for (uint32_t db = 0; db < SIM_DBS; db++)
+    for (uint32_t db = 0; db < SIM_ALL_DBS; db++)
         if (!same_db(all, db)) return false;
     return true;
 }
@@ -235,17 +235,17 @@ static void each_model_key(void *ctx, slice key, const entry *meta) {
 /* What is wrong, against the model as it is now. */
 static void say_differences(contents *all) {
     difference d = {.all = all};
-    for (d.db = 0; d.db < SIM_DBS; d.db++) {
+    for (d.db = 0; d.db < SIM_ALL_DBS; d.db++) {
         slice key;
         uint64_t next;
         entry ent;
         for (uint64_t i = 0; omap_at(all->dbs[d.db], i, &key, NULL); i++) {
-            if (engine_meta(all->s->model, d.db, key, &ent) == ENGINE_ABSENT)
+            if (engine_meta(all->s->model, sim_db(d.db), key, &ent) == ENGINE_ABSENT)
                 say_difference(&d, key, "should not be there");
             else if (!same_key(all, d.db, key))
                 say_difference(&d, key, "differs");
         }
-        CHECK(engine_scan(all->s->model, d.db, 0, SIZE_MAX, &next, each_model_key, &d) ==
+        CHECK(engine_scan(all->s->model, sim_db(d.db), 0, SIZE_MAX, &next, each_model_key, &d) ==
               ENGINE_OK);
     }
 }
@@ -265,9 +265,9 @@ static void adopt_access(contents *all) {
     slice key;
     void *v;
     entry ent;
-    for (uint32_t db = 0; db < SIM_DBS; db++)
+    for (uint32_t db = 0; db < SIM_ALL_DBS; db++)
         for (uint64_t i = 0; omap_at(all->dbs[db], i, &key, &v); i++)
-            if (engine_meta(all->s->model, db, key, &ent) == ENGINE_OK)
+            if (engine_meta(all->s->model, sim_db(db), key, &ent) == ENGINE_OK)
                 engine_set_access(all->s->model, &ent, ((content *)v)->access);
 }
 
@@ -302,9 +302,9 @@ static void each_position(void *ctx, slice key, const entry *meta) {
 }
 
 void sim_verify_positions(sim *s) {
-    for (uint32_t db = 0; db < SIM_DBS; db++) {
+    for (uint32_t db = 0; db < SIM_ALL_DBS; db++) {
         uint64_t next;
-        engine_result r = engine_scan(s->e, db, 0, SIZE_MAX, &next, each_position, s);
+        engine_result r = engine_scan(s->e, sim_db(db), 0, SIZE_MAX, &next, each_position, s);
         if (r == ENGINE_OK && next) sim_fail(s, "a scan of everything does not end");
     }
 }

@@ -7,6 +7,7 @@
  *   %f a field or member   %v a value      %n an index, also negative   %u a small count
  *   %F a score             %i a stream's ID  %g a group    %c a consumer
  *   %T milliseconds        %A a moment       %d a database %D a payload of DUMP
+ *   %y a system record's name
  * Lines that come twice are twice as likely. A key's name begins with the letter of its type, and
  * now and then a command is given one of another. */
 #include "sim/simwords.h"
@@ -75,7 +76,9 @@ static const char *const lines[] = {
     "RESTORE %k %T %D [REPLACE]", "RESTORE %k 0 %D", "SORT <%l|%s|%z> ALPHA STORE %l",
     "SORT <%l|%s|%z> BY nosort GET # STORE %l",
     "SORT <%l|%s> BY %t* LIMIT %u %u GET # ALPHA STORE %l", "EXISTS %k", "OBJECT ENCODING %k",
-    "TOUCH %k", "DBSIZE"};
+    "TOUCH %k", "DBSIZE",
+    /* system records (simsystem.c) */
+    "SYSPUT %y %v", "SYSPUT %y %v", "SYSPUT %y %v %t", "SYSPUT %y %v %k", "SYSDEL %y", "SYSGET %y"};
 
 static const char *const rare[] = {"FLUSHDB", "FLUSHDB", "FLUSHDB", "FLUSHALL", "SWAPDB %d %d"};
 
@@ -166,6 +169,7 @@ static void put_place(simwords *w, sim *s, char c) {
     case 'T': put_time(w, s, 0); break;
     case 'A': put_time(w, s, s->clock.wall_ms); break;
     case 'd': buf_printf(&w->bytes, "%u", (unsigned)below(s, SIM_DBS)); break;
+    case 'y': buf_printf(&w->bytes, "sys:%u", (unsigned)below(s, 1 + s->style.keys / 10)); break;
     case 'D': buf_append_slice(&w->bytes, w->dump); break;
     default: CHECK(strchr("hlszxtpk", c) != NULL); put_key(w, s, c);
     }
@@ -256,7 +260,7 @@ static void begin(simwords *w) {
 
 /* In most runs, most commands are of one type, so that its keys live long and grow. */
 static const char *pick_line(sim *s) {
-    static const char focus[] = "hlszxxt";
+    static const char focus[] = "hlszxxty";
     char kind = focus[s->seed % sizeof focus];
     bool any = !kind || sim_permille(s, 300);
     for (;;) {

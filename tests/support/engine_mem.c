@@ -69,6 +69,7 @@ log_pos mem_advance(mem *m) {
 }
 
 mem_db *mem_db_at(mem *m, uint32_t db) {
+    if (db == ENGINE_DB_SYSTEM) return m->state.dbs[m->state.databases];
     CHECK(db < (uint32_t)m->state.databases);
     return m->state.dbs[db];
 }
@@ -233,7 +234,7 @@ static engine_result op_swap(engine *e, uint32_t a, uint32_t b) {
     mem *m = mem_of(e);
     engine_result r;
     CHECK(m->in_batch);
-    mem_db_at(m, a), mem_db_at(m, b);
+    CHECK(a < (uint32_t)m->state.databases && b < (uint32_t)m->state.databases);
     if (!mem_gate(m, 0, a, SLICE_EMPTY, b, SLICE_EMPTY, &r)) return r;
     mem_advance(m);
     mem_swap_dbs(&m->state, a, b);

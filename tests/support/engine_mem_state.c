@@ -51,14 +51,14 @@ static void db_free(mem_db *db) {
 void mem_state_init(mem_state *s, int databases) {
     CHECK(databases >= 1 && databases <= ENGINE_DBS_MAX);
     *s = (mem_state){.databases = databases};
-    s->dbs = mem_zalloc(sizeof *s->dbs * (size_t)databases);
-    for (int i = 0; i < databases; i++)
+    s->dbs = mem_zalloc(sizeof *s->dbs * ((size_t)databases + 1));
+    for (int i = 0; i <= databases; i++)
         s->dbs[i] = db_new();
 }
 
 void mem_state_free(mem_state *s) {
     mem_forget(s, s->undos);
-    for (int i = 0; i < s->databases; i++)
+    for (int i = 0; i <= s->databases; i++)
         db_free(s->dbs[i]);
     mem_free(s->dbs);
     mem_free(s->journal);
@@ -279,7 +279,7 @@ static size_t check_db(const mem_db *db, int number, buf *report) {
 
 size_t mem_state_check(const mem_state *s, buf *report) {
     size_t faults = 0;
-    for (int i = 0; i < s->databases; i++)
+    for (int i = 0; i <= s->databases; i++)
         faults += check_db(s->dbs[i], i, report);
     return faults;
 }

@@ -50,7 +50,7 @@ typedef struct mem_undo {
 } mem_undo;
 
 typedef struct mem_state {
-    mem_db **dbs;
+    mem_db **dbs; /* the system's comes behind the logical ones */
     int databases;
     mem_undo *journal;
     size_t undos, cap;

@@ -50,6 +50,7 @@ typedef struct bitcask {
     /* databases (dbs.c) */
     pdb **map; /* by logical number */
     uint32_t ndbs;
+    pdb *system;    /* ENGINE_DB_SYSTEM */
     dict *pdbs;     /* every pdb alive by number (4 bytes) */
     pdb *pdb_last;  /* found last */
     pdb *pdb_drops; /* being freed */
@@ -92,6 +93,12 @@ typedef struct bitcask {
 
 static inline bitcask *bitcask_of(engine *e) {
     return (bitcask *)e;
+}
+/* The database of that logical number, or the system's. */
+static inline pdb *bc_db(const bitcask *e, uint32_t db) {
+    if (__builtin_expect(db == ENGINE_DB_SYSTEM, 0)) return e->system;
+    CHECK(db < e->ndbs);
+    return e->map[db];
 }
 /* The segment that receives records. */
 static inline segment *seg_active(const bitcask *e) {

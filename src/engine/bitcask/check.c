@@ -176,7 +176,7 @@ static void count_dropped(checking *c, const pdb *d) {
 /* One physical database: everything that it owns, then what the sums say it has where. */
 static void check_pdb(checking *c, pdb *d) {
     CHECK(!d->dropped);
-    CHECK(d->number > 0 && pdb_find(c->e, d->number) == d);
+    CHECK(d->mapped && pdb_find(c->e, d->number) == d);
     bitcask *e = c->e;
     uint64_t expires = 0, owners = 0, keys = 0;
     size_t pos = 0;

@@ -4,7 +4,10 @@
  * exchanges two. Both are records in the batch like any change, so they commit and abort with it.
  * What such a record says holds for all records after it, so it must outlive them, until the
  * manifest's copy of the mapping (dbs_checkpoint) is of a later position (B8). That copy is made
- * only of positions that are durable: a mapping must not be newer than the data. */
+ * only of positions that are durable: a mapping must not be newer than the data.
+ *
+ * Numbers of physical databases begin at 1. 0 is the system's, which is in no mapping and always
+ * there. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
@@ -17,7 +20,7 @@
 
 /* Its keydir, trees and shares are made when first needed. */
 pdb *pdb_new(bitcask *e, uint32_t number) {
-    CHECK(number > 0 && !pdb_find(e, number));
+    CHECK(!pdb_find(e, number));
     char id[4];
     put_u32(id, number);
     pdb *d = mem_zalloc(sizeof *d);
@@ -25,6 +28,13 @@ pdb *pdb_new(bitcask *e, uint32_t number) {
     void *old = dict_set(e->pdbs, slice_of(id, sizeof id), d);
     CHECK(old == NULL);
     return d;
+}
+
+/* It is mapped for ever, so nothing drops it. */
+void dbs_make_system(bitcask *e) {
+    CHECK(!e->system && dict_count(e->pdbs) == 0);
+    e->system = pdb_new(e, RECORD_PDB_SYSTEM);
+    e->system->mapped = true;
 }
 
 /* The one found last is asked first: loading and merging come to the same again and again. */

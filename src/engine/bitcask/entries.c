@@ -18,12 +18,6 @@
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/ops.h"
 
-/* The database of that logical number. */
-static inline pdb *db_of(const bitcask *e, uint32_t db) {
-    CHECK(db < e->ndbs);
-    return e->map[db];
-}
-
 /* The key's entry, or ARENA_NONE. */
 static inline arena_ref find(const bitcask *e, const pdb *d, slice key) {
     if (!d->keys) return ARENA_NONE;
@@ -58,7 +52,7 @@ void entry_of(const bitcask *e, arena_ref r, entry *out) {
  * key and database are compared again in the record (B4). */
 engine_result bc_get(engine *base, uint32_t db, slice key, entry *out) {
     bitcask *e = bitcask_of(base);
-    const pdb *d = db_of(e, db);
+    const pdb *d = bc_db(e, db);
     arena_ref r = find(e, d, key);
     kdent k;
     if (r == ARENA_NONE) return ENGINE_ABSENT;
@@ -78,7 +72,7 @@ engine_result bc_get(engine *base, uint32_t db, slice key, entry *out) {
  * there, so that callers can't come to rely on it. */
 engine_result bc_meta(engine *base, uint32_t db, slice key, entry *out) {
     bitcask *e = bitcask_of(base);
-    arena_ref r = find(e, db_of(e, db), key);
+    arena_ref r = find(e, bc_db(e, db), key);
     if (r == ARENA_NONE) return ENGINE_ABSENT;
     entry_of(e, r, out);
     out->value = SLICE_EMPTY;
@@ -121,7 +115,7 @@ static void scan_one(void *ctx, arena_ref r) {
 engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                       void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
     bitcask *e = bitcask_of(base);
-    const pdb *d = db_of(e, db);
+    const pdb *d = bc_db(e, db);
     scan_ctx s = {e, each, ctx};
     *next = 0;
     if (d->keys && from < (1ULL << TOKEN_BITS))
@@ -132,7 +126,7 @@ engine_result bc_scan(engine *base, uint32_t db, uint64_t from, size_t want, uin
 
 /* engine_db_stats_of: counts that the keydir has anyway (K3). */
 void bc_db_stats(engine *base, uint32_t db, engine_db_stats *out) {
-    const pdb *d = db_of(bitcask_of(base), db);
+    const pdb *d = bc_db(bitcask_of(base), db);
     *out = (engine_db_stats){0};
     if (!d->keys) return;
     out->keys = keydir_count(d->keys);
@@ -220,14 +214,14 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
 /* engine_put: see put(), which moves use too. */
 engine_result bc_put(engine *base, uint32_t db, slice key, const entry *ent) {
     bitcask *e = bitcask_of(base);
-    return put(e, db_of(e, db), key, ent);
+    return put(e, bc_db(e, db), key, ent);
 }
 
 /* engine_del: a key that is not there leaves no record: its delete would hide nothing, and merges
  * would have to judge it. */
 engine_result bc_del(engine *base, uint32_t db, slice key) {
     bitcask *e = bitcask_of(base);
-    pdb *d = db_of(e, db);
+    pdb *d = bc_db(e, db);
     log_pos at;
     CHECK(e->log.open);
     if (!d->keys) return ENGINE_ABSENT;
@@ -247,7 +241,7 @@ engine_result bc_del(engine *base, uint32_t db, slice key) {
 engine_result bc_move(engine *base, uint32_t db, slice key, uint32_t to_db, slice to_key) {
     bitcask *e = bitcask_of(base);
     entry ent;
-    pdb *d = db_of(e, db), *to = db_of(e, to_db);
+    pdb *d = bc_db(e, db), *to = bc_db(e, to_db);
     CHECK(e->log.open);
     if (d == to && slice_eq(key, to_key)) return bc_meta(base, db, key, &ent);
     engine_result r = bc_get(base, db, key, &ent);

@@ -101,8 +101,7 @@ engine_result bc_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int64
 /* engine_random: with_expire picks from the index, so that few among many are found at once. */
 engine_result bc_random(engine *base, uint32_t db, bool with_expire, buf *key, entry *meta) {
     bitcask *e = bitcask_of(base);
-    CHECK(db < e->ndbs);
-    const pdb *d = e->map[db];
+    const pdb *d = bc_db(e, db);
     arena_ref r = ARENA_NONE;
     if (d->keys && !with_expire) {
         r = keydir_random(d->keys, e->env->rng);

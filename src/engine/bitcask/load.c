@@ -118,6 +118,8 @@ static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size
     while (record_next_pair(&pairs, &db, &number)) {
         if (db >= ENGINE_DBS_MAX)
             return status_make(ST_CORRUPT, "segment %u: db %u", s->log.number, db);
+        if (number == RECORD_PDB_SYSTEM)
+            return status_make(ST_CORRUPT, "segment %u: db %u is the system's", s->log.number, db);
         dbs_grow(e, db + 1);
         pdb *d = pdb_find(e, number);
         e->map[db] = d ? d : pdb_new(e, number);

@@ -44,8 +44,7 @@ engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out
     bitcask *e = bitcask_of(base);
     coll *c;
     *out = (engine_coll){.db = db, .key = key};
-    CHECK(db < e->ndbs);
-    engine_result r = make_new(e, e->map[db], &c);
+    engine_result r = make_new(e, bc_db(e, db), &c);
     if (r != ENGINE_OK) return r;
     out->id = c->id;
     out->priv = (uintptr_t)c;
@@ -57,8 +56,8 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
                            engine_coll *out) {
     bitcask *e = bitcask_of(base);
     *out = (engine_coll){.db = db, .key = key, .id = ent->coll};
-    CHECK(db < e->ndbs && ent->coll != 0);
-    coll *c = coll_find(e->map[db], ent->coll);
+    CHECK(ent->coll != 0);
+    coll *c = coll_find(bc_db(e, db), ent->coll);
     CHECK(c && c->owners > 0);
     out->priv = (uintptr_t)c;
     return ENGINE_OK;

@@ -57,6 +57,8 @@ void pdb_free(pdb *d);
 
 struct undo;
 struct batch;
+/* The system's database. REQUIRES: there is none yet. */
+void dbs_make_system(bitcask *e);
 /* Makes the mapping that large; new ones have no pdb yet. */
 void dbs_grow(bitcask *e, uint32_t ndbs);
 void dbs_undo(bitcask *e, const struct undo *u);

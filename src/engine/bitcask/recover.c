@@ -87,12 +87,13 @@ static void begins(void *ctx, log_pos at) {
     dbs_edit_map(ctx, at);
 }
 
-/* The mapping as the manifest has it, and a database for each logical one. */
+/* The mapping as the manifest has it, and a database for each logical one; and the system's. */
 static void load_map(bitcask *e, load_ctx *l) {
     CHECK(e->ndbs == 0);
+    dbs_make_system(e);
     const manifest_state *m = meta_state(&e->meta);
     for (size_t i = 0; i < m->nmap; i++) {
-        CHECK(m->map[i].pdb > 0 && m->map[i].db < ENGINE_DBS_MAX);
+        CHECK(m->map[i].pdb != RECORD_PDB_SYSTEM && m->map[i].db < ENGINE_DBS_MAX);
         dbs_grow(e, m->map[i].db + 1);
         pdb *d = pdb_find(e, m->map[i].pdb);
         e->map[m->map[i].db] = d ? d : pdb_new(e, m->map[i].pdb);

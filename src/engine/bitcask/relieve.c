@@ -42,7 +42,8 @@ static void shrink_cache(bitcask *e, uint64_t bytes) {
 
 /* Bytes of the arena that no entry and no page of a living database uses, and of the log's tail. */
 static uint64_t vacant_bytes(const bitcask *e) {
-    uint64_t used = 0, mapped = arena_bytes(e->shared.arena);
+    uint64_t used = e->system->keys ? keydir_bytes(e->system->keys) : 0;
+    uint64_t mapped = arena_bytes(e->shared.arena);
     for (uint32_t i = 0; i < e->ndbs; i++)
         if (e->map[i] && e->map[i]->keys) used += keydir_bytes(e->map[i]->keys);
     return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log.tail);

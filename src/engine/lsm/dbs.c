@@ -9,7 +9,9 @@
  * A physical database is *dead* when nothing can ever map to it again: it is not mapped now, not in
  * the manifest's mapping, to which a crash may go back, and was not made since that, as the log may
  * bring such a one back. Numbers ascend, and each change of the mapping but a swap maps new ones,
- * so what was made since has a number beyond the greatest in the mapping. */
+ * so what was made since has a number beyond the greatest in the mapping.
+ *
+ * Numbers begin at 1. 0 is the system's, which is in no mapping and never dead. */
 #include "base/mem.h"
 #include "engine/lsm/lsm_int.h"
 #include "engine/lsm/ops.h"
@@ -39,7 +41,7 @@ lpdb *lsm_pdb_find(const lsm *e, uint32_t number) {
 /* Empty, mapped by nobody yet. */
 static lpdb *pdb_add(lsm *e, uint32_t number) {
     uint32_t at = place_of(e, number);
-    CHECK(number > 0 && !lsm_pdb_find(e, number));
+    CHECK(!lsm_pdb_find(e, number));
     if (e->npdbs == e->pdbs_cap) {
         e->pdbs_cap = e->pdbs_cap ? 2 * e->pdbs_cap : 16;
         e->pdbs = mem_realloc(e->pdbs, e->pdbs_cap * sizeof(lpdb *));
@@ -67,7 +69,7 @@ static void pdbs_prune(lsm *e, bool (*keep)(const lsm *e, const lpdb *d)) {
 
 /* For compactions, which leave out all that is in it. */
 bool lsm_pdb_is_dead(const lsm *e, uint32_t number) {
-    CHECK(number > 0);
+    CHECK(e->system);
     return number < e->dead_below && !lsm_pdb_find(e, number);
 }
 
@@ -87,6 +89,7 @@ static void mark(lsm *e) {
         e->pdbs[i]->mapped = false;
     for (uint32_t i = 0; i < e->ndbs; i++)
         if (e->map[i]) e->map[i]->mapped = true;
+    e->system->mapped = true;
 }
 
 /* For engine_close. */
@@ -96,6 +99,7 @@ void lsm_dbs_free(lsm *e) {
     mem_free(e->pdbs);
     mem_free(e->map);
     e->pdbs = e->map = NULL;
+    e->system = NULL;
     e->npdbs = e->pdbs_cap = e->ndbs = 0;
 }
 
@@ -123,8 +127,9 @@ static uint32_t manifest_top(const lsm *e) {
 status lsm_dbs_load(lsm *e) {
     const manifest_state *m = meta_state(&e->meta);
     CHECK(e->npdbs == 0 && e->ndbs == 0);
+    e->system = pdb_add(e, RECORD_PDB_SYSTEM);
     for (size_t i = 0; i < m->nmap; i++) {
-        if (m->map[i].db >= ENGINE_DBS_MAX || m->map[i].pdb == 0)
+        if (m->map[i].db >= ENGINE_DBS_MAX || m->map[i].pdb == RECORD_PDB_SYSTEM)
             return status_make(ST_CORRUPT, "%s: the manifest's mapping is malformed", e->dir);
         grow(e, m->map[i].db + 1);
         lpdb *d = lsm_pdb_find(e, m->map[i].pdb);
@@ -150,7 +155,7 @@ status lsm_dbs_replay(lsm *e, const record *r, log_pos pos) {
     CHECK(r->kind == RECORD_FLUSH || r->kind == RECORD_SWAP);
     if (pos < meta_state(&e->meta)->map_at) return STATUS_OK;
     while (record_next_pair(&pairs, &db, &number)) {
-        if (db >= ENGINE_DBS_MAX || number == 0)
+        if (db >= ENGINE_DBS_MAX || number == RECORD_PDB_SYSTEM)
             return status_make(ST_CORRUPT, "%s: the log maps db %u to %u", e->dir, db, number);
         grow(e, db + 1);
         lpdb *d = lsm_pdb_find(e, number);

@@ -49,7 +49,7 @@ static inline uint64_t space_of(uint32_t pdb, unsigned kind) {
 
 /* Begins a key of `len` bytes, that the caller adds. */
 static char *begin(buf *out, uint32_t pdb, unsigned kind, size_t len) {
-    CHECK(pdb > 0 && kind >= LKEY_MAIN && kind <= LKEY_DUE);
+    CHECK(kind >= LKEY_MAIN && kind <= LKEY_DUE);
     buf_clear(out);
     char *p = buf_reserve(out, len);
     uint32_t be = __builtin_bswap32(pdb);
@@ -121,7 +121,7 @@ lkey lkey_due(buf *out, uint32_t pdb, int64_t when, lsm_hash h) {
 
 /* For walks; also where those of the kind before end. */
 slice lkey_kind_start(buf *out, uint32_t pdb, unsigned kind) {
-    CHECK(pdb > 0 && kind >= LKEY_MAIN && kind <= LKEY_DUE + 1);
+    CHECK(kind >= LKEY_MAIN && kind <= LKEY_DUE + 1);
     begin(out, pdb, LKEY_MAIN, 5);
     out->data[4] = (char)kind;
     return buf_slice(out);
@@ -171,7 +171,7 @@ bool lkey_parse(slice bytes, lkey_parts *out) {
     memcpy(&be, bytes.data, sizeof be);
     out->pdb = __builtin_bswap32(be);
     out->kind = (uint8_t)bytes.data[4];
-    return out->pdb > 0 && parse_rest(slice_skip(bytes, 5), out);
+    return parse_rest(slice_skip(bytes, 5), out);
 }
 
 /* As the constructors have it: a test compares them. */

@@ -53,7 +53,8 @@ struct lsm {
     /* databases (dbs.c) */
     lpdb **map; /* by logical number */
     uint32_t ndbs;
-    lpdb **pdbs; /* by number: all that are mapped, or were since the manifest's mapping */
+    lpdb *system; /* ENGINE_DB_SYSTEM */
+    lpdb **pdbs;  /* by number: all that are mapped, or were since the manifest's mapping */
     uint32_t npdbs, pdbs_cap;
     log_pos map_wanted;  /* the last FLUSH or SWAP, if no edit has the mapping since; 0: none */
     log_pos map_flying;  /* the mapping in the last edit that had one is as of this */
@@ -151,6 +152,7 @@ void lsm_dbs_settle(lsm *e, bool committed);
 status lsm_dbs_replay(lsm *e, const record *r, log_pos pos);
 
 static inline lpdb *lsm_db(const lsm *e, uint32_t db) {
+    if (__builtin_expect(db == ENGINE_DB_SYSTEM, 0)) return e->system;
     CHECK(db < e->ndbs);
     return e->map[db];
 }

@@ -12,7 +12,7 @@
 engine_result lsm_coll_new(engine *base, uint32_t db, slice key, engine_coll *out) {
     lsm *e = lsm_of(base);
     *out = (engine_coll){.db = db, .key = key};
-    CHECK(e->batch.open && db < e->ndbs);
+    CHECK(e->batch.open);
     status s = meta_take_id(&e->meta, MANIFEST_IDS_COLL, &out->id);
     if (!status_ok(s)) return lsm_error(e, s);
     lsm_counts_new(e, lsm_db(e, db), out->id);

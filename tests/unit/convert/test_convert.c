@@ -98,7 +98,8 @@ static void put_coll(engine *e, uint32_t db, const char *key, int elements) {
     engine_commit(e);
 }
 
-/* Strings of all sizes, some overwritten and deleted, and collections, in two databases. */
+/* Strings of all sizes, some overwritten and deleted, and collections, in two databases;
+ * and strings in the system's. */
 static void fill(engine *e) {
     for (int i = 0; i < 1500; i++)
         put_string(e, 0, i, (size_t)i % 300, i % 3 ? 0 : 1 + i);
@@ -114,6 +115,8 @@ static void fill(engine *e) {
     put_string(e, 3, 1, 1 << 20, 0);
     put_coll(e, 3, "large", 3000);
     put_coll(e, 0, "small", 5);
+    for (int i = 0; i < 40; i++)
+        put_string(e, ENGINE_DB_SYSTEM, i, (size_t)i * 100, 0);
 }
 
 /* FROM, made and filled; left by a clean end or as a crash would. */
@@ -190,17 +193,18 @@ static void no_wait(void *ctx) {
     (void)ctx;
 }
 
-/* What a directory holds, and the tokens of two keys. */
-static void look(const convert_engine *k, const char *path, bool cluster, tally_sum sums[DATABASES],
-                 uint64_t tokens[2]) {
+/* What a directory holds, the system's database last, and the tokens of two keys. */
+static void look(const convert_engine *k, const char *path, bool cluster,
+                 tally_sum sums[DATABASES + 1], uint64_t tokens[2]) {
     side s = {0};
     ok(side_init(&s, k, vfs_posix(), false));
     ok(side_open(&s, path, DATABASES, cluster, NULL));
-    for (uint32_t db = 0; db < DATABASES; db++) {
+    for (uint32_t i = 0; i <= DATABASES; i++) {
+        uint32_t db = i < DATABASES ? i : ENGINE_DB_SYSTEM;
         tally t = {0};
         walker w = {tally_key, tally_elem, no_wait, &t};
         ok(walk_db(s.e, db, &w));
-        sums[db] = t.sum;
+        sums[i] = t.sum;
         tally_free(&t);
     }
     tokens[0] = engine_token(s.e, SLICE("one"));
@@ -219,14 +223,15 @@ static convert_options options(const convert_engine *k) {
 }
 
 static void compare(const convert_engine *a, const convert_engine *b, bool cluster) {
-    tally_sum x[DATABASES], y[DATABASES];
+    tally_sum x[DATABASES + 1], y[DATABASES + 1];
     uint64_t tx[2], ty[2];
     look(a, from, cluster, x, tx);
     look(b, to, cluster, y, ty);
-    for (int db = 0; db < DATABASES; db++)
+    for (int db = 0; db <= DATABASES; db++)
         assert_true(tally_eq(&x[db], &y[db]));
     assert_int_equal(x[0].keys, 1401);
     assert_int_equal(x[3].elements, 3000);
+    assert_int_equal(x[DATABASES].keys, 40);
     assert_memory_equal(tx, ty, sizeof tx);
 }
 
@@ -273,7 +278,7 @@ static void all_ways(void **state) {
 static void other_mode(void **state) {
     (void)state;
     const convert_engine *k = convert_engine_named(SLICE("bitcask"));
-    tally_sum x[DATABASES], y[DATABASES];
+    tally_sum x[DATABASES + 1], y[DATABASES + 1];
     uint64_t tx[2], ty[2];
     make_store(k, true, false);
     convert_options o = options(k);
@@ -283,7 +288,7 @@ static void other_mode(void **state) {
     ok(convert_store(&o, &r));
     look(k, from, false, x, tx);
     look(k, to, true, y, ty);
-    for (int db = 0; db < DATABASES; db++)
+    for (int db = 0; db <= DATABASES; db++)
         assert_true(tally_eq(&x[db], &y[db]));
     assert_true(tx[0] != ty[0]);
 }

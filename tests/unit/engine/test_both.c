@@ -429,6 +429,56 @@ static void test_number_of_databases(void **state) {
     kit_free(k);
 }
 
+/* The system's database stays as it is through flushes, swaps, merges and another number of
+ * databases; one key of it has no expire time that anybody is told of. */
+static void test_system_database(void **state) {
+    (void)state;
+    kit *k = kit_sim();
+    entry ent = {.type = 1, .value = SLICE("kept")};
+    engine_db_stats st;
+    kit_open(k);
+    for (int i = 0; i < 12; i++) {
+        char name[16];
+        int n = snprintf(name, sizeof name, "s%d", i);
+        engine_begin(k->e);
+        ent.expire = i == 5 ? 1000 : 0;
+        assert_int_equal(engine_put(k->e, ENGINE_DB_SYSTEM, slice_of(name, (size_t)n), &ent),
+                         ENGINE_OK);
+        engine_commit(k->e);
+        kit_put_len(k, (uint32_t)i % 2, name, 30000, 'x');
+    }
+    engine_begin(k->e);
+    assert_int_equal(engine_del(k->e, ENGINE_DB_SYSTEM, SLICE("s7")), ENGINE_OK);
+    assert_int_equal(engine_swap(k->e, 0, 1), ENGINE_OK);
+    assert_int_equal(engine_flush(k->e, -1), ENGINE_OK);
+    engine_commit(k->e);
+    for (int life = 0; life < 5; life++) {
+        uint32_t db;
+        buf key = {0};
+        int64_t when;
+        engine_db_stats_of(k->e, ENGINE_DB_SYSTEM, &st);
+        assert_int_equal(st.keys, 11);
+        kit_has_not(k, "s1");
+        assert_int_equal(engine_get(k->e, ENGINE_DB_SYSTEM, SLICE("s7"), &ent), ENGINE_ABSENT);
+        assert_int_equal(engine_get(k->e, ENGINE_DB_SYSTEM, SLICE("s8"), &ent), ENGINE_OK);
+        assert_true(slice_eq(ent.value, SLICE("kept")));
+        assert_int_equal(engine_due(k->e, INT64_MAX, &db, &key, &when), ENGINE_ABSENT);
+        assert_int_equal(when, 0);
+        buf_free(&key);
+        if (life % 2) {
+            kit_settle(k);
+            kit_merge(k);
+            kit_kill(k);
+        } else {
+            kit_close(k);
+            k->databases = life ? 1 : 9;
+            kit_open(k);
+        }
+        kit_check(k);
+    }
+    kit_free(k);
+}
+
 /* Many clean starts and ends of a store with little in it: files don't pile up. */
 static void test_restarts_leave_few_files(void **state) {
     (void)state;
@@ -504,6 +554,7 @@ int main(void) {
         cmocka_unit_test(test_collection_moves),
         cmocka_unit_test(test_swap),
         cmocka_unit_test(test_number_of_databases),
+        cmocka_unit_test(test_system_database),
         cmocka_unit_test(test_restarts_leave_few_files),
         cmocka_unit_test(test_positions),
     };
