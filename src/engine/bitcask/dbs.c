@@ -68,6 +68,7 @@ static void unhook(bitcask *e, pdb *d) {
 /* Out of the table and out of the accounting at once; the memory follows. */
 void pdb_drop(bitcask *e, pdb *d) {
     CHECK(!d->dropped && !d->mapped);
+    CHECK(d != e->system);
     d->dropped = true;
     unhook(e, d);
     coll_forget(e, d);
@@ -161,7 +162,8 @@ static status log_order(bitcask *e, uint8_t kind, size_t n, const uint32_t *dbs,
 
 /* Gives a logical database another physical one, undoably. */
 static void remap(bitcask *e, uint32_t db, pdb *now) {
-    CHECK(!now->dropped && now != e->map[db]);
+    CHECK(!now->dropped && now != e->map[db] && now != e->system);
+    CHECK(e->map[db] != e->system);
     CHECK(e->log.open && db < e->ndbs);
     undo *u = batch_undo(e);
     *u = (undo){.kind = UNDO_MAP, .logical = db, .db = e->map[db]};

@@ -50,6 +50,7 @@ static lpdb *pdb_add(lsm *e, uint32_t number) {
     memmove(e->pdbs + at + 1, e->pdbs + at, (e->npdbs - at) * sizeof(lpdb *));
     e->npdbs++;
     lpdb *d = mem_zalloc(sizeof *d);
+    CHECK((number == RECORD_PDB_SYSTEM) == !e->system);
     d->number = number;
     return e->pdbs[at] = d;
 }
@@ -225,6 +226,7 @@ static status new_numbers(lsm *e, uint32_t from, uint32_t to, uint32_t *dbs, uin
     for (uint32_t i = from; i < to; i++) {
         uint64_t id;
         if (e->map[i]->totals.keys == 0) continue;
+        CHECK(e->map[i] != e->system);
         TRY(meta_take_id(&e->meta, MANIFEST_IDS_PDB, &id));
         dbs[*n] = i;
         pdbs[(*n)++] = (uint32_t)id;

@@ -102,9 +102,7 @@ uint64_t lsm_now_us(lsm *e);
 /* ---- memtables (switch.c) ----------------------------------------------------------------------
  */
 
-#define LSM_FROZEN_MAX                                                                             \
-    8 /* memtables waiting for their flush: with more, the active one grows on                     \
-       */
+#define LSM_FROZEN_MAX 8 /* wait for their flush: with more, the active one grows on */
 
 /* Freezes the active memtable, with the totals as they are at `end` in the log, and goes on in a
  * new one. Nothing happens if it is empty and the log is still in the same file. Not in a batch. */
