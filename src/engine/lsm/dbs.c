@@ -70,7 +70,7 @@ static void pdbs_prune(lsm *e, bool (*keep)(const lsm *e, const lpdb *d)) {
 
 /* For compactions, which leave out all that is in it. */
 bool lsm_pdb_is_dead(const lsm *e, uint32_t number) {
-    CHECK(e->system);
+    CHECK(e->npdbs > 0); /* the system's at least */
     return number < e->dead_below && !lsm_pdb_find(e, number);
 }
 
