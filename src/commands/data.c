@@ -46,6 +46,20 @@ command_result data_elements(client *c, slice key, const el_type *type, unsigned
     return out->wrong_type ? reply_wrong_type(c) : CMD_DONE;
 }
 
+/* The others' types do not matter here: when this runs again they are judged in turn. */
+command_result data_first_of(client *c, int at, int n, const el_type *type, elements *el) {
+    for (int i = at; i < at + n; i++) {
+        command_result r = data_elements(c, c->argv[i], type, KS_WRITE, el);
+        for (int k = i + 1; r == CMD_AGAIN && k < at + n; k++) {
+            entry ent;
+            if (ks_get(c->ks, c->db, c->argv[k], KS_WRITE, &ent) == ENGINE_ERROR)
+                return reply_engine(c, ENGINE_ERROR);
+        }
+        if (r != CMD_DONE || el->exists) return r;
+    }
+    return CMD_DONE;
+}
+
 void data_depends_elements(client *c, const elements *el) {
     if (el->exists) {
         client_depends(c, el->pos);
@@ -226,4 +240,32 @@ bool data_arg_timeout_ms(client *c, int i, int64_t *ms) {
     if (num_parse_i64(c->argv[i], ms)) return check_timeout(c, *ms);
     (void)reply_error(c, "ERR timeout is not an integer or out of range");
     return false;
+}
+
+/* What data_parse_mpop has found wrong beside numbers. */
+static bool bad_syntax(client *c) {
+    (void)reply_syntax_error(c);
+    return false;
+}
+
+/* In the order of checks that decides which error is told. */
+bool data_parse_mpop(client *c, int at, const char *const words[2], data_mpop *out) {
+    int64_t n;
+    bool counted = false;
+    *out = (data_mpop){.first = at + 1, .count = 1};
+    if (!arg_i64_range(c, at, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0"))
+        return false;
+    if (n >= c->argc - out->first) return bad_syntax(c);
+    out->keys = (int)n;
+    int i = out->first + out->keys;
+    out->word = arg_is(c, i, words[1]);
+    if (!out->word && !arg_is(c, i, words[0])) return bad_syntax(c);
+    for (i++; i < c->argc; i += 2) {
+        if (counted || i + 1 == c->argc || !arg_is(c, i, "count")) return bad_syntax(c);
+        counted = true;
+        if (!arg_i64_range(c, i + 1, 1, INT64_MAX, &out->count,
+                           "ERR count should be greater than 0"))
+            return false;
+    }
+    return true;
 }

@@ -35,6 +35,9 @@ command_result data_open(client *c, slice key, unsigned flags, string *out);
 /* el_open likewise; WRONGTYPE for another type; with KS_WRITE refuses a key that is too long. */
 command_result data_elements(client *c, slice key, const el_type *type, unsigned flags,
                              elements *out);
+/* The first of n keys, from argument `at` on, that is there: el->exists says whether there is one.
+ * For commands that change it. When one read is pending, the keys behind it are asked for too. */
+command_result data_first_of(client *c, int at, int n, const el_type *type, elements *el);
 /* What the reply depends on: the elements that were read, or the key's absence. Only for replies
  * that show single elements which were there: absence, counts and ranges depend on the end. */
 void data_depends_elements(client *c, const elements *el);
@@ -72,6 +75,15 @@ command_result data_bad_expire(client *c);
  * or, data_arg_timeout_ms, in whole ms. */
 bool data_arg_timeout(client *c, int i, int64_t *ms);
 bool data_arg_timeout_ms(client *c, int i, int64_t *ms);
+
+/* The arguments of LMPOP, ZMPOP and those that wait, from numkeys on, which is argument `at`:
+ * numkeys key ... word [COUNT count], where the word is one of two. False after having replied. */
+typedef struct data_mpop {
+    int first, keys; /* the keys' arguments */
+    int word;        /* 0 or 1 */
+    int64_t count;
+} data_mpop;
+bool data_parse_mpop(client *c, int at, const char *const words[2], data_mpop *out);
 
 /* A count below zero may ask for any number of picks. Where redis-server would go on until memory
  * ends, this refuses: before it begins, if not even so many empty ones would fit; or when the reply

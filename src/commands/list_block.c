@@ -22,7 +22,7 @@ static command_result bpop(client *c, list_end end) {
     int64_t timeout_ms;
     int n = c->argc - 2;
     if (!data_arg_timeout(c, c->argc - 1, &timeout_ms)) return CMD_REFUSED;
-    STEP_TRY(list_first_of(c, 1, n, &el));
+    STEP_TRY(data_first_of(c, 1, n, &list_type, &el));
     if (!el.exists) return wait_to_pop(c, 1, n, timeout_ms);
     reply_array(c, 2);
     reply_bulk(c, el.key);
@@ -42,7 +42,7 @@ command_result cmd_brpop(client *c) {
 /* LMPOP behind a time limit. */
 command_result cmd_blmpop(client *c) {
     int64_t timeout_ms;
-    list_mpop m;
+    data_mpop m;
     bool found;
     if (!list_mpop_parse(c, 2, &m) || !data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(list_mpop_run(c, &m, &found));

@@ -54,19 +54,11 @@ static inline const char *list_pop_event(list_end end) {
 command_result list_pop_one(client *c, elements *el, list_end end);
 /* Replies with an array of up to n values from an end, and takes them out. */
 command_result list_pop_some(client *c, elements *el, list_end end, uint64_t n);
-/* The first of n keys, from argument `at` on, that is there: el->exists says whether there is one.
- */
-command_result list_first_of(client *c, int at, int n, elements *el);
 
-/* The arguments of LMPOP from numkeys on, which is argument `at`. */
-typedef struct list_mpop {
-    int first, keys; /* the keys' arguments */
-    list_end end;
-    int64_t count;
-} list_mpop;
-bool list_mpop_parse(client *c, int at, list_mpop *out);
+/* The arguments of LMPOP from numkeys on, which is argument `at`; its words are the ends. */
+bool list_mpop_parse(client *c, int at, data_mpop *out);
 /* Replies with [key, [values]] if one of the keys is there, else says so and replies nothing. */
-command_result list_mpop_run(client *c, const list_mpop *m, bool *found);
+command_result list_mpop_run(client *c, const data_mpop *m, bool *found);
 
 /* list_move.c: moves a value and replies with it, if the source is there; else says so and replies
  * nothing. Keys are arguments 1 and 2. */

@@ -73,52 +73,14 @@ command_result cmd_rpop(client *c) {
 /* ---- the first of several keys -----------------------------------------------------------------
  */
 
-/* When one read is pending, the other keys are asked for all the same. */
-command_result list_first_of(client *c, int at, int n, elements *el) {
-    for (int i = at; i < at + n; i++) {
-        command_result r = data_elements(c, c->argv[i], &list_type, KS_WRITE, el);
-        for (int k = i + 1; r == CMD_AGAIN && k < at + n; k++) {
-            entry ent;
-            if (ks_get(c->ks, c->db, c->argv[k], KS_WRITE, &ent) == ENGINE_ERROR)
-                return reply_engine(c, ENGINE_ERROR);
-        }
-        if (r != CMD_DONE || el->exists) return r;
-    }
-    return CMD_DONE;
+bool list_mpop_parse(client *c, int at, data_mpop *out) {
+    static const char *const ends[] = {"left", "right"};
+    return data_parse_mpop(c, at, ends, out);
 }
 
-/* numkeys key... LEFT|RIGHT [COUNT count], in the order of checks that decides which error is told.
- */
-bool list_mpop_parse(client *c, int at, list_mpop *out) {
-    int64_t n;
-    bool counted = false;
-    *out = (list_mpop){.first = at + 1, .count = 1};
-    if (!arg_i64_range(c, at, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0"))
-        return false;
-    int64_t where = at + 1;
-    if (n >= c->argc - where) {
-        (void)reply_syntax_error(c);
-        return false;
-    }
-    where += n;
-    out->keys = (int)n;
-    if (!list_arg_end(c, (int)where, &out->end)) return false;
-    for (int i = (int)where + 1; i < c->argc; i += 2) {
-        if (counted || i + 1 == c->argc || !arg_is(c, i, "count")) {
-            (void)reply_syntax_error(c);
-            return false;
-        }
-        counted = true;
-        if (!arg_i64_range(c, i + 1, 1, INT64_MAX, &out->count,
-                           "ERR count should be greater than 0"))
-            return false;
-    }
-    return true;
-}
-
-command_result list_mpop_run(client *c, const list_mpop *m, bool *found) {
+command_result list_mpop_run(client *c, const data_mpop *m, bool *found) {
     elements el;
-    STEP_TRY(list_first_of(c, m->first, m->keys, &el));
+    STEP_TRY(data_first_of(c, m->first, m->keys, &list_type, &el));
     *found = el.exists;
     if (!el.exists) {
         client_depends_on_end(c);
@@ -126,12 +88,12 @@ command_result list_mpop_run(client *c, const list_mpop *m, bool *found) {
     }
     reply_array(c, 2);
     reply_bulk(c, el.key);
-    return list_pop_some(c, &el, m->end, (uint64_t)m->count);
+    return list_pop_some(c, &el, m->word ? LIST_TAIL : LIST_HEAD, (uint64_t)m->count);
 }
 
 /* Null if none of the keys is there. */
 command_result cmd_lmpop(client *c) {
-    list_mpop m;
+    data_mpop m;
     bool found;
     if (!list_mpop_parse(c, 1, &m)) return CMD_REFUSED;
     STEP_TRY(list_mpop_run(c, &m, &found));

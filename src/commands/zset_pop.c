@@ -51,16 +51,6 @@ command_result cmd_zpopmax(client *c) {
     return pop(c, true);
 }
 
-/* The first of the keys that is a sorted set; *found is false if none is. */
-static command_result first_of(client *c, const slice *keys, size_t n, elements *el, bool *found) {
-    *found = false;
-    for (size_t i = 0; i < n && !*found; i++) {
-        STEP_TRY(data_elements(c, keys[i], &zset_type, KS_WRITE, el));
-        *found = el->exists;
-    }
-    return CMD_DONE;
-}
-
 /* Nothing found, or the time is up. */
 static void reply_none(client *c) {
     resp_null_array(&c->out, c->proto);
@@ -69,49 +59,28 @@ static void reply_none(client *c) {
 /* ---- ZMPOP --------------------------------------------------------------------------------------
  */
 
-/* What ZMPOP and BZMPOP have been asked. */
-typedef struct mpop_args {
-    const slice *keys;
-    size_t n;
-    bool highest;
-    int64_t count;
-} mpop_args;
-
 /* numkeys key ... MIN|MAX [COUNT count], from argument `at` on. */
-static command_result mpop_read(client *c, int at, mpop_args *a) {
-    int64_t n;
-    if (!arg_i64_range(c, at, 1, INT64_MAX, &n, "ERR numkeys should be greater than 0"))
-        return CMD_REFUSED;
-    if (n >= c->argc - at - 1) return reply_syntax_error(c);
-    *a = (mpop_args){.keys = c->argv + at + 1, .n = (size_t)n, .count = 1};
-    int i = at + 1 + (int)n;
-    a->highest = arg_is(c, i, "max");
-    if (!a->highest && !arg_is(c, i, "min")) return reply_syntax_error(c);
-    bool counted = false;
-    for (i++; i < c->argc; i += 2) {
-        if (counted || i + 1 == c->argc || !arg_is(c, i, "count")) return reply_syntax_error(c);
-        counted = true;
-        if (!arg_i64_range(c, i + 1, 1, INT64_MAX, &a->count, "ERR count should be greater than 0"))
-            return CMD_REFUSED;
-    }
-    return CMD_DONE;
+static bool mpop_read(client *c, int at, data_mpop *a) {
+    static const char *const ends[] = {"min", "max"};
+    return data_parse_mpop(c, at, ends, a);
 }
 
 /* The key, and pairs; *found is false, and nothing said, if no key has any. */
-static command_result mpop_take(client *c, const mpop_args *a, bool *found) {
+static command_result mpop_take(client *c, const data_mpop *a, bool *found) {
     elements el;
-    STEP_TRY(first_of(c, a->keys, a->n, &el, found));
-    if (!*found) return CMD_DONE;
+    STEP_TRY(data_first_of(c, a->first, a->keys, &zset_type, &el));
+    *found = el.exists;
+    if (!el.exists) return CMD_DONE;
     reply_array(c, 2);
     reply_bulk(c, el.key);
-    return take(c, &el, a->highest, (uint64_t)a->count, true);
+    return take(c, &el, a->word == 1, (uint64_t)a->count, true);
 }
 
 /* Only one key is taken from, however many members the count allows. */
 command_result cmd_zmpop(client *c) {
-    mpop_args a;
+    data_mpop a;
     bool found;
-    STEP_TRY(mpop_read(c, 1, &a));
+    if (!mpop_read(c, 1, &a)) return CMD_REFUSED;
     STEP_TRY(mpop_take(c, &a, &found));
     if (found) return CMD_DONE;
     client_depends_on_end(c);
@@ -122,23 +91,22 @@ command_result cmd_zmpop(client *c) {
 /* ---- waiting ------------------------------------------------------------------------------------
  */
 
-/* Until one of the keys is a sorted set; other types do not wake anybody. */
-static command_result wait_for(client *c, const slice *keys, size_t n, int64_t timeout_ms) {
-    return client_wait_for_keys(c, keys, n, KEY_ZSET, 0, timeout_ms, reply_none);
+/* Until one of the n keys from argument `at` on is a sorted set; other types do not wake anybody.
+ */
+static command_result wait_for(client *c, int at, int n, int64_t timeout_ms) {
+    return client_wait_for_keys(c, c->argv + at, (size_t)n, KEY_ZSET, 0, timeout_ms, reply_none);
 }
 
 /* The key, the member and its score, all flat. */
 static command_result bpop(client *c, bool highest) {
     elements el;
     int64_t timeout_ms;
-    bool found;
     slice member;
     double score;
-    const slice *keys = c->argv + 1;
-    size_t n = (size_t)c->argc - 2;
+    int n = c->argc - 2;
     if (!data_arg_timeout(c, c->argc - 1, &timeout_ms)) return CMD_REFUSED;
-    STEP_TRY(first_of(c, keys, n, &el, &found));
-    if (!found) return wait_for(c, keys, n, timeout_ms);
+    STEP_TRY(data_first_of(c, 1, n, &zset_type, &el));
+    if (!el.exists) return wait_for(c, 1, n, timeout_ms);
     ENGINE_TRY(c, zset_pop(&el, highest, &member, &score));
     ENGINE_TRY(c, el_end(&el));
     reply_array(c, 3);
@@ -160,11 +128,10 @@ command_result cmd_bzpopmax(client *c) {
 
 /* The time limit comes first but is judged last, as in redis-server. */
 command_result cmd_bzmpop(client *c) {
-    mpop_args a;
+    data_mpop a;
     int64_t timeout_ms;
     bool found;
-    STEP_TRY(mpop_read(c, 2, &a));
-    if (!data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
+    if (!mpop_read(c, 2, &a) || !data_arg_timeout(c, 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(mpop_take(c, &a, &found));
-    return found ? CMD_DONE : wait_for(c, a.keys, a.n, timeout_ms);
+    return found ? CMD_DONE : wait_for(c, a.first, a.keys, timeout_ms);
 }
