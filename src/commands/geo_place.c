@@ -98,7 +98,7 @@ static void tell_place(client *c, bool found, double score) {
     if (found)
         geo_reply_point(c, geo_place(score));
     else
-        resp_null_array(&c->out, c->proto);
+        reply_null_array(c);
 }
 
 /* Eleven letters, or null. */

@@ -13,7 +13,7 @@
 /* Keys are n arguments from `at` on. */
 static command_result wait_to_pop(client *c, int at, int n, int64_t timeout_ms) {
     return client_wait_for_keys(c, c->argv + at, (size_t)n, KEY_LIST, 0, timeout_ms,
-                                reply_null_list);
+                                reply_null_array);
 }
 
 /* The key and the value. */
@@ -55,7 +55,7 @@ command_result cmd_blmpop(client *c) {
 /* Redis has one null for a value that is not there, and the other for all whose time is up. */
 static void reply_not_moved(client *c) {
     if (client_can_block(c)) {
-        reply_null_list(c);
+        reply_null_array(c);
     } else {
         reply_null(c);
     }

@@ -36,9 +36,6 @@ command_result cmd_brpoplpush(client *c);
 /* ---- what the files share ----------------------------------------------------------------------
  */
 
-static inline void reply_null_list(client *c) {
-    resp_null_array(&c->out, c->proto);
-}
 /* LEFT or RIGHT at argument i; false after having replied with a syntax error. */
 bool list_arg_end(client *c, int i, list_end *out);
 /* Replies with n values from an index on, as an array; backward: the first is the last. REQUIRES:

@@ -53,7 +53,7 @@ static command_result pop(client *c, list_end end) {
     if (el.exists) {
         reply_array(c, 0);
     } else if (counted) {
-        reply_null_list(c);
+        reply_null_array(c);
     } else {
         reply_null(c);
     }
@@ -97,7 +97,7 @@ command_result cmd_lmpop(client *c) {
     bool found;
     if (!list_mpop_parse(c, 1, &m)) return CMD_REFUSED;
     STEP_TRY(list_mpop_run(c, &m, &found));
-    if (!found) reply_null_list(c);
+    if (!found) reply_null_array(c);
     return CMD_DONE;
 }
 

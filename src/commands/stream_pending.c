@@ -52,7 +52,7 @@ static command_result summary(client *c, stream *s, stream_group *g) {
     if (g->pending == 0) {
         reply_null(c);
         reply_null(c);
-        resp_null_array(&c->out, c->proto);
+        reply_null_array(c);
         return CMD_DONE;
     }
     ENGINE_TRY(c, stream_pending_begin(s, g, NULL, STREAM_ID_ZERO, &w));

@@ -272,7 +272,7 @@ static command_result range(client *c, bool backward) {
         return CMD_DONE;
     }
     if (count == 0) {
-        resp_null_array(&c->out, c->proto);
+        reply_null_array(c);
         return CMD_DONE;
     }
     return stream_reply_range(c, &s, backward ? end : start, backward ? start : end, backward,

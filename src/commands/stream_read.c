@@ -183,7 +183,7 @@ static command_result reply_history(client *c, stream *s, stream_group *g, strea
     if (r == ENGINE_ABSENT) {
         reply_array(c, 2);
         stream_reply_id(c, id);
-        resp_null_array(&c->out, c->proto);
+        reply_null_array(c);
         return CMD_DONE;
     }
     if (r != ENGINE_OK) return reply_engine(c, r);
@@ -256,11 +256,6 @@ static command_result serve_plain(client *c, const read_request *q, int i, uint6
     return stream_reply_range(c, &s, start, STREAM_ID_MAX, false, (uint64_t)q->count, NULL);
 }
 
-/* Nothing, or nothing in time. */
-static void reply_nothing(client *c) {
-    resp_null_array(&c->out, c->proto);
-}
-
 /* A stream that has nothing is left out of the reply; if none has anything, the client waits. */
 static command_result read_streams(client *c, bool grouped) {
     read_request q = {.grouped = grouped};
@@ -284,12 +279,12 @@ static command_result read_streams(client *c, bool grouped) {
         return CMD_DONE;
     }
     if (!q.waits) {
-        reply_nothing(c);
+        reply_null_array(c);
         return CMD_DONE;
     }
     client_wait_keep(c, slice_of(q.ids, (size_t)q.n * sizeof *q.ids));
     return client_wait_for_keys(c, c->argv + q.keys, (size_t)q.n, KEY_STREAM,
-                                grouped ? KEYWAIT_ALSO_GONE : 0, q.timeout, reply_nothing);
+                                grouped ? KEYWAIT_ALSO_GONE : 0, q.timeout, reply_null_array);
 }
 
 command_result cmd_xread(client *c) {

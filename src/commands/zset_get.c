@@ -88,7 +88,7 @@ static command_result rank_of(client *c, bool reverse) {
     client_depends_on_end(c);
     if (r == ENGINE_ABSENT) {
         if (with) {
-            resp_null_array(&c->out, c->proto);
+            reply_null_array(c);
         } else {
             reply_null(c);
         }

@@ -51,11 +51,6 @@ command_result cmd_zpopmax(client *c) {
     return pop(c, true);
 }
 
-/* Nothing found, or the time is up. */
-static void reply_none(client *c) {
-    resp_null_array(&c->out, c->proto);
-}
-
 /* ---- ZMPOP --------------------------------------------------------------------------------------
  */
 
@@ -84,7 +79,7 @@ command_result cmd_zmpop(client *c) {
     STEP_TRY(mpop_take(c, &a, &found));
     if (found) return CMD_DONE;
     client_depends_on_end(c);
-    reply_none(c);
+    reply_null_array(c);
     return CMD_DONE;
 }
 
@@ -94,7 +89,8 @@ command_result cmd_zmpop(client *c) {
 /* Until one of the n keys from argument `at` on is a sorted set; other types do not wake anybody.
  */
 static command_result wait_for(client *c, int at, int n, int64_t timeout_ms) {
-    return client_wait_for_keys(c, c->argv + at, (size_t)n, KEY_ZSET, 0, timeout_ms, reply_none);
+    return client_wait_for_keys(c, c->argv + at, (size_t)n, KEY_ZSET, 0, timeout_ms,
+                                reply_null_array);
 }
 
 /* The key, the member and its score, all flat. */

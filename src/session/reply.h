@@ -21,6 +21,11 @@ static inline void reply_cstr(client *c, const char *s) {
 static inline void reply_null(client *c) {
     resp_null(&c->out, c->proto);
 }
+/* RESP2 has another null where an array is due; also what one who waits gets when the time is up.
+ */
+static inline void reply_null_array(client *c) {
+    resp_null_array(&c->out, c->proto);
+}
 static inline void reply_array(client *c, int64_t n) {
     resp_array(&c->out, n);
 }

@@ -187,7 +187,7 @@ static command_result exec_command(client *c) {
     if (r != ENGINE_OK) return reply_engine(c, r);
     if (!(c->flags & CLIENT_DIRTY)) return run_queue(c, t);
     client_depends_on_end(c);
-    resp_null_array(&c->out, c->proto);
+    reply_null_array(c);
     return CMD_DONE;
 }
 
