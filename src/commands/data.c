@@ -180,6 +180,14 @@ void data_insert(client *c, size_t at, slice head) {
     c->out.len += head.len;
 }
 
+/* The scratch buffer holds the head. */
+void data_insert_array(client *c, size_t at, uint64_t n) {
+    buf *b = ks_scratch(c->ks);
+    buf_clear(b);
+    resp_array(b, (int64_t)n);
+    data_insert(c, at, buf_slice(b));
+}
+
 /* ---- arguments ---------------------------------------------------------------------------------
  */
 

@@ -95,5 +95,6 @@ command_result data_reply_too_long(client *c);
 /* For replies whose count is known last: elements are appended from buf_slice(&c->out).len = at on,
  * then this puts what goes before them. */
 void data_insert(client *c, size_t at, slice head);
+void data_insert_array(client *c, size_t at, uint64_t n); /* the head of an array of n */
 
 #endif

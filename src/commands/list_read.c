@@ -123,7 +123,7 @@ static bool parse_lpos(client *c, lpos *out) {
 /* What has been found so far. */
 typedef struct places {
     client *c;
-    int64_t n;
+    uint64_t n;
 } places;
 
 /* One place that LPOS found. */
@@ -144,10 +144,7 @@ command_result cmd_lpos(client *c) {
     size_t at = c->out.len;
     ENGINE_TRY(c, list_find(&el, &o.search, found_place, &p));
     if (o.several) {
-        buf head = {0};
-        resp_array(&head, p.n);
-        data_insert(c, at, buf_slice(&head));
-        buf_free(&head);
+        data_insert_array(c, at, p.n);
     } else if (p.n == 0) {
         reply_null(c);
     }

@@ -156,7 +156,7 @@ command_result cmd_xclaim(client *c) {
     size_t at = c->out.len;
     for (size_t i = 0; i < q.ids.n; i++)
         STEP_TRY(claim_one(c, &s, &g, &q, q.ids.ids[i], to, &n));
-    stream_insert_array(c, at, n);
+    data_insert_array(c, at, n);
     ENGINE_TRY(c, stream_group_end(&s, &g));
     ENGINE_TRY(c, stream_end(&s));
     return CMD_DONE;
@@ -245,7 +245,7 @@ command_result cmd_xautoclaim(client *c) {
     STEP_TRY(stream_need_consumer(c, &s, &g, c->argv[1], c->argv[3], &a.to));
     size_t begin = c->out.len;
     STEP_TRY(auto_walk(c, &a));
-    stream_insert_array(c, begin, a.claimed);
+    data_insert_array(c, begin, a.claimed);
     /* The cursor goes before what was claimed, and is known last. */
     size_t end = c->out.len;
     reply_array(c, 3);

@@ -70,8 +70,6 @@ bool stream_arg_ids(client *c, int from, stream_ids *out);
 void stream_reply_id(client *c, stream_id id);
 /* [id, [field, value ..]] */
 void stream_reply_entry(client *c, stream_entry e);
-/* Makes what was replied since `at` an array of n (data_insert). */
-void stream_insert_array(client *c, size_t at, uint64_t n);
 /* The entries first .. last, as an array; at most `count` (0: all). seen, if not NULL: gets their
  * IDs. */
 command_result stream_reply_range(client *c, stream *s, stream_id first, stream_id last,

@@ -96,7 +96,7 @@ static command_result reply_pending(client *c, stream *s, stream_group *g,
         if (++n == count) break;
     }
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
-    stream_insert_array(c, at, n);
+    data_insert_array(c, at, n);
     return CMD_DONE;
 }
 

@@ -71,7 +71,7 @@ static command_result summary(client *c, stream *s, stream_group *g) {
         n++;
     }
     if (r != ENGINE_ABSENT) return reply_engine(c, r);
-    stream_insert_array(c, at, n);
+    data_insert_array(c, at, n);
     return CMD_DONE;
 }
 
@@ -131,7 +131,7 @@ static command_result list_pending(client *c, const pending_request *q, stream *
         if (++n == (uint64_t)q->count) break;
     }
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
-    stream_insert_array(c, at, n);
+    data_insert_array(c, at, n);
     return CMD_DONE;
 }
 

@@ -214,14 +214,6 @@ void stream_reply_entry(client *c, stream_entry e) {
     }
 }
 
-/* The scratch buffer holds the head. */
-void stream_insert_array(client *c, size_t at, uint64_t n) {
-    buf *b = ks_scratch(c->ks);
-    buf_clear(b);
-    resp_array(b, (int64_t)n);
-    data_insert(c, at, buf_slice(b));
-}
-
 /* Memory grows with the reply alone. */
 command_result stream_reply_range(client *c, stream *s, stream_id first, stream_id last,
                                   bool backward, uint64_t count, stream_ids *seen) {
@@ -236,7 +228,7 @@ command_result stream_reply_range(client *c, stream *s, stream_id first, stream_
         r = stream_walk_next(&w);
     }
     if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
-    stream_insert_array(c, at, n);
+    data_insert_array(c, at, n);
     return CMD_DONE;
 }
 

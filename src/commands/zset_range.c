@@ -86,12 +86,7 @@ static command_result reply_range(client *c, elements *el, const range_args *arg
     for (; r == ENGINE_OK; r = zset_next(&w), n++)
         zset_reply_member(c, w.member, w.score, scores, nested);
     if (r != ENGINE_ABSENT) return reply_engine(c, r);
-    if (!known) {
-        buf head = {0};
-        resp_array(&head, zset_reply_length(n, scores, nested));
-        data_insert(c, at, buf_slice(&head));
-        buf_free(&head);
-    }
+    if (!known) data_insert_array(c, at, (uint64_t)zset_reply_length(n, scores, nested));
     client_depends_on_end(c);
     return CMD_DONE;
 }
