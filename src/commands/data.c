@@ -191,19 +191,23 @@ void data_insert_array(client *c, size_t at, uint64_t n) {
 /* ---- arguments ---------------------------------------------------------------------------------
  */
 
-/* Redis parses some arguments as int and says so in these words ("must between" is its grammar). */
-bool data_arg_int(client *c, int i, int64_t *out) {
+/* A number between two bounds, in redis' words ("must between" is its grammar). */
+static bool arg_between(client *c, int i, int64_t min, int64_t max, int64_t *out) {
     if (!arg_i64(c, i, out)) return false;
-    if (*out >= INT32_MIN && *out <= INT32_MAX) return true;
-    (void)reply_error(c, "ERR value is out of range, value must between %d and %d", INT32_MIN,
-                      INT32_MAX);
+    if (*out >= min && *out <= max) return true;
+    (void)reply_error(c, "ERR value is out of range, value must between %lld and %lld",
+                      (long long)min, (long long)max);
     return false;
 }
 
-/* For MOVE and COPY, which take any int before they look at the range. */
+bool data_arg_count(client *c, int i, int64_t *out) {
+    return arg_between(c, i, -INT64_MAX, INT64_MAX, out);
+}
+
+/* For MOVE and COPY, which take any int of C before they look at the range. */
 bool data_arg_db(client *c, int i, uint32_t *out) {
     int64_t db;
-    if (!data_arg_int(c, i, &db)) return false;
+    if (!arg_between(c, i, INT32_MIN, INT32_MAX, &db)) return false;
     *out = (uint32_t)db;
     if (db >= 0 && db < ks_databases(c->ks)) return true;
     (void)reply_error(c, "ERR DB index is out of range");

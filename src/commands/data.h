@@ -63,8 +63,8 @@ static inline void data_changed(client *c, unsigned klass, const char *event, sl
     ks_changed(c->ks, klass, event, c->db, key);
 }
 
-/* An argument that is an int of C: other texts for what does not fit. */
-bool data_arg_int(client *c, int i, int64_t *out);
+/* A number whose sign says how to count: any but INT64_MIN, so that it can be negated. */
+bool data_arg_count(client *c, int i, int64_t *out);
 /* The number of a logical database; "DB index is out of range". */
 bool data_arg_db(client *c, int i, uint32_t *out);
 /* An expire time as an argument gives it: in seconds or milliseconds, from now or absolute. Must be

@@ -222,10 +222,7 @@ command_result cmd_hrandfield(client *c) {
     uint64_t all;
     field_walk w = {.c = c, .el = &el, .values = c->argc == 4};
     if (c->argc == 2) return random_field(c);
-    if (!arg_i64(c, 2, &count)) return CMD_REFUSED;
-    if (count < -max)
-        return reply_error(c, "ERR value is out of range, value must between %lld and %lld",
-                           (long long)-max, (long long)max);
+    if (!data_arg_count(c, 2, &count)) return CMD_REFUSED;
     if (c->argc > 4 || (w.values && !arg_is(c, 3, "withvalues"))) return reply_syntax_error(c);
     if (w.values && (count < -max / 2 || count > max / 2)) return reply_out_of_range(c);
     STEP_TRY(hash_open(c, 0, &el));

@@ -83,12 +83,7 @@ static bool positive_or_all(client *c, int i, const char *error, uint64_t *out) 
 /* A rank counts matches from 1, from the tail if negative. */
 static bool parse_rank(client *c, int i, list_search *s) {
     int64_t rank;
-    if (!arg_i64(c, i, &rank)) return false;
-    if (rank == INT64_MIN) {
-        (void)reply_error(c, "ERR value is out of range, value must between -%lld and %lld",
-                          (long long)INT64_MAX, (long long)INT64_MAX);
-        return false;
-    }
+    if (!data_arg_count(c, i, &rank)) return false;
     if (rank == 0) {
         (void)reply_error(c, "ERR RANK can't be zero: use 1 to start from the first match, 2 from "
                              "the second ... or use negative to start from the end of the list");

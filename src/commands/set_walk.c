@@ -101,10 +101,7 @@ command_result cmd_srandmember(client *c) {
     int64_t count;
     if (c->argc == 2) return one_random(c);
     if (c->argc > 3) return reply_syntax_error(c);
-    if (!arg_i64(c, 2, &count)) return CMD_REFUSED;
-    if (count < -INT64_MAX)
-        return reply_error(c, "ERR value is out of range, value must between %lld and %lld",
-                           -(long long)INT64_MAX, (long long)INT64_MAX);
+    if (!data_arg_count(c, 2, &count)) return CMD_REFUSED;
     STEP_TRY(data_elements(c, c->argv[1], &set_type, 0, &el));
     client_depends_on_end(c);
     uint64_t all = el_count(&el, 0), n = (uint64_t)(count < 0 ? -count : count);

@@ -181,10 +181,7 @@ command_result cmd_zrandmember(client *c) {
     elements el;
     int64_t count = 0;
     bool scores = c->argc > 3;
-    if (c->argc > 2 && !arg_i64(c, 2, &count)) return CMD_REFUSED;
-    if (count == INT64_MIN)
-        return reply_error(c, "ERR value is out of range, value must between -9223372036854775807 "
-                              "and 9223372036854775807");
+    if (c->argc > 2 && !data_arg_count(c, 2, &count)) return CMD_REFUSED;
     if (c->argc > 4 || (scores && !arg_is(c, 3, "withscores"))) return reply_syntax_error(c);
     if (scores && (count < -INT64_MAX / 2 || count > INT64_MAX / 2)) return reply_out_of_range(c);
     STEP_TRY(data_elements(c, c->argv[1], &zset_type, 0, &el));
