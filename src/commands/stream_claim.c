@@ -53,7 +53,7 @@ static command_result take(client *c, stream *s, stream_group *g, const claim_re
 static bool parse_idle(client *c, int64_t *out) {
     char error[80];
     snprintf(error, sizeof error, "ERR Invalid min-idle-time argument for %s",
-             c->argc > 0 && c->row->def->run == cmd_xclaim ? "XCLAIM" : "XAUTOCLAIM");
+             c->row->def->run == cmd_xclaim ? "XCLAIM" : "XAUTOCLAIM");
     if (!arg_i64_range(c, 4, INT64_MIN, INT64_MAX, out, error)) return false;
     if (*out < 0) *out = 0;
     return true;

@@ -16,7 +16,7 @@
 
 #include "base/log.h"
 #include "keyspace/keyenc.h"
-#include "types/classes.h"
+#include "types/set.h"
 
 #define MISSES_MAX 64 /* lookups to be PENDING in one run */
 
@@ -26,11 +26,10 @@
 /* A set is looked up a second time, as what it is. */
 engine_result zset_source_open(keyspace *ks, uint32_t db, slice key, unsigned flags,
                                zset_source *out) {
-    const type_class *set = type_class_of(KEY_SET);
     *out = (zset_source){.weight = 1};
     engine_result r = el_open(ks, db, key, &zset_type, flags, &out->el);
-    if (r == ENGINE_OK && out->el.wrong_type && out->el.ent.type == KEY_SET && set)
-        r = el_open(ks, db, key, set->el, flags | KS_NO_STATS | KS_NO_TOUCH, &out->el);
+    if (r == ENGINE_OK && out->el.wrong_type && out->el.ent.type == KEY_SET)
+        r = el_open(ks, db, key, &set_type, flags | KS_NO_STATS | KS_NO_TOUCH, &out->el);
     if (r != ENGINE_OK) return r;
     out->wrong_type = out->el.wrong_type;
     out->n = out->wrong_type ? 0 : el_count(&out->el, 0);
