@@ -16,7 +16,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub wait server
+FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub tracking wait server
 FOLDERS  += $(if $(filter yes,$(LUA)),script)
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
@@ -70,6 +70,7 @@ LINK_tx       := $(LINK_session) tx
 LINK_pubsub   := $(LINK_session) pubsub
 LINK_script   := $(LINK_commands) script
 LINK_migrate  := $(LINK_commands) migrate
+LINK_tracking := $(LINK_session) tracking
 LINK_wait     := $(LINK_commands) wait
 LINK_server   := $(FOLDERS)
 

@@ -20,7 +20,7 @@ static struct {
     int crash_log, crash_memcheck, io_threads_reads, oom_adj, sanitize_dump;
     int stale_data, replica_read_only, diskless_sync, diskless_load, tcp_nodelay, replica_lazy;
     int64_t rewrite_percentage, rewrite_min_size, io_threads, diskless_delay, diskless_max;
-    int64_t replica_priority, acllog_len, repl_timeout, repl_ping, repl_backlog, tracking_keys;
+    int64_t replica_priority, acllog_len, repl_timeout, repl_ping, repl_backlog;
 } v;
 
 static const setting_choice oom_adj_choices[] = {
@@ -119,6 +119,5 @@ const setting accepted_setting_table[] = {
     MEM("repl-backlog-size", NULL, repl_backlog, "1mb"),
     NUM("replica-priority", "slave-priority", replica_priority, "100", 0),
     NUM("acllog-max-len", NULL, acllog_len, "128", 0),
-    NUM("tracking-table-max-keys", NULL, tracking_keys, "1000000", 0),
     {0},
 };

@@ -5,6 +5,7 @@
 #include "migrate/migrate.h"
 #include "observe/observe.h"
 #include "pubsub/pubsub.h"
+#include "tracking/tracking.h"
 #include "tx/tx.h"
 #include "wait/wait.h"
 #ifdef STAVE_LUA

@@ -33,6 +33,15 @@ static const metric_section *pubsub_sections(server *s) {
     (void)s;
     return pubsub_metrics();
 }
+static status start_tracking(server *s) {
+    tracking_register();
+    tracking_start(s->session);
+    return STATUS_OK;
+}
+static const metric_section *tracking_sections(server *s) {
+    (void)s;
+    return tracking_metrics();
+}
 static status start_wait(server *s) {
     wait_start(s->session);
     return STATUS_OK;
@@ -92,6 +101,8 @@ static const module dump_module = {"dump", rdb_settings, dump_commands};
 static const module tx_module = {"tx", NULL, tx_commands, start_tx};
 static const module pubsub_module = {"pubsub", pubsub_settings, pubsub_commands, start_pubsub,
                                      pubsub_sections};
+static const module tracking_module = {"tracking", tracking_settings, NULL, start_tracking,
+                                       tracking_sections};
 static const module wait_module = {"wait", NULL, wait_commands, start_wait};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
@@ -125,6 +136,7 @@ const module *const modules[] = {
     &migrate_module,
     &tx_module, /* before those that watch: what EXEC ran is told before EXEC */
     &pubsub_module,
+    &tracking_module, /* after tx: CLIENT CACHING lasts until EXEC has ended */
     &wait_module,
     &slowlog_module,
     &latency_module,
