@@ -206,6 +206,12 @@ uint64_t mem_used(void) {
     return (int64_t)sum < 0 ? 0 : sum;
 }
 
+/* Counted when they were mapped, touched or not. */
+uint64_t mem_mapped(void) {
+    int64_t n = __atomic_load_n(&mapped, __ATOMIC_RELAXED);
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
 /* As of the last sample. */
 uint64_t mem_used_peak(void) {
     return peak;
@@ -257,6 +263,11 @@ const char *mem_allocator_name(void) {
         JEMALLOC_VERSION_BUGFIX);
 }
 
+/* No option: all sections. */
+void mem_report(void (*write)(void *ctx, const char *text), void *ctx) {
+    malloc_stats_print(write, ctx, NULL);
+}
+
 /* All arenas, dirty pages and muzzy ones. */
 void mem_purge(void) {
     mallctl("arena." TEXT(MALLCTL_ARENAS_ALL) ".purge", NULL, NULL, NULL, 0);
@@ -272,6 +283,11 @@ void mem_allocator(mem_allocator_stats *out) {
 /* As redis-server calls it. */
 const char *mem_allocator_name(void) {
     return "libc";
+}
+
+/* glibc writes its report to a file only. */
+void mem_report(void (*write)(void *ctx, const char *text), void *ctx) {
+    write(ctx, "Stats not supported for the current allocator");
 }
 
 /* Free pages at the top and, with glibc, in the middle of the heap. */

@@ -38,6 +38,10 @@ typedef struct mem_allocator_stats {
 void mem_allocator(mem_allocator_stats *out);
 /* "jemalloc-5.3.0" or "libc". */
 const char *mem_allocator_name(void);
+/* The bytes of mem_map alone. */
+uint64_t mem_mapped(void);
+/* The allocator's own report, in as many pieces as it likes, for people to read. */
+void mem_report(void (*write)(void *ctx, const char *text), void *ctx);
 /* Give free pages back to the system (jemalloc arena purge). */
 void mem_purge(void);
 

@@ -233,3 +233,13 @@ status config_set_live(int npairs, const slice *argv) {
     mem_free(changes);
     return st;
 }
+
+/* Shown as CONFIG GET shows it. */
+const char *config_value(const char *name) {
+    static buf b;
+    buf_clear(&b);
+    const setting *s = config_find(slice_cstr(name));
+    if (s) setting_show(s, &b);
+    buf_append_char(&b, '\0');
+    return b.data;
+}

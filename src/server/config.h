@@ -12,6 +12,8 @@
 void config_register(const setting *table);
 /* By name or alias; NULL if unknown. */
 const setting *config_find(slice name);
+/* A setting's value as text, empty for an unknown one; static, for immediate use. */
+const char *config_value(const char *name);
 /* All settings, in order of registration; *pos starts at 0; NULL at the end. */
 const setting *config_next(size_t *pos);
 /* True if the value is what it was right after registration. */

@@ -2,10 +2,11 @@
  * to say under its name.
  *
  * This file knows the order of headings that dashboards expect, and no field: fields come from the
- * metric tables of the session, the keyspace, the engine and info_server.c. A heading that is not
- * in the list comes after those that are. */
+ * metric tables of the session, the keyspace, the engine, features and info_server.c. A heading
+ * that is not in the list comes after those that are. */
 #include "server/admin.h"
 
+#include "base/num.h"
 #include "session/reply.h"
 
 #define SECTIONS_MAX 64
@@ -58,13 +59,19 @@ static bool wanted(const metric_section *m, int n, const slice *names) {
 static void emit_heading(const collector *c, const char *name, int n, const slice *names,
                          buf *out) {
     bool begun = false;
+    buf fields = {0};
     for (size_t i = 0; i < c->count; i++) {
         const metric_section *m = c->found[i];
         if (strcmp(m->name, name) != 0 || !wanted(m, n, names)) continue;
-        if (!begun) buf_printf(out, "%s# %s\r\n", out->len ? "\r\n" : "", name);
         begun = true;
-        m->emit(out, m->ctx);
+        m->emit(&fields, m->ctx);
     }
+    if (begun) {
+        buf_printf(out, "%s# %s\r\n", out->len ? "\r\n" : "", name);
+        buf_append_slice(out, buf_slice(&fields));
+        info_add_absent(name, &fields, out);
+    }
+    buf_free(&fields);
 }
 
 void info_text(int nsections, const slice *names, buf *out) {
@@ -80,6 +87,37 @@ void info_text(int nsections, const slice *names, buf *out) {
             known = strcmp(c.found[j]->name, c.found[i]->name) == 0;
         if (!known) emit_heading(&c, c.found[i]->name, nsections, names, out);
     }
+}
+
+/* Where the field's line is in text that was emitted; SLICE_EMPTY: nowhere. Its value. */
+static slice field_in(const buf *text, const char *field) {
+    size_t n = strlen(field);
+    for (size_t at = 0; at + n < text->len;) {
+        const char *line = text->data + at, *end = memchr(line, '\n', text->len - at);
+        size_t len = end ? (size_t)(end - line) : text->len - at;
+        if (len > n && line[n] == ':' && memcmp(line, field, n) == 0)
+            return slice_of(line + n + 1, len - n - 1 - (end && end[-1] == '\r'));
+        at += len + 1;
+    }
+    return SLICE_EMPTY;
+}
+
+bool info_has(const buf *text, const char *field) {
+    return field_in(text, field).data != NULL;
+}
+
+uint64_t info_number(const buf *text, const char *field) {
+    int64_t v = 0;
+    if (!num_parse_i64(field_in(text, field), &v) || v < 0) v = 0;
+    return (uint64_t)v;
+}
+
+void info_collect(const char *section, const metric_section *but, buf *out) {
+    collector c = {.count = 0};
+    each_section(collect, &c);
+    for (size_t i = 0; i < c.count; i++)
+        if (strcmp(c.found[i]->name, section) == 0 && (!but || c.found[i]->emit != but->emit))
+            c.found[i]->emit(out, c.found[i]->ctx);
 }
 
 static void reset_one(const metric_section *m, void *ctx) {

@@ -1,4 +1,4 @@
-/* The INFO fields that are the server's own: Server, Memory, Persistence, Stats, CPU, and those of
+/* The INFO fields that are the server's own: Server, Persistence, Stats, CPU, and those of
  * features that a stand-alone server answers with their state of rest (Replication, Cluster).
  *
  * Monitoring programs read these fields by name, so names, units and order are Redis'; fields that
@@ -7,7 +7,6 @@
  * that Redis does not use. */
 #include "server/admin.h"
 
-#include "base/mem.h"
 #include "base/version.h"
 #include "observe/observe.h"
 #include "server/config.h"
@@ -17,16 +16,6 @@
 #include <sys/resource.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-
-/* A setting's value as text; static, for immediate use. */
-static const char *value_of(const char *name) {
-    static buf b;
-    buf_clear(&b);
-    const setting *s = config_find(slice_cstr(name));
-    if (s) setting_show(s, &b);
-    buf_append_char(&b, '\0');
-    return b.data;
-}
 
 /* redis_version is the version whose commands and replies we follow; programs choose by it what
  * they send. stave_version is our own. lru_clock counts seconds, as there is no clock of coarser
@@ -51,7 +40,7 @@ static void emit_server(buf *out, void *ctx) {
     metric_str(out, "atomicvar_api", "c11-builtin");
     metric_str(out, "gcc_version", __VERSION__);
     metric_i64(out, "process_id", getpid());
-    metric_str(out, "process_supervised", value_of("supervised"));
+    metric_str(out, "process_supervised", config_value("supervised"));
     metric_str(out, "run_id", s->run_id);
     metric_i64(out, "tcp_port", listen_port() ? listen_port() : listen_tls_port());
     metric_i64(out, "server_time_usec", clock_wall_us());
@@ -66,51 +55,6 @@ static void emit_server(buf *out, void *ctx) {
     metric_str(out, "config_file", config_path());
     metric_i64(out, "io_threads_active", 0);
     listen_show(out);
-}
-
-/* What is used, by part. "Dataset" is what keys and values take; "overhead" all the rest. */
-static void emit_memory(buf *out, void *ctx) {
-    const server *s = ctx;
-    uint64_t index = 0, caches = 0, buffers = 0;
-    engine_memory(s->engine, &index, &caches, &buffers);
-    uint64_t peak = mem_used_peak(), used = mem_used(), rss = mem_rss();
-    if (peak < used) peak = used;
-    uint64_t clients = session_client_memory(s->session), overhead = caches + buffers + clients;
-    uint64_t dataset = used > overhead ? used - overhead : 0;
-    uint64_t total = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
-    mem_allocator_stats a;
-    mem_allocator(&a);
-    metric_bytes_human(out, "used_memory", used);
-    metric_bytes_human(out, "used_memory_rss", rss);
-    metric_bytes_human(out, "used_memory_peak", peak);
-    buf_printf(out, "used_memory_peak_perc:%.2f%%\r\n",
-               peak ? 100.0 * (double)used / (double)peak : 0);
-    metric_u64(out, "used_memory_overhead", overhead);
-    metric_u64(out, "used_memory_dataset", dataset);
-    buf_printf(out, "used_memory_dataset_perc:%.2f%%\r\n",
-               used ? 100.0 * (double)dataset / (double)used : 0);
-    metric_u64(out, "used_memory_index", index);
-    metric_u64(out, "used_memory_caches", caches);
-    metric_u64(out, "used_memory_buffers", buffers);
-    metric_u64(out, "allocator_allocated", a.allocated);
-    metric_u64(out, "allocator_active", a.active);
-    metric_u64(out, "allocator_resident", a.resident);
-    metric_bytes_human(out, "total_system_memory", total);
-    metric_bytes_human(out, "used_memory_lua", 0);
-    metric_str(out, "maxmemory", value_of("maxmemory"));
-    buf_printf(out, "maxmemory_human:");
-    metric_human(out, strtoull(value_of("maxmemory"), NULL, 10));
-    buf_printf(out, "\r\n");
-    metric_str(out, "maxmemory_policy", value_of("maxmemory-policy"));
-    metric_f2(out, "mem_fragmentation_ratio", used ? (double)rss / (double)used : 0);
-    metric_i64(out, "mem_fragmentation_bytes", (int64_t)rss - (int64_t)used);
-    metric_u64(out, "mem_clients_slaves", 0);
-    metric_u64(out, "mem_clients_normal", clients);
-    metric_u64(out, "mem_replication_backlog", 0);
-    metric_u64(out, "mem_aof_buffer", buffers);
-    metric_str(out, "mem_allocator", mem_allocator_name());
-    metric_u64(out, "active_defrag_running", 0);
-    metric_u64(out, "lazyfree_pending_objects", 0);
 }
 
 /* How far loading is. The fields appear with loading:1 and go with it, as in Redis; the time that
@@ -135,6 +79,10 @@ static void emit_persistence(buf *out, void *ctx) {
     const server *s = ctx;
     bool failed = !status_ok(engine_failed(s->engine));
     bool children = child_fork_alive(s->env.children) > 0;
+    buf told = {0};
+    uint64_t index = 0, caches = 0, buffers = 0;
+    info_collect("Engine", NULL, &told);
+    engine_memory(s->engine, &index, &caches, &buffers);
     metric_i64(out, "loading", s->loading);
     metric_i64(out, "async_loading", 0);
     metric_u64(out, "rdb_changes_since_last_save", ks_statistics(s->ks)->dirty);
@@ -147,14 +95,23 @@ static void emit_persistence(buf *out, void *ctx) {
     metric_i64(out, "aof_enabled", 1);
     metric_i64(out, "aof_rewrite_in_progress", children);
     metric_i64(out, "aof_rewrite_scheduled", 0);
-    metric_i64(out, "aof_last_rewrite_time_sec", -1);
+    uint64_t ms = info_number(&told, "last_merge_ms");
+    uint64_t merges = info_number(&told, "merges") + info_number(&told, "compactions");
+    metric_i64(out, "aof_last_rewrite_time_sec", ms ? (int64_t)(ms + 500) / 1000 : -1);
+    metric_i64(out, "aof_current_rewrite_time_sec", -1);
     metric_str(out, "aof_last_bgrewrite_status", "ok");
+    metric_u64(out, "aof_rewrites", merges);
     metric_str(out, "aof_last_write_status", failed ? "err" : "ok");
     if (failed) {
         buf_printf(out, "aof_last_write_error:%s; changes since then may not survive\r\n",
                    engine_failed(s->engine).msg);
     }
+    metric_u64(out, "aof_current_size",
+               info_number(&told, "segment_bytes_total") + info_number(&told, "table_bytes"));
+    metric_u64(out, "aof_buffer_length", buffers);
+    metric_u64(out, "aof_delayed_fsync", info_number(&told, "fsync_late_writes"));
     if (s->loading) emit_loading(out, s);
+    buf_free(&told);
 }
 
 /* Of Stats, what the server alone knows; the session has most of this section. */
@@ -215,17 +172,12 @@ static void emit_nothing(buf *out, void *ctx) {
 
 /* Sections of one name are put together by INFO, so "Stats" here adds to the session's. */
 const metric_section *info_sections(server *s) {
-    static metric_section t[9];
+    static metric_section t[8];
     static const metric_section made[] = {
-        {"Server", emit_server},
-        {"Memory", emit_memory},
-        {"Persistence", emit_persistence},
-        {"Stats", emit_stats},
-        {"Replication", emit_replication},
-        {"CPU", emit_cpu},
-        {"Modules", emit_nothing},
-        {"Cluster", emit_cluster},
-        {0},
+        {"Server", emit_server},   {"Persistence", emit_persistence},
+        {"Stats", emit_stats},     {"Replication", emit_replication},
+        {"CPU", emit_cpu},         {"Modules", emit_nothing},
+        {"Cluster", emit_cluster}, {0},
     };
     _Static_assert(sizeof t == sizeof made, "one row each");
     memcpy(t, made, sizeof made);

@@ -6,6 +6,7 @@
 #include "rdb/raw.h"
 #include "server/admin.h"
 #include "server/features.h"
+#include "server/memory.h"
 #include "types/classes.h"
 #include "types/limits.h"
 
@@ -109,6 +110,7 @@ static const module latency_module = {"latency", latency_settings, latency_comma
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
 static const module config_module = {"config", NULL, config_commands};
 static const module info_module = {"info", NULL, info_commands, info_start, info_sections};
+static const module memory_module = {"memory", NULL, NULL, memory_start, memory_sections};
 static const module admin_module = {"admin", NULL, admin_commands, admin_start};
 static const module debug_module = {"debug", NULL, debug_commands, debug_start};
 static const module lolwut_module = {"lolwut", NULL, lolwut_commands};
@@ -149,6 +151,7 @@ const module *const modules[] = {
     &admin_module,
     &debug_module,
     &lolwut_module,
+    &memory_module, /* the last: what it finds in use is what a start takes */
     NULL,
 };
 /* clang-format on */

@@ -4,7 +4,7 @@ HELLO."""
 import re
 import socket
 
-from tests.differential import docs
+from tests.differential import docs, infos
 from tests.differential.generate import FAMILIES, TABLE
 from tests.support import resp
 
@@ -233,7 +233,8 @@ def run_hello(stave, reference):
 
 def run(stave, reference):
     ok = bad = 0
-    for part in (run_streams, run_arity, run_command_info, run_command_docs, docs.run_getkeys, run_rows, run_hello):
+    for part in (run_streams, run_arity, run_command_info, run_command_docs, docs.run_getkeys, run_rows, run_hello,
+                 infos.run):
         for s in (stave, reference):
             c = s.connect()
             c.call("FLUSHALL")
