@@ -45,8 +45,9 @@ static void append_repr(buf *out, slice s) {
 /* The line for a command: time, database, client, arguments. */
 static void format_line(const client *c, buf *out) {
     int64_t now = clock_wall_us();
+    bool script = c->flags & CLIENT_SCRIPT, is_unix = c->flags & CLIENT_UNIX && !script;
     buf_printf(out, "+%lld.%06lld [%u %s%s]", (long long)(now / 1000000),
-               (long long)(now % 1000000), c->db, c->flags & CLIENT_UNIX ? "unix:" : "", c->peer);
+               (long long)(now % 1000000), c->db, is_unix ? "unix:" : "", script ? "lua" : c->peer);
     for (int i = 0; i < c->argc; i++) {
         buf_append_char(out, ' ');
         append_repr(out, command_shown(c->row, c->argv, c->argc, i));
@@ -61,7 +62,8 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)us;
     session *s = ctx;
     if (monitors == 0 || r == CMD_AGAIN) return;
-    if (c->row->flags & (CMD_SKIP_MONITOR | CMD_ADMIN)) return;
+    uint32_t flags = c->row->flags;
+    if (flags & CMD_ADMIN || (flags & CMD_SKIP_MONITOR && !(flags & CMD_RUNS_SCRIPT))) return;
     buf line = {0};
     format_line(c, &line);
     log_pos end = engine_log_end(ks_engine(c->ks));

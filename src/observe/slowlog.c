@@ -106,7 +106,7 @@ static void copy_args(slow_entry *e, const client *c) {
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)ctx;
     if (r == CMD_AGAIN || sl.slower_than < 0 || us < (uint64_t)sl.slower_than) return;
-    if (c->row->flags & CMD_SKIP_SLOWLOG) return;
+    if (c->row->flags & CMD_SKIP_SLOWLOG || c->flags & CLIENT_SCRIPT) return;
     slow_entry *e = mem_zalloc(sizeof *e);
     e->id = sl.next_id++;
     e->us = us;

@@ -1,21 +1,96 @@
-/* script: what the server starts. */
+/* script: settings, INFO, and what the session tells. */
 #include "script/script.h"
 
-const command script_commands[] = {
-    {0},
-};
+#include "script/cache.h"
+#include "script/run_int.h"
+
+script_config_t script_config = {.busy_ms = 5000, .memory_limit = 256 << 20};
+
+static bool out_of_memory;
+static session *owner;
+
+bool run_out_of_memory(void) {
+    return out_of_memory;
+}
+
+/* ---- settings ----------------------------------------------------------------------------------
+ */
+
+static status apply_memory_limit(const setting *st) {
+    (void)st;
+    vm_set_limit((size_t)script_config.memory_limit);
+    return STATUS_OK;
+}
+
+/* The last two are Stave's own; 0: no limit. */
 const setting script_settings[] = {
+    {"busy-reply-threshold", "lua-time-limit", SETTING_INT, 0, &script_config.busy_ms, "5000", 0,
+     INT64_MAX},
+    {"script-memory-limit", NULL, SETTING_MEMORY, 0, &script_config.memory_limit, "256mb", 0,
+     INT64_MAX, .apply = apply_memory_limit},
+    {"script-instruction-limit", NULL, SETTING_INT, 0, &script_config.instruction_limit, "0", 0,
+     INT64_MAX},
     {0},
 };
 
-/* Adds to Memory. */
+/* ---- INFO --------------------------------------------------------------------------------------
+ */
+
+static void emit_memory(buf *out, void *ctx) {
+    (void)ctx;
+    size_t vm_bytes = cache_count() ? cache_vm()->used : 0;
+    metric_u64(out, "used_memory_vm_eval", vm_bytes);
+    metric_bytes_human(out, "used_memory_lua", vm_bytes);
+    metric_u64(out, "used_memory_scripts_eval", cache_bytes());
+    metric_u64(out, "number_of_cached_scripts", cache_count());
+}
+
+static void emit_stats(buf *out, void *ctx) {
+    (void)ctx;
+    metric_u64(out, "evicted_scripts", cache_evicted());
+}
+
+/* Adds to Memory and Stats. */
 const metric_section *script_metrics(void) {
-    static const metric_section none[] = {{0}};
-    return none;
+    static const metric_section sections[] = {
+        {"Memory", emit_memory, NULL},
+        {"Stats", emit_stats, NULL},
+        {0},
+    };
+    return sections;
+}
+
+/* ---- the session -------------------------------------------------------------------------------
+ */
+
+/* What may write is asked once, before its batch, whether there is memory: within it nothing can be
+ * evicted. */
+static gate_result look_at_memory(client *c, void *ctx) {
+    (void)ctx;
+    out_of_memory = !ks_make_room(c->ks);
+    return GATE_PASS;
+}
+
+/* A script has ended, and its batch: its commands are counted. */
+static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
+    (void)r;
+    (void)us;
+    (void)ctx;
+    if (c->row->flags & CMD_RUNS_SCRIPT) record_account(c);
 }
 
 void script_start(session *s) {
-    (void)s;
+    owner = s;
+    vm_set_limit((size_t)script_config.memory_limit);
+    session_gate_add(s, &(gate){.name = "script memory",
+                                .rank = GATE_RANK_MEMORY,
+                                .pass = look_at_memory,
+                                .commands = CMD_RUNS_SCRIPT});
+    session_watch_add(s, &(command_watch){.after = after_command});
 }
 
-void script_stop(void) {}
+void script_stop(void) {
+    cache_flush();
+    record_free_all();
+    owner = NULL;
+}

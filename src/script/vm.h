@@ -3,7 +3,11 @@
  *
  * A script sees globals that it can't change: what it keeps in a table of its own is gone when it
  * ends. Whatever happens inside of vm_call (no memory, an error without a handler, a stack that is
- * full) is an error of that call, never the end of the process. */
+ * full) is an error of that call, never the end of the process.
+ *
+ * The server's own work on a state (making it, KEYS and ARGV, compiling) goes on between
+ * vm_open_limit and vm_close_limit, where memory is not limited, so that none of Lua's functions
+ * can fail for want of it outside of a protected call. */
 #ifndef STAVE_SCRIPT_VM_H
 #define STAVE_SCRIPT_VM_H
 
@@ -25,42 +29,48 @@ typedef enum vm_unwind {
 typedef struct vm {
     lua_State *L;
     size_t used;      /* bytes that Lua has allocated */
-    size_t unlimited; /* > 0: what is allocated now may exceed the limit (the server's own) */
-    vm_unwind unwind; /* set by whoever wants it to end, with an error raised in Lua */
-    /* Called about every VM_HOOK_COUNT instructions of a running script; raises an error to end
-     * it. Set by who runs it; may be NULL. */
+    int unlimited;    /* depth of vm_open_limit */
+    vm_unwind unwind; /* see vm_end */
+    /* Called every VM_HOOK_COUNT instructions of whatever runs in the state; may call vm_end. Set
+     * by who runs it; may be NULL. */
     void (*tick)(struct vm *v, lua_State *L);
     void *ctx;             /* of who runs it */
-    unsigned short rng[3]; /* of math.random: the same for each run */
+    unsigned short rng[3]; /* of math.random: the same after each start */
+    int globals;           /* reference of what scripts see as _G: see sandbox.h */
+    int handler;           /* reference of the function that makes errors out of messages */
 } vm;
 
 #define VM_HOOK_COUNT 10000
-#define VM_NAME       "@user_script" /* the chunks' name, as Redis has it in messages */
+#define VM_CHUNK      "@user_script" /* the chunks' name, as Redis has it in messages */
 
-/* Sandboxed: Lua's safe libraries, those of libs.h, and `redis`, which is api.h's. Aborts if not
- * even that fits into memory. */
+/* Sandboxed: Lua's safe libraries, those of libs.h, and `redis`, which is api.h's. */
 vm *vm_new(void);
 void vm_free(vm *v);
 vm *vm_of(lua_State *L);
+/* What a state may take; 0: no limit. For all of them. */
+void vm_set_limit(size_t bytes);
 
-/* Compiles source text (never bytecode). true: the function is on the stack. false: the message
- * is. chunk: as Lua wants it, "@name". */
+void vm_open_limit(vm *v);
+void vm_close_limit(vm *v);
+
+/* Ends what runs in the state: raises an error that goes through every pcall up to vm_call. Never
+ * returns. */
+int vm_end(lua_State *L, vm_unwind why) __attribute__((noreturn));
+
+/* Compiles source text (never bytecode). true: the function is on the stack. false: the message is.
+ * chunk: as Lua wants it, "@name". REQUIRES: in a protected call, or the limit open. */
 bool vm_load(lua_State *L, slice source, const char *chunk);
-/* lua_pcall with traceback-free handling of Redis' error objects: true, and nresults results; or
- * false, and on the stack the error: a table {err=, source=, line=} (source, line may be missing).
- * The stack holds the function and nargs arguments, which are taken. */
+/* Calls the function that is on the stack under its nargs arguments. true: nresults results. false:
+ * the error, a table {err=, source=, line=} of which each may be missing, unless v->unwind says
+ * that it was ended: then nothing. Never raises an error. */
 bool vm_call(vm *v, int nargs, int nresults);
-/* pcall for scripts and for C functions of ours that catch errors: as lua_pcall, but the end of a
- * script (unwind) goes on through it. */
-int vm_pcall(lua_State *L, int nargs, int nresults);
+
 /* Sets what scripts see under a global name; takes the value from the stack. A table is shown as it
- * is (KEYS) unless it was made read-only by vm_protect before. */
+ * is (KEYS) unless it is one that sandbox_protect has made. REQUIRES: the limit open. */
 void vm_set_global(vm *v, const char *name);
-/* Pushes it. */
-void vm_get_global(vm *v, const char *name);
-/* Replaces the table on the stack by one that shows it and can't be changed. Tables in it too. */
-void vm_protect(vm *v);
-/* Gives back memory: after a run that left much behind. */
+/* Gives memory back. */
 void vm_collect(vm *v);
+/* After a run: the same, if it has left so much that the next one might not have enough. */
+void vm_tidy(vm *v);
 
 #endif

@@ -45,6 +45,7 @@ enum client_flags {
     CLIENT_TRACKING = 1 << 24,
     CLIENT_TRACKING_BROKEN = 1 << 25, /* its messages go to a client that is no more */
     CLIENT_TRACKING_BCAST = 1 << 26,
+    CLIENT_SCRIPT = 1 << 28, /* its command is one that a script runs */
 };
 /* None of its commands run while it has one of these. */
 #define CLIENT_WAITS (CLIENT_PARKED | CLIENT_PAUSED | CLIENT_BLOCKED | CLIENT_DELAYED)

@@ -42,6 +42,8 @@ enum command_flags {
     CMD_MOVABLE_KEYS = 1 << 20,
     /* Runs commands that the client gave before (EXEC): gates look at these too. Not shown. */
     CMD_CARRIES = 1 << 21,
+    /* Runs a script, which may run anything: waits for the engine's pace as a write. Not shown. */
+    CMD_RUNS_SCRIPT = 1 << 22,
 };
 
 /* ACL categories, as bits; the order is that of ACL CAT. */

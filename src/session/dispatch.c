@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
+#include "session/errors.h"
 #include "session/inside.h"
 #include "session/keywait.h"
 #include "session/reply.h"
@@ -219,6 +220,7 @@ static command_result run_once(client *c) {
     bool outermost = !(c->flags & CLIENT_FAKE);
     if (outermost) s->running = c;
     s->inside_errors = 0;
+    s->runs++;
     command_result r = run_batch(c);
     buf_clear(&s->keep);
     s->now_ns = clock_mono_ns();
@@ -362,6 +364,40 @@ command_result dispatch_again(client *c) {
     (void)refused(c, true);
     dispatch_reply_done(c);
     return CMD_REFUSED;
+}
+
+void inside_reply_error(client *c, slice text) {
+    session *s = c->session;
+    resp_error(&c->out, text);
+    if (s->inside_errors) s->inside_errors--;
+}
+
+void inside_count(client *c, command_row *row, uint64_t calls, uint64_t ns, uint64_t failed) {
+    c->session->stats.commands += calls;
+    row->calls += calls;
+    row->nsec += ns;
+    row->failed += failed;
+    if (session_config.latency_tracking && calls) histogram_record(&row->latency, ns / calls);
+}
+
+/* A gate that refuses has replied: that goes, and is not counted. */
+bool inside_may(client *c, inside_command *in) {
+    session *s = c->session;
+    uint64_t errors = s->stats.error_replies;
+    frame outer = enter(c, in);
+    c->out_from = c->out.len;
+    bool may = gates_pass_again(c);
+    if (c->out.len > c->out_from) {
+        slice text = slice_of(c->out.data + c->out_from + 1, c->out.len - c->out_from - 3);
+        if (s->stats.error_replies > errors) errors_uncount(&s->stats, text);
+        c->out.len = c->out_from;
+    }
+    leave(c, &outer);
+    return may;
+}
+
+uint64_t session_runs(const session *s) {
+    return s->runs;
 }
 
 /* ---- gates and watches --------------------------------------------------------------------------

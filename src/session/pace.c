@@ -93,7 +93,7 @@ static void settle(client *c) {
 /* A client without a connection runs for one that has waited, or for the server itself. */
 static gate_result pace_gate(client *c, void *ctx) {
     session *s = ctx;
-    if (c->flags & CLIENT_FAKE) return GATE_PASS;
+    if (c->flags & CLIENT_FAKE || c->row->flags & CMD_READONLY) return GATE_PASS;
     debt *d = c->slots[slot];
     if (d && d->waited) {
         d->waited = false;
@@ -130,5 +130,5 @@ void pace_start(session *s) {
                                 .rank = GATE_RANK_PACE,
                                 .pass = pace_gate,
                                 .ctx = s,
-                                .commands = CMD_DENYOOM});
+                                .commands = CMD_DENYOOM | CMD_RUNS_SCRIPT});
 }

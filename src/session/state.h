@@ -81,6 +81,7 @@ struct session {
     } turn_ends[TURN_ENDS_MAX];
     int nturn_ends;
 
+    uint64_t runs;          /* of outermost commands */
     uint64_t inside_errors; /* error replies of commands within the one that runs */
     size_t delayed;         /* clients that the pace gate lets wait */
     uint64_t pace_least_us; /* DEBUG */

@@ -1,0 +1,264 @@
+/* run: a script from its function to its reply.
+ *
+ *     flags ──> KEYS, ARGV ──> vm_call ──┬─ a value ───────────────> reply
+ *                                        ├─ an error ──────────────> error reply; what it did stays
+ *                                        ├─ a read is pending ─────> its keys are asked for, all at
+ *                                        │                           once; nothing stays; again
+ *                                        └─ killed, out of time ───> error reply
+ *
+ * The script's changes are the changes of the command that runs it: one batch. It sees one time
+ * throughout. What it does to the connection (SELECT, the protocol of its replies) is its own and
+ * ends with it. */
+#include "script/run_int.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "script/convert.h"
+#include "session/reply.h"
+
+#include <stdio.h>
+
+const char *const script_flag_names[] = {
+    "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys", NULL};
+
+static run *running; /* one at a time */
+
+bool script_flag(slice name, unsigned *flags) {
+    for (int i = 0; script_flag_names[i]; i++) {
+        if (!slice_eq(name, slice_cstr(script_flag_names[i]))) continue;
+        *flags |= 1u << i;
+        return true;
+    }
+    return false;
+}
+
+/* EVAL script numkeys ... */
+bool run_numkeys(client *c, int *nkeys) {
+    int64_t n;
+    if (!arg_i64(c, 2, &n)) return false;
+    if (n > c->argc - 3) {
+        (void)reply_error(c, "ERR Number of keys can't be greater than number of args");
+        return false;
+    }
+    if (n < 0) {
+        (void)reply_error(c, "ERR Number of keys can't be negative");
+        return false;
+    }
+    *nkeys = (int)n;
+    return true;
+}
+
+/* ---- before ------------------------------------------------------------------------------------
+ */
+
+/* What a script has said of itself is held against what is now. */
+static bool may_begin(client *c, const run_request *q) {
+    if (q->flags & SCRIPT_COMPAT) return true;
+    if (!(q->flags & SCRIPT_NO_WRITES)) {
+        if (q->read_only) {
+            (void)reply_error(c,
+                              "ERR Can not execute a script with write flag using *_ro command.");
+            return false;
+        }
+        status st = engine_room(ks_engine(c->ks), 0);
+        if (!status_ok(st)) {
+            (void)reply_engine_status(c, st);
+            return false;
+        }
+    }
+    if (!(q->flags & (SCRIPT_ALLOW_OOM | SCRIPT_NO_WRITES)) && run_out_of_memory()) {
+        (void)reply_error(c, "OOM allow-oom flag is not set on the script, can not run it when "
+                             "used memory > 'maxmemory'");
+        return false;
+    }
+    return true;
+}
+
+/* Arguments from `from` up to `to` as a table. */
+static void push_args(lua_State *L, const client *c, int from, int to) {
+    lua_createtable(L, to - from, 0);
+    for (int i = from; i < to; i++) {
+        slice a = c->argv[i];
+        lua_pushlstring(L, a.data ? a.data : "", a.len);
+        lua_rawseti(L, -2, i - from + 1);
+    }
+}
+
+/* KEYS and ARGV, or two arguments of the function; returns how many arguments. */
+static int give_args(run *r) {
+    vm *v = r->v;
+    client *c = r->c;
+    int keys_end = 3 + r->q->nkeys;
+    vm_open_limit(v);
+    push_args(v->L, c, 3, keys_end);
+    if (!r->q->function) vm_set_global(v, "KEYS");
+    push_args(v->L, c, keys_end, c->argc);
+    if (!r->q->function) vm_set_global(v, "ARGV");
+    vm_close_limit(v);
+    return r->q->function ? 2 : 0;
+}
+
+/* ---- after -------------------------------------------------------------------------------------
+ */
+
+/* The script's messages: level, text, NUL. */
+static void write_log(run *r) {
+    for (size_t at = 0; at < r->log.len;) {
+        const char *p = r->log.data + at;
+        log_write((log_level)*p, "%s", p + 1);
+        at += 1 + strlen(p + 1) + 1;
+    }
+}
+
+/* The string field of the error on the stack, or NULL; stays on the stack. */
+static const char *error_field(lua_State *L, int at, const char *name) {
+    lua_pushstring(L, name);
+    lua_rawget(L, at);
+    return lua_type(L, -1) == LUA_TNUMBER || lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1)
+                                                                            : NULL;
+}
+
+/* "CODE text script: NAME, on SOURCE:LINE." One that a command has answered was counted there. */
+static void reply_script_error(run *r) {
+    lua_State *L = r->v->L;
+    int at = lua_gettop(L);
+    vm_open_limit(r->v);
+    const char *err = error_field(L, at, "err");
+    const char *source = error_field(L, at, "source");
+    const char *line = error_field(L, at, "line");
+    lua_pushliteral(L, "ignore_error_stats_update");
+    lua_rawget(L, at);
+    bool counted = lua_toboolean(L, -1);
+    buf text = {0};
+    buf_printf(&text, "%s", err ? err : "ERR unknown error");
+    if (source && line) buf_printf(&text, " script: %s, on %s:%s.", r->q->name, source, line);
+    if (counted)
+        inside_reply_error(r->c, buf_slice(&text));
+    else
+        (void)reply_error_text(r->c, buf_slice(&text));
+    buf_free(&text);
+    lua_settop(L, at - 1);
+    vm_close_limit(r->v);
+}
+
+/* All blocks that its keys need are asked for before it waits for the first: it will want most of
+ * them. What they hold does not matter here. */
+static void ask_for_keys(run *r) {
+    client *c = r->c;
+    for (int i = 0; i < r->q->nkeys; i++) {
+        entry ignored;
+        unsigned flags = KS_NO_TOUCH | KS_NO_STATS | KS_NO_NOTIFY;
+        if (ks_get(c->ks, c->db, c->argv[3 + i], flags, &ignored) == ENGINE_ERROR) return;
+    }
+}
+
+/* It was ended. */
+static command_result ended(run *r) {
+    switch (r->v->unwind) {
+    case VM_AGAIN: ask_for_keys(r); return CMD_AGAIN;
+    case VM_FAILED: return CMD_FAILED;
+    case VM_STOPPED: return reply_error(r->c, "ERR the server is shutting down");
+    case VM_LIMIT:
+        (void)reply_error(r->c, "ERR the script has used script-instruction-limit instructions");
+        return CMD_DONE;
+    default:
+        (void)reply_error(r->c, "ERR Error running script: Script killed by user with %s KILL.",
+                          r->q->function ? "FUNCTION" : "SCRIPT");
+        return CMD_DONE;
+    }
+}
+
+/* ---- the run -----------------------------------------------------------------------------------
+ */
+
+/* Between any VM_HOOK_COUNT instructions. */
+static void tick(vm *v, lua_State *L) {
+    run *r = v->ctx;
+    r->ticks++;
+    if (script_config.instruction_limit &&
+        r->ticks * VM_HOOK_COUNT >= (uint64_t)script_config.instruction_limit)
+        (void)vm_end(L, VM_LIMIT);
+    if (r->kill) (void)vm_end(L, VM_KILLED);
+}
+
+/* Calls it and replies. */
+static command_result execute(run *r) {
+    lua_State *L = r->v->L;
+    int nargs = give_args(r);
+    r->v->tick = tick;
+    r->v->ctx = r;
+    bool ok = vm_call(r->v, nargs, 1);
+    r->v->tick = NULL;
+    r->v->ctx = NULL;
+    r->c->out.len = r->out_from;
+    if (r->v->unwind != VM_RUNS) return ended(r);
+    r->c->proto = r->client_proto;
+    if (ok) {
+        vm_open_limit(r->v);
+        convert_to_reply(L, r->c, r->proto);
+        vm_close_limit(r->v);
+    } else {
+        reply_script_error(r);
+    }
+    vm_tidy(r->v);
+    return CMD_DONE;
+}
+
+/* Nothing may stay of what was changed by one whose reply is an error of the dispatcher's, so only
+ * these refuse: everything else that a script answers, errors too, commits what it did. */
+command_result run_script(client *c, const run_request *q) {
+    if (!may_begin(c, q)) {
+        lua_pop(q->v->L, 1);
+        return CMD_REFUSED;
+    }
+    CHECK(!running);
+    uint32_t db = c->db, flags = c->flags;
+    int proto = c->proto;
+    run r = {.q = q,
+             .c = c,
+             .v = q->v,
+             .proto = 2,
+             .client_proto = proto,
+             .out_from = c->out.len,
+             .row = c->row};
+    r.read_only = q->read_only || q->flags & SCRIPT_NO_WRITES;
+    r.allow_oom = !(q->flags & SCRIPT_COMPAT) && q->flags & SCRIPT_ALLOW_OOM;
+    r.state = (run_state){.name = q->name,
+                          .function = q->function,
+                          .c = c,
+                          .argc = c->argc,
+                          .argv = c->argv,
+                          .started_us = clock_mono_us()};
+    r.record = record_begin(c);
+    running = &r;
+    c->flags |= CLIENT_SCRIPT;
+    command_result result = execute(&r);
+    c->flags = (c->flags & ~(uint32_t)CLIENT_SCRIPT) | (flags & CLIENT_SCRIPT);
+    c->db = db;
+    c->proto = proto;
+    running = NULL;
+    record_end(r.record);
+    if (result != CMD_AGAIN) write_log(&r);
+    buf_free(&r.log);
+    return result;
+}
+
+/* ---- from outside ------------------------------------------------------------------------------
+ */
+
+const run_state *run_current(void) {
+    return running ? &running->state : NULL;
+}
+
+command_result run_kill(client *c, bool function) {
+    if (!running || running->state.function != function)
+        return reply_error(c, "NOTBUSY No scripts in execution right now.");
+    if (running->state.wrote)
+        return reply_error(c, "UNKILLABLE Sorry the script already executed write commands against "
+                              "the dataset. You can either wait the script termination or kill the "
+                              "server in a hard way using the SHUTDOWN NOSAVE command.");
+    running->kill = true;
+    reply_ok(c);
+    return CMD_DONE;
+}
