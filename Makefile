@@ -16,7 +16,7 @@ JEMALLOC ?= $(if $(SANITIZE),no,yes)
 Q        := $(if $(V),,@)
 SAY      := $(if $(V),true,echo)
 
-FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub tracking wait server
+FOLDERS  := base io resp storage engine keyspace convert types rdb session commands observe migrate tx pubsub tracking wait acl server
 FOLDERS  += $(if $(filter yes,$(LUA)),script)
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
@@ -69,6 +69,7 @@ LINK_observe  := $(LINK_keyspace) resp session observe
 LINK_tx       := $(LINK_session) tx
 LINK_pubsub   := $(LINK_session) pubsub
 LINK_script   := $(LINK_commands) script
+LINK_acl      := $(LINK_commands) pubsub acl
 LINK_migrate  := $(LINK_commands) migrate
 LINK_tracking := $(LINK_session) tracking
 LINK_wait     := $(LINK_commands) wait

@@ -3,10 +3,11 @@
  *     slots    [ - | 2 | - | 0 | 1 | - | - | - ]     number of an entry + 1, 0 = free
  *     entries  [ "get" ][ "set" ][ (removed) ][ .. ]
  *
- * A removed entry keeps its slot, so that probing goes on behind it, until the entries are full:
- * then the live ones are packed, in a table of twice the size if they are more than half. The
- * entries give an order of iteration that does not depend on the hash, whose key is random for each
- * process (names may come from clients): what iterates replays. */
+ * A removed entry keeps its slot, so that probing goes on behind it, unless there is nothing behind
+ * it; it stays among the entries until these are full: then the live ones are packed, in a table of
+ * twice the size if they are more than half. The entries give an order of iteration that does not
+ * depend on the hash, whose key is random for each process (names may come from clients): what
+ * iterates replays. */
 #include "base/dict.h"
 
 #include "base/codec.h"
@@ -93,14 +94,17 @@ static void rebuild(dict *d, uint32_t capacity) {
     mem_free(old);
 }
 
-/* The live entry of that key, or NULL; *free_slot is where a new one goes. */
-static entry *find(const dict *d, slice key, uint32_t hash, uint32_t *free_slot) {
+/* The live entry of that key, or NULL; *slot is its own, or where a new one goes. */
+static entry *find(const dict *d, slice key, uint32_t hash, uint32_t *slot) {
     uint32_t mask = 2 * d->capacity - 1, at = hash & mask;
     for (; d->slots[at]; at = (at + 1) & mask) {
         entry *e = &d->entries[d->slots[at] - 1];
-        if (e->hash == hash && e->value && same_key(d, e, key)) return e;
+        if (e->hash == hash && e->value && same_key(d, e, key)) {
+            *slot = at;
+            return e;
+        }
     }
-    *free_slot = at;
+    *slot = at;
     return NULL;
 }
 
@@ -158,16 +162,21 @@ void *dict_set(dict *d, slice key, void *value) {
     return NULL;
 }
 
-/* The entry stays as a tombstone in its slot, without its key. */
+/* The entry stays as a tombstone, without its key; so does its slot, but at the end of a run of
+ * slots: a key that comes and goes, again and again, makes no long run. */
 void *dict_del(dict *d, slice key) {
-    uint32_t unused;
-    entry *e = find(d, key, hash_of(d, key), &unused);
+    uint32_t at, mask = 2 * d->capacity - 1;
+    entry *e = find(d, key, hash_of(d, key), &at);
     if (!e) return NULL;
     void *before = e->value;
     mem_free(e->key);
     e->key = NULL;
     e->value = NULL;
     d->live--;
+    while (!d->slots[(at + 1) & mask] && d->slots[at] && !d->entries[d->slots[at] - 1].value) {
+        d->slots[at] = 0;
+        at = (at - 1) & mask;
+    }
     return before;
 }
 

@@ -26,6 +26,8 @@ enum setting_flags {
     SETTING_SENSITIVE = 1 << 2,  /* never in logs or MONITOR (requirepass) */
     SETTING_HIDDEN = 1 << 3,     /* not in CONFIG GET * */
     SETTING_MANY_LINES = 1 << 4, /* each line of the file adds (client-output-buffer-limit, save) */
+    SETTING_FILE_ONLY = 1 << 5,  /* CONFIG GET and SET don't know it; its value is whole lines of a
+                                    file, of which CONFIG REWRITE writes each (user) */
 };
 
 typedef struct setting_choice {

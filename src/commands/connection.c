@@ -82,7 +82,7 @@ static bool authenticate(client *c, slice user, slice password) {
 static command_result auth_command(client *c) {
     if (c->argc > 3) return reply_syntax_error(c);
     bool with_user = c->argc == 3;
-    if (!with_user && identity_open())
+    if (!with_user && identity_nopass())
         return reply_error_text(
             c, SLICE("ERR AUTH <password> called without any password configured for the default "
                      "user. Are you sure your configuration is correct?"));

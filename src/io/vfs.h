@@ -80,6 +80,11 @@ status vfs_posix_lock_as_it_is(vfs *v, const char *path, vfs_file **out);
 /* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
 int vfs_posix_fd(const vfs_file *f);
 
+/* The file at `path`, made if it is missing, holds `text` and nothing else, durably, or is as it
+ * was: written beside it as PATH.tmp, fsynced, renamed, the directory fsynced. It may be read by
+ * whom the old one could be. */
+status vfs_posix_replace(const char *path, slice text);
+
 static inline status vfs_open(vfs *v, const char *path, unsigned flags, vfs_file **out) {
     return v->ops->open(v, path, flags, out);
 }

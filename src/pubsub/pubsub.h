@@ -9,6 +9,8 @@
 extern const command pubsub_commands[];
 extern const setting pubsub_settings[]; /* notify-keyspace-events */
 const metric_section *pubsub_metrics(void);
+/* Calls each for all that c listens to. */
+void pubsub_each(const client *c, void (*each)(void *ctx, slice name, bool is_pattern), void *ctx);
 /* Once, at boot, after the session was made. */
 void pubsub_start(session *s);
 

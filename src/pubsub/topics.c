@@ -8,6 +8,7 @@
  * written once for each protocol and pushed to each subscriber: they wait for the log as the
  * session says. A topic lives as long as somebody is subscribed to it. */
 #include "pubsub/internal.h"
+#include "pubsub/pubsub.h"
 
 #include "base/dict.h"
 #include "base/glob.h"
@@ -163,6 +164,14 @@ bool topics_any(const client *c, enum topic_kind kind, slice *name) {
 /* Redis' counts: a client can tell by 0 that it has left the mode of subscribers. */
 int64_t topics_told(const client *c, enum topic_kind kind) {
     return kind == TOPIC_SHARD ? c->shard_channels : (int64_t)c->channels + c->patterns;
+}
+
+/* By kind, in the order of subscription. */
+void pubsub_each(const client *c, void (*each)(void *ctx, slice name, bool is_pattern), void *ctx) {
+    const subscriber *who = c->slots[slot];
+    for (int kind = 0; who && kind < TOPIC_KINDS; kind++)
+        for (list_node *n = who->own[kind].next; n != &who->own[kind]; n = n->next)
+            each(ctx, name_of(LIST_OWNER(n, subscription, own)->topic), kind == TOPIC_PATTERN);
 }
 
 /* The client ends, or is reset. */

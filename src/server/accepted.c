@@ -12,7 +12,7 @@ static struct {
     buf save; /* as CONFIG GET shows it */
     char *appendfilename, *appenddirname, *dbfilename, *oom_score_values;
     char *bio_cpulist, *server_cpulist, *rewrite_cpulist, *bgsave_cpulist, *ignore_warnings;
-    char *locale_collate;
+    char *locale_collate, *masteruser, *masterauth;
     int appendonly, no_appendfsync, aof_truncated, aof_preamble, aof_timestamp, rewrite_incremental;
     int rdbchecksum, stop_on_error, save_incremental, rdb_del_sync;
     int activerehashing, dynamic_hz, show_logo, jemalloc_bg, active_defrag, disable_thp;
@@ -20,7 +20,7 @@ static struct {
     int crash_log, crash_memcheck, io_threads_reads, oom_adj, sanitize_dump;
     int stale_data, replica_read_only, diskless_sync, diskless_load, tcp_nodelay, replica_lazy;
     int64_t rewrite_percentage, rewrite_min_size, io_threads, diskless_delay, diskless_max;
-    int64_t replica_priority, acllog_len, repl_timeout, repl_ping, repl_backlog;
+    int64_t replica_priority, repl_timeout, repl_ping, repl_backlog;
 } v;
 
 static const setting_choice oom_adj_choices[] = {
@@ -104,7 +104,7 @@ const setting accepted_setting_table[] = {
     STR("bgsave_cpulist", bgsave_cpulist, "", SETTING_FIXED),
     STR("ignore-warnings", ignore_warnings, "", 0),
     STR("locale-collate", locale_collate, "", 0),
-    /* replication and users, neither of which this version has */
+    /* replication, which this version does not have */
     BOOL("replica-serve-stale-data", stale_data, "yes"),
     BOOL("replica-read-only", replica_read_only, "yes"),
     BOOL("replica-lazy-flush", replica_lazy, "no"),
@@ -118,6 +118,7 @@ const setting accepted_setting_table[] = {
     NUM("repl-ping-replica-period", "repl-ping-slave-period", repl_ping, "10", 1),
     MEM("repl-backlog-size", NULL, repl_backlog, "1mb"),
     NUM("replica-priority", "slave-priority", replica_priority, "100", 0),
-    NUM("acllog-max-len", NULL, acllog_len, "128", 0),
+    STR("masteruser", masteruser, "", SETTING_SENSITIVE),
+    STR("masterauth", masterauth, "", SETTING_SENSITIVE),
     {0},
 };

@@ -187,7 +187,7 @@ static status find_all(int npairs, const slice *argv, change *out) {
     for (int i = 0; i < npairs; i++) {
         slice name = argv[2 * i];
         out[i] = (change){.s = config_find(name), .name = name, .value = argv[2 * i + 1]};
-        if (!out[i].s) {
+        if (!out[i].s || (out[i].s->flags & SETTING_FILE_ONLY)) {
             return status_make(ST_INVALID,
                                "ERR Unknown option or number of arguments for CONFIG SET - '%.*s'",
                                (int)name.len, name.data);

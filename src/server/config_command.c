@@ -29,6 +29,7 @@ static command_result config_get(client *c) {
     for (const setting *s; (s = config_next(&pos));) {
         const char *names[] = {s->name, s->alias};
         for (int i = 0; i < 2; i++) {
+            if (s->flags & SETTING_FILE_ONLY) continue;
             if (!names[i] || !matches(c, names[i], s->flags & SETTING_HIDDEN)) continue;
             buf_clear(&value);
             setting_show(s, &value);

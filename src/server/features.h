@@ -2,6 +2,7 @@
 #ifndef STAVE_SERVER_FEATURES_H
 #define STAVE_SERVER_FEATURES_H
 
+#include "acl/acl.h"
 #include "migrate/migrate.h"
 #include "observe/observe.h"
 #include "pubsub/pubsub.h"

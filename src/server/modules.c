@@ -26,6 +26,13 @@ static status start_tx(server *s) {
     tx_start(s->session);
     return STATUS_OK;
 }
+static status start_acl(server *s) {
+    return acl_start(s->session);
+}
+static const metric_section *acl_sections(server *s) {
+    (void)s;
+    return acl_metrics();
+}
 static status start_pubsub(server *s) {
     pubsub_start(s->session);
     return STATUS_OK;
@@ -105,6 +112,7 @@ static const module pubsub_module = {"pubsub", pubsub_settings, pubsub_commands,
 static const module tracking_module = {"tracking", tracking_settings, NULL, start_tracking,
                                        tracking_sections};
 static const module wait_module = {"wait", NULL, wait_commands, start_wait};
+static const module acl_module = {"acl", acl_settings, acl_commands, start_acl, acl_sections};
 static const module slowlog_module = {"slowlog", slowlog_settings, slowlog_commands, start_slowlog};
 static const module latency_module = {"latency", latency_settings, latency_commands, start_latency};
 static const module monitor_module = {"monitor", NULL, monitor_commands, start_monitor};
@@ -151,6 +159,7 @@ const module *const modules[] = {
     &admin_module,
     &debug_module,
     &lolwut_module,
+    &acl_module, /* behind all others: rules name commands of all */
     &memory_module, /* the last: what it finds in use is what a start takes */
     NULL,
 };

@@ -71,7 +71,7 @@ client *session_adopt(session *s, conn *cn, const char *peer, bool peer_is_local
         refuse(s, cn, too_many, sizeof too_many - 1);
         return NULL;
     }
-    bool deny = session_config.protected_mode && identity_open() && !peer_is_local;
+    bool deny = session_config.protected_mode && identity_nopass() && !peer_is_local;
     if (deny && !cn->shaking) {
         refuse(s, cn, denied, sizeof denied - 1);
         return NULL;

@@ -56,6 +56,7 @@ static void own_password(slice password) {
 static const identity own = {.authenticate = own_authenticate,
                              .name = own_name,
                              .open = own_open,
+                             .nopass = own_open,
                              .known = own_known,
                              .permits = own_permits,
                              .reads_all = own_reads_all,
@@ -84,6 +85,9 @@ slice identity_name(const client *c) {
 
 bool identity_open(void) {
     return asked->open();
+}
+bool identity_nopass(void) {
+    return asked->nopass();
 }
 bool identity_known(slice user) {
     return asked->known(user);

@@ -17,6 +17,8 @@ typedef struct identity {
     slice (*name)(const client *c);
     /* Is nothing asked of the default user? Then a new client is authenticated. */
     bool (*open)(void);
+    /* Has the default user no password? Then AUTH with a password alone is a mistake. */
+    bool (*nopass)(void);
     bool (*known)(slice user);
     /* May c run this, with these arguments? Nothing is replied, nothing counted. */
     bool (*permits)(const client *c, const command_row *row, int argc, const slice *argv);
@@ -33,6 +35,7 @@ void identity_use(const identity *who);
 bool identity_authenticate(client *c, slice user, slice password);
 slice identity_name(const client *c);
 bool identity_open(void);
+bool identity_nopass(void);
 bool identity_known(slice user);
 bool identity_reads_all(const client *c);
 /* Makes c the client that it was when it came: REQUIRES that its slots are forgotten. */

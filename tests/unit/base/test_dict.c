@@ -133,6 +133,22 @@ static void adding_and_removing_for_ever_does_not_grow(void **state) {
     dict_free(d, NULL);
 }
 
+/* Among many others, one key that comes and goes: a minute, if its places made a long run. */
+static void one_key_comes_and_goes(void **state) {
+    (void)state;
+    dict *d = dict_new(false);
+    for (uint64_t i = 0; i < 100000; i++)
+        assert_null(dict_set(d, slice_of(&i, sizeof i), d));
+    for (int i = 0; i < 200000; i++) {
+        assert_null(dict_set(d, SLICE("key"), d));
+        assert_ptr_equal(dict_del(d, SLICE("key")), d);
+    }
+    for (uint64_t i = 0; i < 100000; i++)
+        assert_ptr_equal(dict_get(d, slice_of(&i, sizeof i)), d);
+    assert_int_equal(dict_count(d), 100000);
+    dict_free(d, NULL);
+}
+
 static void frees_values_and_takes_the_empty_key(void **state) {
     (void)state;
     uint64_t before = mem_used();
@@ -151,6 +167,7 @@ int main(void) {
         cmocka_unit_test(keys_without_case),
         cmocka_unit_test(iterates_in_order_of_insertion),
         cmocka_unit_test(adding_and_removing_for_ever_does_not_grow),
+        cmocka_unit_test(one_key_comes_and_goes),
         cmocka_unit_test(frees_values_and_takes_the_empty_key),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,7 +41,8 @@ static void password(slice text) {
     memcpy(password_heard, text.data, text.len);
     password_heard[text.len] = 0;
 }
-static const identity feature = {authenticate, name, open, known, permits, reads_all, password};
+static const identity feature = {authenticate, name,    open,      open,
+                                 known,        permits, reads_all, password};
 
 /* ---- tests -------------------------------------------------------------------------------------
  */
