@@ -21,7 +21,7 @@ FOLDERS  += $(if $(filter yes,$(LUA)),script)
 VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/version.h 2>/dev/null)
 
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
-LUA_PACKAGES := $(if $(filter yes,$(LUA)),lua5.1 lua5.1-cjson lua5.1-bitop)
+LUA_PACKAGES := $(if $(filter yes,$(LUA)),lua5.1)
 TLS_PACKAGES := $(if $(filter yes,$(TLS)),openssl)
 PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES) $(TLS_PACKAGES)
 
@@ -330,7 +330,9 @@ FUZZ_SECONDS   ?= 30
 FUZZ_LINK_resp := base resp
 FUZZ_LINK_rdb  := $(LINK_rdb)
 FUZZ_LINK_commands := $(LINK_commands)
-FUZZ_NAMES     := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+FUZZ_LINK_lualibs := $(LINK_script)
+FUZZ_NAMES     := $(filter-out $(if $(filter yes,$(LUA)),,lualibs), \
+                    $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_MAIN      ?= $(BUILD)/tests/support/fuzz_main.o
 FUZZ_PROBE      = int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return !p + !n; }
 

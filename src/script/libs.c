@@ -3,5 +3,9 @@
 
 /* A library adds its line. */
 const script_lib script_libs[] = {
+    {"cjson", lib_cjson_open},
+    {"cmsgpack", lib_cmsgpack_open},
+    {"struct", lib_struct_open},
+    {"bit", lib_bit_open},
     {0},
 };
