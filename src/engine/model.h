@@ -53,8 +53,6 @@ typedef enum engine_fsync {
 typedef struct engine_host {
     void (*ready)(void *ctx);    /* a PENDING read can be tried again */
     void (*released)(void *ctx); /* engine_released() moved, or the log failed: look again */
-    void (*event)(void *ctx, const char *name, uint64_t us); /* a slow thing: "fork", "merge-apply",
-                                                                 "fsync-wait": for LATENCY */
     void (*loading)(void *ctx, uint64_t done_bytes, uint64_t total_bytes); /* during open, often */
     void *ctx;
 } engine_host;

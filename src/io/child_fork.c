@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/slow.h"
 #include "io/child.h"
 #include "io/child_pipe.h"
 #include "io/child_side.h"
@@ -95,6 +96,7 @@ static status fork_start(child_host *base, child_job *job) {
     job->child_cow_bytes = 0;
     h->count++;
     h->last_us = job->fork_us;
+    slow_took("fork", job->fork_us);
     h->alive++;
     child *c = mem_zalloc(sizeof(*c));
     c->job = job;

@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/slow.h"
 
 #define EVICT_BATCH   16 /* keys a batch; memory is measured between batches */
 #define DBS_PER_ROUND 16 /* databases sampled a round */
@@ -141,7 +142,9 @@ static int evict_batch(keyspace *ks) {
         r = pick(ks, &db);
         if (r != ENGINE_OK) break;
         slice key = buf_slice(&ks->picked);
+        uint64_t begun = slow_begin();
         r = engine_del(ks->engine, db, key);
+        slow_end("eviction-del", begun);
         if (r == ENGINE_ABSENT) continue;
         if (r != ENGINE_OK) break;
         ks->stats.evicted++;
@@ -186,5 +189,6 @@ bool ks_make_room(keyspace *ks) {
         spent = clock_mono_us() - start;
     } while (above && gone && spent < limit);
     ks->stats.evict_us += spent;
+    slow_took("eviction-cycle", spent);
     return !above || gone; /* above, but time is up: the next write goes on */
 }

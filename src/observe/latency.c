@@ -2,13 +2,14 @@
  *
  * Each event has a ring of the last 160 samples (second, worst milliseconds in that second) and its
  * maximum of all time. Events are "command" and "fast-command" from the dispatcher, and whatever
- * the engine and the server report (fork, fsync-wait, merge-apply, expire-cycle, eviction-cycle).
+ * the folders below tell (base/slow.h); README.md lists them.
  * latency_report.c has DOCTOR, GRAPH and HISTOGRAM. */
 #include "observe/latency.h"
 
 #include "base/clock.h"
 #include "base/dict.h"
 #include "base/mem.h"
+#include "base/slow.h"
 #include "observe/observe.h"
 #include "session/reply.h"
 
@@ -17,12 +18,6 @@ static int64_t threshold_ms;
 /* Name -> latency_series. An event appears with its first slow moment, as in Redis, so LATENCY
  * LATEST lists what happened and not what could. */
 static dict *events;
-
-/* CONFIG SET takes effect at once; samples that were taken under another threshold stay. */
-const setting latency_settings[] = {
-    {"latency-monitor-threshold", NULL, SETTING_INT, 0, &threshold_ms, "0", 0, INT64_MAX},
-    {0},
-};
 
 /* For the reports, which say so when nothing is watched. */
 int64_t latency_threshold_ms(void) {
@@ -66,11 +61,9 @@ static void add_sample(latency_series *t, int64_t second, uint32_t ms) {
     t->count++;
 }
 
-/* Called from the engine's and the server's hooks, too, which know nothing of sessions: hence no
- * client here. Time below a millisecond is cut off, so a threshold of 1 means a whole one. */
-void latency_event(void *ctx, const char *name, uint64_t us) {
-    (void)ctx;
-    if (threshold_ms == 0 || us / 1000 < (uint64_t)threshold_ms) return;
+/* The listener: of what is at the threshold, which slow.c has compared. Time below a millisecond is
+ * cut off. */
+static void note(const char *name, uint64_t us) {
     latency_series *t = latency_find(slice_cstr(name));
     if (!t) {
         t = mem_zalloc(sizeof *t);
@@ -80,17 +73,34 @@ void latency_event(void *ctx, const char *name, uint64_t us) {
     add_sample(t, clock_wall_us() / 1000000, ms > UINT32_MAX ? UINT32_MAX : (uint32_t)ms);
 }
 
+/* CONFIG SET takes effect at once; samples that were taken under another threshold stay. No
+ * threshold is so large that it wraps. The dict is made here and not when something is slow, so
+ * readers need not ask whether it is. */
+static status apply_threshold(const setting *s) {
+    (void)s;
+    uint64_t ms = (uint64_t)threshold_ms;
+    if (!events) events = dict_new(false);
+    slow_listen(ms > UINT64_MAX / 1000 ? UINT64_MAX : ms * 1000, note);
+    return STATUS_OK;
+}
+
+/* Milliseconds. */
+const setting latency_settings[] = {
+    {"latency-monitor-threshold", NULL, SETTING_INT, 0, &threshold_ms, "0", 0, INT64_MAX,
+     .apply = apply_threshold},
+    {0},
+};
+
 /* CMD_AGAIN is not the end of a command, which waits for the disk then: it is reported once, when
  * it is done. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)ctx;
-    if (threshold_ms == 0 || r == CMD_AGAIN || (c->row->flags & CMD_SKIP_SLOWLOG)) return;
-    latency_event(NULL, c->row->flags & CMD_FAST ? "fast-command" : "command", us);
+    if (r != CMD_AGAIN) slow_took(c->row->flags & CMD_FAST ? "fast-command" : "command", us);
 }
 
-/* The dict is made here and not when something is slow, so readers need not ask whether it is. */
+/* The setting may have been applied before, or not. */
 void latency_start(session *s) {
-    events = dict_new(false);
+    (void)apply_threshold(NULL);
     session_watch_add(s, &(command_watch){.after = after_command});
 }
 

@@ -14,16 +14,23 @@
 #define GRAPH_COLUMNS 80
 #define GRAPH_ROWS    4
 
-/* What to do about an event, by the beginning of its name: what is behind it (fsync-wait,
- * merge-apply) tells events of one cause apart. */
+/* What to do about an event, by the beginning of its name, the first that fits: what is behind it
+ * (fsync-wait, merge-apply) tells events of one cause apart. */
 static const struct {
     const char *event, *advice;
 } advices[] = {
+    {"command-unblocking", "Many clients wait for the same keys, or what they wait for is large."},
     {"command", "Look at SLOWLOG GET: commands over many keys or large values hold every client."},
     {"fast-command", "Commands that should be fast were not: the machine may be short of CPU, or "
                      "swapping. Compare with `redis-cli --intrinsic-latency 100`."},
     {"fork", "Forking takes time in proportion to the index in memory. Turn transparent huge pages "
              "off, and give merges a quieter time by merge-window."},
+    {"aof-", "Writing to the log takes long: the disk is busy or slow. Other writers on it, or "
+             "merge-rate-limit, are the first things to look at; at appendfsync always every turn "
+             "of the server waits for the disk."},
+    {"table-install", "Taking new tables in is short work; long moments mean that the machine is "
+                      "short of CPU."},
+    {"recovery", "The start read what the last run left; a clean end leaves less to read."},
     {"fsync", "The disk is slow to make writes durable. Other writers on it, or merge-rate-limit, "
               "are the first things to look at; appendfsync everysec waits less than always."},
     {"merge", "Applying a merge runs in short slices; long ones mean that the machine is short of "
@@ -58,9 +65,9 @@ command_result latency_doctor(client *c) {
                    (long long)(clock_wall_us() / 1000000 - last->second));
         for (size_t i = 0; i < sizeof advices / sizeof *advices; i++) {
             size_t len = strlen(advices[i].event);
-            if (name.len >= len && memcmp(name.data, advices[i].event, len) == 0) {
-                buf_printf(&out, "   %s\n", advices[i].advice);
-            }
+            if (name.len < len || memcmp(name.data, advices[i].event, len) != 0) continue;
+            buf_printf(&out, "   %s\n", advices[i].advice);
+            break;
         }
     }
     if (n == 0 && latency_threshold_ms() != 0) {

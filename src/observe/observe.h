@@ -13,9 +13,6 @@ void slowlog_start(session *s);
 extern const command latency_commands[];
 extern const setting latency_settings[];
 void latency_start(session *s);
-/* Notes that something called `name` (a literal) took that long, if it is at or above
- * latency-monitor-threshold. ctx is ignored: the function is an engine_host.event. */
-void latency_event(void *ctx, const char *name, uint64_t us);
 
 extern const command monitor_commands[];
 void monitor_start(session *s);

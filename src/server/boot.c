@@ -5,10 +5,10 @@
 #include "server/server.h"
 
 #include "base/log.h"
+#include "base/slow.h"
 #include "engine/closed.h"
 #include "engine/lsm/lsm.h"
 #include "keyspace/keyenc.h"
-#include "observe/observe.h"
 #include "session/reply.h"
 
 #include <limits.h>
@@ -91,11 +91,7 @@ status server_open_engine(server *s) {
     engine_options opt = {
         .dir = settings.dir,
         .env = &s->env,
-        .host = {.ready = on_ready,
-                 .released = on_released,
-                 .event = latency_event,
-                 .loading = on_loading,
-                 .ctx = s},
+        .host = {.ready = on_ready, .released = on_released, .loading = on_loading, .ctx = s},
         .databases = (int)settings.databases,
         .derive = &keyenc_derived,
     };
@@ -105,6 +101,7 @@ status server_open_engine(server *s) {
     uint64_t t0 = clock_mono_us();
     status st = s->klass->open(&opt, &s->engine);
     s->recovery_us = clock_mono_us() - t0;
+    slow_took("recovery", s->recovery_us);
     set_loading(s, false);
     if (!status_ok(st)) s->engine = engine_closed();
     ks_set_engine(s->ks, s->engine);

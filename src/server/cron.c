@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "observe/observe.h"
+#include "base/slow.h"
 
 #define IDLE_US 1000 /* background work in a turn without commands */
 #define BUSY_US 200  /* in one with: every client waits for it */
@@ -38,11 +38,10 @@ static void background(void *ctx) {
     uint64_t commands = session_statistics(s->session)->commands;
     uint64_t budget = commands == commands_before ? IDLE_US : BUSY_US;
     commands_before = commands;
-    uint64_t t0 = clock_mono_us();
+    uint64_t begun = slow_begin();
     log_pos logged = engine_log_end(s->engine);
     bool more = ks_expire_cycle(s->ks, budget);
-    uint64_t t1 = clock_mono_us();
-    latency_event(NULL, "expire-cycle", t1 - t0);
+    slow_end("expire-cycle", begun);
     more |= engine_background(s->engine, budget);
     if (more || engine_log_end(s->engine) != logged) reactor_wake(s->reactor);
 }

@@ -30,6 +30,7 @@
 #include "base/dict.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/slow.h"
 #include "session/block.h"
 #include "session/dispatch.h"
 #include "session/gates.h"
@@ -356,11 +357,13 @@ void keywait_serve(keywait *kw) {
     CHECK(!s->running);
     kw->serving = true;
     s->now_ns = clock_mono_ns();
+    uint64_t begun = slow_begin();
     if (kw->resumed) try_parked(kw);
     for (list_node *n; (n = list_take(&kw->ready)) != NULL;)
         serve_key(kw, LIST_OWNER(n, wait_key, ready_link));
     kw->serving = false;
     s->keys_ready = kw->resumed;
+    slow_end("command-unblocking", begun);
 }
 
 void keywait_resume(keywait *kw) {

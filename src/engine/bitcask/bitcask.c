@@ -3,6 +3,7 @@
  * Opening takes the directory's lock, reads or creates the manifest, checks that the store is of
  * this engine and this mode, and recovers (recover.c). Closing writes and fsyncs all there is, and
  * leaves every segment sealed with a hint beside it, so that the next start reads no values. */
+#include "base/slow.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/jobs.h"
@@ -239,7 +240,9 @@ bool bc_background(engine *base, uint64_t budget_us) {
     bool more;
     do {
         more = coll_free_some(e) || pdb_free_some(e);
+        uint64_t begun = slow_begin();
         more = merge_background(e) || more;
+        slow_end("merge-apply", begun);
         more = cache_trim(e->values) || more;
     } while (more && bc_now_us(e) < until);
     return more;

@@ -274,7 +274,6 @@ static void start_child(bitcask *e) {
     if (e->merge != j) return; /* it has ended at once, badly */
     if (status_ok(s)) {
         e->stats.last_fork_us = j->child.fork_us;
-        if (e->host.event) e->host.event(e->host.ctx, "fork", j->child.fork_us);
         return;
     }
     log_warning("Starting a merge: %s", s.msg);

@@ -15,6 +15,8 @@
  * elsewhere (forgets), there. */
 #include "engine/log/chain.h"
 
+#include "base/slow.h"
+
 #include <stdio.h>
 
 #define SYNC_EVERY_US   1000000
@@ -114,8 +116,10 @@ static void writeback(chain *c) {
 void chain_write(chain *c) {
     CHECK(c->tail);
     if (chain_is_dead(c)) return;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, begun = slow_begin();
     status s = logwrite_flush(c->tail, &bytes);
+    slow_end(c->fsync.busy ? "aof-write-pending-fsync" : "aof-write-alone", begun);
+    slow_end("aof-write", begun);
     c->stats.written_bytes += bytes;
     CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     if (!status_ok(s)) {
@@ -168,7 +172,9 @@ void chain_sync(chain *c) {
     if (chain_is_dead(c) || logwrite_durable(c->tail) >= logwrite_written(c->tail)) return;
     for (logfile *s = c->sync_head;; s = s->log_next) {
         CHECK(s->file && s->end <= LOG_FILE_MAX);
+        uint64_t begun = slow_begin();
         status st = s->file->ops->fdatasync(s->file);
+        slow_end("aof-fsync-always", begun);
         c->stats.fsyncs++;
         if (!status_ok(st)) {
             chain_fail(c, st);
@@ -198,6 +204,7 @@ static void sync_ended(chain *c) {
     f->busy = f->ended = false;
     uint64_t took = chain_now_us(c) - f->started_us;
     if (took > c->stats.fsync_us_max) c->stats.fsync_us_max = took;
+    slow_took("fsync", took);
     if (!status_ok(f->job.result)) {
         chain_fail(c, f->job.result);
         chain_tell(c);
@@ -258,7 +265,7 @@ static bool must_wait(chain *c) {
     uint64_t us = c->env->clock->mono_us - f->started_us;
     if (us < (uint64_t)log_conf.fsync_wait_max * 1000) return true;
     c->stats.fsync_late++;
-    if (c->host.event) c->host.event(c->host.ctx, "fsync-wait", us);
+    slow_took("fsync-wait", us);
     return false;
 }
 

@@ -11,6 +11,7 @@
  * next job's; at an end they are left to the next start, which forgets them. */
 #include "base/codec.h"
 #include "base/mem.h"
+#include "base/slow.h"
 #include "engine/lsm/jobs.h"
 
 #include <stdlib.h>
@@ -123,7 +124,6 @@ status job_start(lsm_job *j) {
         return s;
     }
     e->stats.last_fork_us = j->child.fork_us;
-    if (e->host.event) e->host.event(e->host.ctx, "fork", j->child.fork_us);
     return STATUS_OK;
 }
 
@@ -271,6 +271,7 @@ void job_install(lsm_job *j, table_ref **in, uint32_t n) {
     lsm *e = j->e;
     CHECK(j->step == JOB_INSTALLING && meta_is_durable(&e->meta, j->gen));
     uint32_t *drop = mem_alloc((n + j->nwhole + 1) * sizeof *drop), ndrop = 0;
+    uint64_t begun = slow_begin();
     for (uint32_t i = 0; i < n; i++)
         drop[ndrop++] = in[i]->number;
     for (uint32_t i = 0; i < j->nwhole; i++)
@@ -288,6 +289,7 @@ void job_install(lsm_job *j, table_ref **in, uint32_t n) {
             &(retire_item){.number = drop[i], .kinds = RETIRE_KIND(FILE_TABLE), .gen = j->gen});
     mem_free(drop);
     retire_advance(&e->retire);
+    slow_end("table-install", begun);
 }
 
 /* ---- dead databases -----------------------------------------------------------------------------

@@ -1,0 +1,104 @@
+#!/usr/bin/python3
+"""What operators look at, on the real server: LATENCY's events and reports, MEMORY's."""
+
+import os
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from tests.integration.harness import Process, expect, expect_error, free_port, info, main  # noqa: E402
+
+
+def with_server(test, *args):
+    with tempfile.TemporaryDirectory(prefix="stave-test-") as d:
+        port = free_port()
+        with Process("--port", port, "--dir", d, "--enable-debug-command", "yes", *args) as p:
+            c = p.connect(port)
+            test(c, lambda: p.connect(port))
+            c.close()
+
+
+def latest(c):
+    return {e[0].decode(): e[1:] for e in c.call("LATENCY", "LATEST")}
+
+
+def test_latency_events():
+    def run(c, connect):
+        c.call("DEBUG", "SLEEP", "0.02")
+        expect(c.call("LATENCY", "LATEST"), [], "nothing is noted while the threshold is 0")
+        assert b"monitor" in c.call("LATENCY", "DOCTOR")
+        c.call("CONFIG", "SET", "latency-monitor-threshold", 10)
+        c.call("DEBUG", "SLEEP", "0.02")
+        c.call("DEBUG", "SLEEP", "0.005")
+        found = latest(c)
+        second, ms, most = found.pop("command")
+        assert 20 <= ms < 10000 and most == ms, (ms, most)
+        assert found.keys() <= {"aof-write", "aof-write-alone", "fsync", "expire-cycle"}, found
+        expect(c.call("LATENCY", "HISTORY", "command"), [[second, ms]])
+        expect(c.call("LATENCY", "HISTORY", "nosuch"), [])
+        assert c.call("LATENCY", "GRAPH", "command").startswith(b"command - high %d ms, low %d ms" % (ms, ms))
+        expect_error(c.ask("LATENCY", "GRAPH", "nosuch"), "ERR No samples available for event 'nosuch'")
+        assert b"SLOWLOG" in c.call("LATENCY", "DOCTOR")
+        expect(c.call("LATENCY", "RESET", "nosuch"), 0)
+        expect(c.call("LATENCY", "RESET", "command"), 1)
+        assert "command" not in latest(c)
+        # the engine's paths
+        c.call("CONFIG", "SET", "latency-monitor-threshold", 1)
+        c.call("SET", "a", "b")
+        c.call("DEBUG", "RELOAD")
+        assert latest(c)["recovery"][1] >= 1
+        c.call("CONFIG", "SET", "latency-monitor-threshold", 0)
+        c.call("LATENCY", "RESET")
+        c.call("DEBUG", "SLEEP", "0.02")
+        expect(c.call("LATENCY", "LATEST"), [])
+    with_server(run)
+
+
+def test_unblocking_is_an_event():
+    """A blocked command that does long work when it is woken is told apart from the one that woke it."""
+    def run(c, connect):
+        c.call("CONFIG", "SET", "latency-monitor-threshold", 1)
+        waiting = [connect() for _ in range(300)]
+        for w in waiting:
+            w.send("BLMPOP", 0, 1, "q", "LEFT", "COUNT", 1000)
+        while info(c, "blocked_clients") < len(waiting):
+            pass
+        c.call("MULTI")
+        for i in range(300):
+            c.call("RPUSH", "q", *["x" * 200] * 1000)
+        c.call("EXEC")
+        for w in waiting:
+            expect(len(w.reply()[1]), 1000)
+        assert "command-unblocking" in latest(c), latest(c)
+    with_server(run)
+
+
+def test_memory_adds_up():
+    """MEMORY STATS is one account, and INFO memory shows the same."""
+    def run(c, connect):
+        for i in range(2000):
+            c.send("SET", "k%d" % i, "v" * 100)
+        for i in range(2000):
+            c.reply()
+        c.call("SELECT", 3)
+        c.call("SET", "k", "v")
+        flat = c.call("MEMORY", "STATS")
+        m = dict(zip(flat[::2], flat[1::2]))
+        parts = sum(m[n] for n in (b"startup.allocated", b"clients.normal", b"aof.buffer", b"engine.caches",
+                                   b"lua.caches", b"functions.caches", b"replication.backlog", b"clients.slaves"))
+        expect(m[b"overhead.total"], parts)
+        expect(m[b"dataset.bytes"], m[b"total.allocated"] - m[b"overhead.total"])
+        expect(m[b"keys.count"], 2001)
+        assert m[b"keys.bytes-per-key"] == (m[b"total.allocated"] - m[b"startup.allocated"]) // 2001
+        assert b"db.0" in m and b"db.3" in m and b"db.1" not in m
+        expect(m[b"startup.allocated"], info(c, "used_memory_startup"))
+        near = info(c, "used_memory_overhead")
+        assert abs(near - m[b"overhead.total"]) < 1 << 20, (near, m)
+        expect(c.call("MEMORY", "PURGE"), "OK")
+        assert c.call("MEMORY", "DOCTOR").startswith(b"Hello")
+        assert b"jemalloc" in c.call("MEMORY", "MALLOC-STATS") or b"not supported" in c.call("MEMORY", "MALLOC-STATS")
+    with_server(run)
+
+
+if __name__ == "__main__":
+    sys.exit(main(globals()))
