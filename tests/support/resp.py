@@ -28,7 +28,8 @@ def encode(args):
 
 
 class Connection:
-    def __init__(self, host, port, proto=2, timeout=60, unix=None):
+    def __init__(self, host, port, proto=2, timeout=60, unix=None, tls=None):
+        """tls: the ssl.SSLContext to do it with."""
         if unix:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)
@@ -36,6 +37,8 @@ class Connection:
         else:
             self.socket = socket.create_connection((host, port), timeout)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self.socket = tls.wrap_socket(self.socket)
         self.data = b""
         self.at = 0
         self.keeping = False  # raw_reply wants the bytes from its start
