@@ -31,6 +31,7 @@ typedef struct slot {
     void *ctx;
     uint32_t gen;
     unsigned events;
+    bool marked; /* for reactor_serve */
 } slot;
 
 typedef struct hook {
@@ -127,6 +128,7 @@ status reactor_add(reactor *r, int fd, unsigned events, reactor_handler handler,
     s->gen++;
     if (events) TRY(control(r, fd, 0, events));
     s->handler = handler;
+    s->marked = false;
     s->ctx = ctx;
     s->events = events;
     return STATUS_OK;
@@ -140,6 +142,13 @@ status reactor_modify(reactor *r, int fd, unsigned events) {
     TRY(control(r, fd, s->events, events));
     s->events = events;
     return STATUS_OK;
+}
+
+/* Until it is removed. */
+void reactor_mark(reactor *r, int fd) {
+    slot *s = slot_of(r, fd);
+    CHECK(s);
+    s->marked = true;
 }
 
 /* The slot is free at once: an event of this turn that still names it is dropped. */
@@ -236,6 +245,17 @@ void reactor_turn(reactor *r) {
         r->after.items[i].fn(r->after.items[i].ctx);
 }
 
+/* As in a turn inside a turn, the outer one goes on behind its events: those that are left, and
+ * those that are not told here, are still ready. */
+void reactor_serve(reactor *r) {
+    int n = epoll_wait(r->epfd, r->events, EVENTS_MAX, 0);
+    for (r->at = 0, r->ready = n < 0 ? 0 : n; r->at < r->ready; r->at++) {
+        struct epoll_event e = r->events[r->at];
+        const slot *s = slot_of(r, (int)(uint32_t)e.data.u64);
+        if (s && s->marked) deliver(r, &e);
+    }
+}
+
 /* A stop that was asked for before the run (by a signal while loading) holds. */
 void reactor_run(reactor *r) {
     while (!r->stop)
@@ -246,4 +266,9 @@ void reactor_run(reactor *r) {
 /* The turn that runs is finished. */
 void reactor_stop(reactor *r) {
     r->stop = true;
+}
+
+/* Asked by who would take long to finish the turn. */
+bool reactor_stopping(const reactor *r) {
+    return r->stop;
 }

@@ -29,6 +29,9 @@ status reactor_modify(reactor *r, int fd, unsigned events);
 /* Stops watching; call before close(fd). Nothing happens if it is not watched. */
 void reactor_remove(reactor *r, int fd);
 
+/* Its events are told in reactor_serve too. REQUIRES: it is watched. */
+void reactor_mark(reactor *r, int fd);
+
 /* Calls fn once after delay_ms, then as its return value says. Returns an id (> 0). */
 uint64_t reactor_timer_add(reactor *r, int64_t delay_ms, reactor_timer fn, void *ctx);
 void reactor_timer_remove(reactor *r, uint64_t id);
@@ -46,6 +49,10 @@ void reactor_wake(reactor *r);
 void reactor_run(reactor *r);  /* turns until reactor_stop */
 void reactor_turn(reactor *r); /* one turn (for tests, and to serve while loading) */
 void reactor_stop(reactor *r);
+bool reactor_stopping(const reactor *r);
+/* From inside a handler that takes long: what is ready now of the descriptors that are marked, and
+ * nothing else: no wait, no timers, no hooks, and the time stays what it is. */
+void reactor_serve(reactor *r);
 
 /* In a forked child: closes the epoll descriptor; r is not to be used again there. */
 void reactor_close_in_child(reactor *r);

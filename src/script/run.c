@@ -16,11 +16,14 @@
 #include "base/mem.h"
 #include "script/convert.h"
 #include "session/reply.h"
+#include "session/session.h"
 
 #include <stdio.h>
 
 const char *const script_flag_names[] = {
     "no-writes", "allow-oom", "allow-stale", "no-cluster", "allow-cross-slot-keys", NULL};
+
+#define SERVE_US 2000 /* others are answered that often */
 
 static run *running; /* one at a time */
 
@@ -153,18 +156,28 @@ static void ask_for_keys(run *r) {
     }
 }
 
+/* What FUNCTION and SCRIPT commands are called that end it. */
+static const char *kind_of(const run *r) {
+    return r->q->function ? "FUNCTION" : "SCRIPT";
+}
+
 /* It was ended. */
 static command_result ended(run *r) {
+    const char *kind = kind_of(r);
     switch (r->v->unwind) {
     case VM_AGAIN: ask_for_keys(r); return CMD_AGAIN;
     case VM_FAILED: return CMD_FAILED;
     case VM_STOPPED: return reply_error(r->c, "ERR the server is shutting down");
     case VM_LIMIT:
-        (void)reply_error(r->c, "ERR the script has used script-instruction-limit instructions");
+        (void)reply_error(r->c,
+                          "ERR Script used more than script-instruction-limit instructions. "
+                          "script: %s%s",
+                          r->q->name, r->where);
         return CMD_DONE;
     default:
-        (void)reply_error(r->c, "ERR Error running script: Script killed by user with %s KILL.",
-                          r->q->function ? "FUNCTION" : "SCRIPT");
+        log_notice("Lua script killed by user with %s KILL.", kind);
+        (void)reply_error(r->c, "ERR Script killed by user with %s KILL. script: %s%s", kind,
+                          r->q->name, r->where);
         return CMD_DONE;
     }
 }
@@ -172,14 +185,39 @@ static command_result ended(run *r) {
 /* ---- the run -----------------------------------------------------------------------------------
  */
 
+/* Ends it, and notes where. */
+static void end_here(run *r, lua_State *L, vm_unwind why) {
+    lua_Debug ar;
+    if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "Sl", &ar))
+        snprintf(r->where, sizeof r->where, ", on %s:%d.", ar.source, ar.currentline);
+    (void)vm_end(L, why);
+}
+
+/* It has taken longer than others should wait. */
+static void become_busy(run *r, uint64_t us) {
+    log_warning("Slow script detected: still in execution after %llu milliseconds. You can try "
+                "killing the script using the %s KILL command. Script name is: %s.",
+                (unsigned long long)(us / 1000), kind_of(r), r->q->name);
+    r->busy = true;
+    run_arm_busy(r->c->session, true);
+}
+
 /* Between any VM_HOOK_COUNT instructions. */
 static void tick(vm *v, lua_State *L) {
     run *r = v->ctx;
+    session *s = r->c->session;
     r->ticks++;
     if (script_config.instruction_limit &&
         r->ticks * VM_HOOK_COUNT >= (uint64_t)script_config.instruction_limit)
-        (void)vm_end(L, VM_LIMIT);
-    if (r->kill) (void)vm_end(L, VM_KILLED);
+        end_here(r, L, VM_LIMIT);
+    uint64_t now = clock_mono_us(), us = now - r->state.started_us;
+    if (!r->busy && script_config.busy_ms && us / 1000 >= (uint64_t)script_config.busy_ms)
+        become_busy(r, us);
+    if (!r->busy || now - r->served_us < SERVE_US) return;
+    r->served_us = now;
+    session_serve(s);
+    if (reactor_stopping(session_reactor(s))) end_here(r, L, VM_STOPPED);
+    if (r->kill) end_here(r, L, VM_KILLED);
 }
 
 /* Calls it and replies. */
@@ -238,6 +276,7 @@ command_result run_script(client *c, const run_request *q) {
     c->db = db;
     c->proto = proto;
     running = NULL;
+    if (r.busy) run_arm_busy(c->session, false);
     record_end(r.record);
     if (result != CMD_AGAIN) write_log(&r);
     buf_free(&r.log);
@@ -252,12 +291,12 @@ const run_state *run_current(void) {
 }
 
 command_result run_kill(client *c, bool function) {
-    if (!running || running->state.function != function)
-        return reply_error(c, "NOTBUSY No scripts in execution right now.");
+    if (!running) return reply_error(c, "NOTBUSY No scripts in execution right now.");
     if (running->state.wrote)
         return reply_error(c, "UNKILLABLE Sorry the script already executed write commands against "
                               "the dataset. You can either wait the script termination or kill the "
                               "server in a hard way using the SHUTDOWN NOSAVE command.");
+    if (running->state.function != function) return reply_error(c, RUN_BUSY, kind_of(running));
     running->kill = true;
     reply_ok(c);
     return CMD_DONE;

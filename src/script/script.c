@@ -3,11 +3,16 @@
 
 #include "script/cache.h"
 #include "script/run_int.h"
+#include "session/reply.h"
 
 script_config_t script_config = {.busy_ms = 5000, .memory_limit = 256 << 20};
 
 static bool out_of_memory;
-static session *owner;
+static int busy_gate;
+
+void run_arm_busy(session *s, bool armed) {
+    session_gate_arm(s, busy_gate, armed);
+}
 
 bool run_out_of_memory(void) {
     return out_of_memory;
@@ -63,11 +68,20 @@ const metric_section *script_metrics(void) {
 /* ---- the session -------------------------------------------------------------------------------
  */
 
+/* All but what says so, while a script does not end. Armed only then. */
+static gate_result refuse_busy(client *c, void *ctx) {
+    const run_state *now = run_current();
+    (void)ctx;
+    if (!session_serving(c->session) || c->row->flags & CMD_ALLOW_BUSY) return GATE_PASS;
+    (void)reply_error(c, RUN_BUSY, now && now->function ? "FUNCTION" : "SCRIPT");
+    return GATE_REFUSE;
+}
+
 /* What may write is asked once, before its batch, whether there is memory: within it nothing can be
  * evicted. */
 static gate_result look_at_memory(client *c, void *ctx) {
     (void)ctx;
-    out_of_memory = !ks_make_room(c->ks);
+    if (!session_serving(c->session)) out_of_memory = !ks_make_room(c->ks);
     return GATE_PASS;
 }
 
@@ -80,17 +94,18 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
 }
 
 void script_start(session *s) {
-    owner = s;
     vm_set_limit((size_t)script_config.memory_limit);
     session_gate_add(s, &(gate){.name = "script memory",
                                 .rank = GATE_RANK_MEMORY,
                                 .pass = look_at_memory,
                                 .commands = CMD_RUNS_SCRIPT});
+    busy_gate =
+        session_gate_add(s, &(gate){.name = "busy", .rank = GATE_RANK_BUSY, .pass = refuse_busy});
+    session_gate_arm(s, busy_gate, false);
     session_watch_add(s, &(command_watch){.after = after_command});
 }
 
 void script_stop(void) {
     cache_flush();
     record_free_all();
-    owner = NULL;
 }

@@ -2,6 +2,7 @@
 #include "server/admin.h"
 
 #include "base/log.h"
+#include "session/inside.h"
 #include "session/reply.h"
 
 static server *srv;
@@ -17,8 +18,12 @@ static status outside_batch(client *c, status (*call)(engine *e)) {
     return st;
 }
 
+/* One time for all of a transaction or a script. */
 static command_result cmd_time(client *c) {
-    int64_t now = clock_wall_us();
+    static uint64_t run;
+    static int64_t now;
+    if (run != session_runs(c->session)) now = clock_wall_us();
+    run = session_runs(c->session);
     reply_array(c, 2);
     resp_bulk_i64(&c->out, now / 1000000);
     resp_bulk_i64(&c->out, now % 1000000);
@@ -28,6 +33,20 @@ static command_result cmd_time(client *c) {
 /* When everything was last known to be on disk: of what is older nothing can be lost. */
 static command_result cmd_lastsave(client *c) {
     reply_int(c, srv->last_save_ms / 1000);
+    return CMD_DONE;
+}
+
+/* While a script runs and does not end: it is stopped, nothing stays of it, and all that was before
+ * it is made durable as at any end. */
+static command_result stop_busy(client *c, bool nosave, bool force) {
+    if (!nosave)
+        return reply_error(c,
+                           "BUSY Redis is busy running a script. You can only call SCRIPT KILL or "
+                           "SHUTDOWN NOSAVE.");
+    log_warning("User requested shutdown while a script runs: it is stopped and leaves nothing.");
+    srv->stop_force = force;
+    c->flags |= CLIENT_CLOSE_AFTER_REPLY;
+    reactor_stop(srv->reactor);
     return CMD_DONE;
 }
 
@@ -54,6 +73,7 @@ static command_result cmd_shutdown(client *c) {
         return reply_syntax_error(c);
     }
     if (abort) return reply_error(c, "ERR No shutdown in progress.");
+    if (session_serving(srv->session)) return stop_busy(c, nosave, force);
     status st = outside_batch(c, engine_sync);
     if (!status_ok(st) && !force) {
         log_warning("SHUTDOWN: making everything durable failed: %s", st.msg);

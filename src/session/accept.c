@@ -35,7 +35,7 @@ static void refuse(session *s, conn *cn, const char *text, size_t n) {
 static void on_client(void *ctx, int fd, unsigned events) {
     client *c = ctx;
     (void)fd;
-    if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (c->flags & CLIENT_CLOSE_ASAP || busy_is(c)) return;
     if (c->conn->shaking && c->session->shakes++ >= SHAKES_A_TURN)
         return; /* told again next turn */
     events = conn_ready(c->conn, events);
@@ -62,7 +62,9 @@ static status watch(client *c) {
         (void)status_ok(net_set_nodelay(cn->fd));
         (void)status_ok(net_set_keepalive(cn->fd, (int)session_config.tcp_keepalive));
     }
-    return reactor_add(c->session->reactor, cn->fd, REACTOR_READ, on_client, c);
+    TRY(reactor_add(c->session->reactor, cn->fd, REACTOR_READ, on_client, c));
+    reactor_mark(c->session->reactor, cn->fd);
+    return STATUS_OK;
 }
 
 /* Refusals come first, as they cost a write and nothing else. */
@@ -136,6 +138,7 @@ status session_listen_by(session *s, int fd, conn *(*make)(int fd)) {
         listener *l = &s->listeners[i];
         if (l->fd >= 0) continue;
         TRY(reactor_add(s->reactor, fd, REACTOR_READ, on_listener, l));
+        reactor_mark(s->reactor, fd);
         *l = (listener){s, fd, is_unix_socket(fd), make};
         return STATUS_OK;
     }

@@ -18,7 +18,7 @@ static int64_t time_is_up(void *ctx) {
 
 /* In a transaction, others could not run to wake it. */
 bool client_can_block(const client *c) {
-    return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI));
+    return !(c->flags & (CLIENT_FAKE | CLIENT_MULTI | CLIENT_SCRIPT));
 }
 
 /* Nothing is replied now; dispatch sees the flag and leaves the reply open. */

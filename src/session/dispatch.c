@@ -272,7 +272,7 @@ dispatch_result dispatch(client *c) {
         }
     }
     if (run_once(c) == CMD_AGAIN) return hold(c, CLIENT_PARKED | CLIENT_RERUN);
-    if (s->keys_ready && !s->running) keywait_serve(s->keywait);
+    if (s->keys_ready && !s->running && !s->busy) keywait_serve(s->keywait);
     return DISPATCH_DONE;
 }
 

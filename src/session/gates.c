@@ -27,10 +27,12 @@ static gate_result auth_gate(client *c, void *ctx) {
     return GATE_REFUSE;
 }
 
-/* Evicts until there is room. */
+/* Evicts until there is room. While a command takes long, that others are refused has another
+ * reason.
+ */
 static gate_result memory_gate(client *c, void *ctx) {
     (void)ctx;
-    if (ks_make_room(c->ks)) return GATE_PASS;
+    if (c->session->busy || ks_make_room(c->ks)) return GATE_PASS;
     (void)reply_out_of_memory(c);
     return GATE_REFUSE;
 }
@@ -39,6 +41,7 @@ static gate_result memory_gate(client *c, void *ctx) {
 static gate_result disk_gate(client *c, void *ctx) {
     (void)ctx;
     size_t bytes = 0;
+    if (c->session->busy) return GATE_PASS;
     if (client_needs(c) & CMD_DENYOOM) bytes = client_argument_bytes(c, CHANGE_OVERHEAD);
     status st = engine_room(ks_engine(c->ks), bytes);
     if (status_ok(st)) return GATE_PASS;

@@ -117,7 +117,7 @@ static size_t run_commands(client *c, const char *p, size_t n) {
         drop_partial(c);
         if (d == DISPATCH_WAIT) break;
         at += consumed;
-        if (at < n) look_ahead(c, p, n, at, &ahead);
+        if (at < n && !s->busy) look_ahead(c, p, n, at, &ahead);
         if (was_auth != !!(c->flags & CLIENT_AUTHENTICATED)) limits = limits_of(c);
         if (s->now_ns - start > INPUT_BUDGET_NS && at < n) {
             make_runnable(c);

@@ -154,6 +154,10 @@ void session_close_in_child(session *s) {
 void session_push(client *c, slice bytes, log_pos depends) {
     session *s = c->session;
     if (c->flags & CLIENT_CLOSE_ASAP) return;
+    if (busy_is(c)) {
+        busy_push(s, bytes, depends);
+        return;
+    }
     if (c == s->running) {
         buf_append_slice(&s->after_reply, bytes);
         if (depends > s->after_reply_depends) s->after_reply_depends = depends;

@@ -129,6 +129,14 @@ bool session_paused(const session *s, bool *all);
 /* DEBUG: writes that may grow the data wait at least so long, whatever the engine says. 0: not. */
 void session_pace_least(session *s, uint64_t us);
 
+/* A command that takes long calls this from within, again and again: other clients are read, and
+ * run what the gates let them: whoever calls it has a gate of rank GATE_RANK_BUSY that refuses all
+ * but a few. Nothing that belongs to the unfinished batch, or to a turn's end, happens meanwhile.
+ * REQUIRES: a command is running, and no slice of the engine's is in use. */
+void session_serve(session *s);
+/* Is it called from session_serve? */
+bool session_serving(const session *s);
+
 /* Queues bytes to a client outside its own command (MONITOR, push): held like any output. depends:
  * what they show. To the client whose command is running they go after its reply. */
 void session_push(client *c, slice bytes, log_pos depends);

@@ -27,6 +27,8 @@ typedef struct rate {
     unsigned at;
 } rate;
 
+typedef struct busy busy;
+
 struct session {
     reactor *reactor;
     keyspace *ks;
@@ -81,6 +83,7 @@ struct session {
     } turn_ends[TURN_ENDS_MAX];
     int nturn_ends;
 
+    busy *busy;             /* what session_serve has put aside; NULL: it does not run */
     uint64_t runs;          /* of outermost commands */
     uint64_t inside_errors; /* error replies of commands within the one that runs */
     size_t delayed;         /* clients that the pace gate lets wait */
@@ -97,6 +100,11 @@ struct session {
     size_t recent_max_input, recent_max_output;
     int64_t accept_complained_ms;
 };
+
+/* busy.c. Does c's command wait for session_serve to return? */
+bool busy_is(const client *c);
+/* Bytes that are pushed to it meanwhile. */
+void busy_push(session *s, slice bytes, log_pos depends);
 
 /* client.c. A client with a connection, in the list of clients; conn may be NULL for fakes. */
 client *client_new(session *s, conn *cn, const char *peer);
