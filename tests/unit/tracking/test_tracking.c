@@ -42,7 +42,7 @@ static void told_once(void **state) {
     W("set x 1\r\n", OK);
     A_HEARS(GONE("x"));
     B_HEARS(GONE("x"));
-    W("set x 2\r\ndel x\r\n", OK ":1\r\n");
+    W("set x 2\r\ndrop x\r\n", OK ":1\r\n");
     A_HEARS("");
     assert_int_equal(info("tracking_total_items"), 2);
     W("refuse y 1\r\n", "-ERR refused\r\n"); /* has changed nothing */

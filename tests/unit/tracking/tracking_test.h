@@ -28,6 +28,15 @@ static command_result run_setpx(client *who) {
     return CMD_DONE;
 }
 
+/* drop key: as DEL. */
+static command_result run_drop(client *who) {
+    engine_result r = ks_del(who->ks, who->db, who->argv[1]);
+    if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(who, r);
+    if (r == ENGINE_OK) ks_changed(who->ks, KS_GENERIC, "del", who->db, who->argv[1]);
+    reply_int(who, r == ENGINE_OK);
+    return CMD_DONE;
+}
+
 static command_result run_flush(client *who) {
     engine_result r = ks_flush(who->ks, -1);
     if (r != ENGINE_OK) return reply_engine(who, r);
@@ -78,6 +87,7 @@ static const command client_subs[] = {{.name = "id", .run = run_id, .arity = 2},
 static const command own_commands[] = {
     {.name = "client", .arity = -2, .subcommands = client_subs},
     {.name = "setpx", .run = run_setpx, .arity = 4, .flags = CMD_WRITE},
+    {.name = "drop", .run = run_drop, .arity = 2, .flags = CMD_WRITE},
     {.name = "flush", .run = run_flush, .arity = 1, .flags = CMD_WRITE},
     {.name = "wrong", .run = run_wrong, .arity = 2, .flags = CMD_READONLY, ONE_KEY},
     {.name = "spublish", .run = run_id, .arity = 2, .flags = CMD_READONLY | CMD_PUBSUB, ONE_KEY},
