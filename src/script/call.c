@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/num.h"
 #include "session/reply.h"
+#include "session/session.h"
 
 #include <stdio.h>
 
@@ -181,7 +182,6 @@ int call_may(lua_State *L) {
     if (wrong) return fail(L, true, slice_cstr(wrong));
     command_row *row = command_find(args.argv, argc, NULL);
     if (!row) return fail(L, true, SLICE("Invalid command passed to redis.acl_check_cmd()"));
-    inside_command in = {.row = row, .argc = argc, .argv = args.argv};
-    lua_pushboolean(L, inside_may(r->c, &in));
+    lua_pushboolean(L, session_permits(r->c, row, argc, args.argv));
     return 1;
 }

@@ -380,22 +380,6 @@ void inside_count(client *c, command_row *row, uint64_t calls, uint64_t ns, uint
     if (session_config.latency_tracking && calls) histogram_record(&row->latency, ns / calls);
 }
 
-/* A gate that refuses has replied: that goes, and is not counted. */
-bool inside_may(client *c, inside_command *in) {
-    session *s = c->session;
-    uint64_t errors = s->stats.error_replies;
-    frame outer = enter(c, in);
-    c->out_from = c->out.len;
-    bool may = gates_pass_again(c);
-    if (c->out.len > c->out_from) {
-        slice text = slice_of(c->out.data + c->out_from + 1, c->out.len - c->out_from - 3);
-        if (s->stats.error_replies > errors) errors_uncount(&s->stats, text);
-        c->out.len = c->out_from;
-    }
-    leave(c, &outer);
-    return may;
-}
-
 uint64_t session_runs(const session *s) {
     return s->runs;
 }

@@ -34,8 +34,6 @@ void inside_reply_error(client *c, slice text);
 /* Counts `calls` of one command of which `failed` answered an error, together ns long; no watch is
  * told: for who has too many to keep them all. */
 void inside_count(client *c, command_row *row, uint64_t calls, uint64_t ns, uint64_t failed);
-/* Would the gates let it run? Nothing is replied, nor counted. */
-bool inside_may(client *c, inside_command *in);
 /* A number that each run of an outermost command has for itself, its watches included. */
 uint64_t session_runs(const session *s);
 
