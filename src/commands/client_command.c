@@ -167,6 +167,8 @@ static command_result help_command(client *c) {
         "      the user they authenticated as",
         "    * ID <client-id>",
         "      their id",
+        "    * MAXAGE <seconds>",
+        "      connected for so long or longer",
         "    * SKIPME (YES|NO)",
         "      leave this connection alone (default: yes).",
         "LIST [options ...]",
@@ -218,10 +220,12 @@ const command client_subcommands[] = {
     SUB("kill", client_kill_command, -3, ADMIN, "2.4.0",
         "O(N) where N is the number of connections", "Closes connections.",
         .history = "2.8.12: Added the filters.\n3.2.0: Added `master` for `TYPE`.\n"
-                   "5.0.0: `replica` for `slave` in `TYPE`.\n6.2.0: Added `LADDR`.",
+                   "5.0.0: `replica` for `slave` in `TYPE`.\n6.2.0: Added `LADDR`.\n7.4.0: Added "
+                   "`MAXAGE`.",
         .syntax = "@filter:<ip-port|<[ID^2.8.12 client-id]|"
                   "[TYPE^2.8.12 <NORMAL|MASTER^3.2.0|SLAVE|REPLICA^5.0.0|PUBSUB>]|[USER username]|"
-                  "[ADDR ip-port]|[LADDR^6.2.0 ip-port]|[SKIPME <YES|NO>]>...>"),
+                  "[ADDR ip-port]|[LADDR^6.2.0 ip-port]|[SKIPME <YES|NO>]|"
+                  "[MAXAGE^7.4.0 maxage:integer]>...>"),
     SUB("list", client_list_command, -2, ADMIN, "2.4.0",
         "O(N) where N is the number of connections", "All connections, a line each.",
         .tips = nondeterministic,

@@ -146,19 +146,30 @@ typedef struct kill_filter {
     uint64_t id; /* 0: any */
     slice addr, laddr, user;
     bool has_addr, has_laddr, has_user, skip_me;
+    int64_t maxage; /* seconds: only those that are connected for longer; 0: any */
     enum client_type type;
 } kill_filter;
+
+/* A positive number; false after having replied with one of the errors. */
+static bool parse_positive(client *c, slice value, const char *no_number, const char *too_small,
+                           int64_t *out) {
+    bool number = num_parse_i64(value, out);
+    if (number && *out > 0) return true;
+    (void)reply_error(c, "ERR %s", number ? too_small : no_number);
+    return false;
+}
 
 /* One option and its value; false after having replied with the error. */
 static bool parse_filter(client *c, int i, kill_filter *f) {
     slice value = c->argv[i + 1];
     if (arg_is(c, i, "ID")) {
+        static const char error[] = "client-id should be greater than 0";
         int64_t id;
-        if (!num_parse_i64(value, &id) || id < 1) {
-            (void)reply_error(c, "ERR client-id should be greater than 0");
-            return false;
-        }
+        if (!parse_positive(c, value, error, error, &id)) return false;
         f->id = (uint64_t)id;
+    } else if (arg_is(c, i, "MAXAGE")) {
+        return parse_positive(c, value, "maxage is not an integer or out of range",
+                              "maxage should be greater than 0", &f->maxage);
     } else if (arg_is(c, i, "TYPE")) {
         return parse_type(c, value, &f->type);
     } else if (arg_is(c, i, "ADDR")) {
@@ -187,6 +198,7 @@ static bool matches(const client *c, const kill_filter *f) {
     if (f->id && c->id != f->id) return false;
     if (f->type != TYPE_ANY && type_of(c) != f->type) return false;
     if (f->has_user && !slice_eq(f->user, identity_name(c))) return false;
+    if (f->maxage && (ks_now(c->ks) - c->created_ms) / 1000 < f->maxage) return false;
     if (f->has_addr && !slice_eq(f->addr, slice_cstr(c->peer))) return false;
     if (!f->has_laddr) return true;
     char local[NET_ADDR_MAX];

@@ -73,6 +73,12 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     buf_free(&line);
 }
 
+/* A transaction whose EXEC is refused by a gate has come to its end, and MULTI was shown: so is
+ * EXEC. Nothing else that is refused is. */
+static void refused(client *c, bool known, void *ctx) {
+    if (known && c->row->flags & CMD_CARRIES) after_command(c, CMD_REFUSED, 0, ctx);
+}
+
 /* A second MONITOR of a client changes nothing and answers OK. The way back is RESET, or a new
  * connection. */
 static command_result cmd_monitor(client *c) {
@@ -88,7 +94,7 @@ static command_result cmd_monitor(client *c) {
 /* One slot in every client instead of a list: a client that goes needs no search. */
 void monitor_start(session *s) {
     slot = client_slot_add(forget);
-    session_watch_add(s, &(command_watch){.after = after_command, .ctx = s});
+    session_watch_add(s, &(command_watch){.after = after_command, .refused = refused, .ctx = s});
 }
 
 /* Not for scripts, and allowed while data is loaded, when it shows who asks in vain. */

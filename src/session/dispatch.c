@@ -153,6 +153,8 @@ static command_result run_batch(client *c) {
         ks_commit(ks);
     } else {
         if (r != CMD_REFUSED) c->out.len = c->out_from;
+        bool script = c->row->flags & CMD_RUNS_SCRIPT; /* reads its keys one after the other */
+        if (r == CMD_AGAIN && script) inside_expect(c, c->row, c->argc, c->argv);
         if (r == CMD_FAILED) (void)reply_engine_status(c, engine_error(ks_engine(ks)));
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }

@@ -30,7 +30,6 @@
 #include "base/dict.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "base/slow.h"
 #include "session/block.h"
 #include "session/dispatch.h"
 #include "session/gates.h"

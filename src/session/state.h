@@ -3,6 +3,7 @@
 #define STAVE_SESSION_STATE_H
 
 #include "base/dict.h"
+#include "base/slow.h"
 #include "session/output.h"
 #include "session/session.h"
 

@@ -159,6 +159,9 @@ static command_result discard_command(client *c) {
     return CMD_DONE;
 }
 
+/* Commands whose keys are asked for when one before them waits for the disk. */
+#define AHEAD_MAX 256
+
 /* In one batch: EXEC's own. What a command did to the connection is taken back when the batch has
  * to leave no trace. */
 static command_result run_queue(client *c, tx *t) {
@@ -168,6 +171,8 @@ static command_result run_queue(client *c, tx *t) {
     for (size_t i = 0; i < t->n; i++) {
         command_result r = inside_run(c, &t->queue[i]);
         if (r == CMD_DONE || r == CMD_REFUSED) continue;
+        for (size_t j = i + 1; r == CMD_AGAIN && j < t->n && j - i < AHEAD_MAX; j++)
+            inside_expect(c, t->queue[j].row, t->queue[j].argc, t->queue[j].argv);
         c->db = db;
         c->proto = proto;
         return r;

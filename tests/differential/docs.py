@@ -9,6 +9,7 @@ import re
 DIFFERENT = {
     "bitop.arguments[0]": "7.2: a choice of words, not a string",
     "client|kill.arguments": "7.2: SKIPME is a choice, old form not marked",
+    "client|kill.history": "7.4: MAXAGE",
     "client|list.arguments": "7.2: ID takes the ids themselves",
     "command|getkeys.arguments": "7.2: has some",
     "command|getkeysandflags.arguments": "7.2: has some",

@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
-from tests.integration.harness import Process, expect, expect_error, free_port, info, main  # noqa: E402
+from tests.integration.harness import Process, expect, expect_error, free_port, info, main, wait_until  # noqa: E402
 
 
 def with_server(test, *args):
@@ -97,6 +97,33 @@ def test_memory_adds_up():
         expect(c.call("MEMORY", "PURGE"), "OK")
         assert c.call("MEMORY", "DOCTOR").startswith(b"Hello")
         assert b"jemalloc" in c.call("MEMORY", "MALLOC-STATS") or b"not supported" in c.call("MEMORY", "MALLOC-STATS")
+    with_server(run)
+
+
+def test_client_kill_maxage():
+    def run(c, connect):
+        old = connect()
+        old.call("PING")
+        for bad, error in (("x", "ERR maxage is not an integer or out of range"),
+                           ("0", "ERR maxage should be greater than 0")):
+            expect_error(c.ask("CLIENT", "KILL", "MAXAGE", bad), error)
+        expect(c.call("CLIENT", "KILL", "MAXAGE", 1000), 0)
+        wait_until(lambda: c.call("CLIENT", "KILL", "MAXAGE", 1) == 1, "a client of one second")
+        young = connect()
+        expect(c.call("CLIENT", "KILL", "MAXAGE", 100), 0)
+        expect(young.call("PING"), "PONG")
+    with_server(run)
+
+
+def test_monitor_shows_the_end_of_a_transaction():
+    """MULTI was shown: so is the EXEC that is refused, though nothing ran."""
+    def run(c, connect):
+        m = connect()
+        m.call("MONITOR")
+        for command in (("MULTI",), ("SET", "a", "1"), ("EXEC", "now"), ("PING",)):
+            c.ask(*command)
+        seen = [m.reply().split("] ")[1] for _ in range(3)]
+        expect(seen, ['"MULTI"', '"EXEC" "now"', '"PING"'])
     with_server(run)
 
 

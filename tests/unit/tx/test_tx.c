@@ -269,6 +269,18 @@ static void pending(void **state) {
     assert_true(engine_mem_counters(k.engine)->pendings > 50);
 }
 
+/* What must come from the disk comes together: EXEC does not run once for each of its reads. */
+static void reads_together(void **state) {
+    (void)state;
+    ask("MULTI\r\nget a\r\nget b\r\nget c\r\nget d\r\nget e\r\nexists f\r\nmget g h\r\n",
+        "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
+    k.knobs->pending_permille = 1000;
+    uint64_t parked = session_statistics(k.session)->parked;
+    ask("EXEC\r\n", "*7\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n$-1\r\n:0\r\n*2\r\n$-1\r\n$-1\r\n");
+    k.knobs->pending_permille = 0;
+    assert_in_range(session_statistics(k.session)->parked - parked, 1, 2);
+}
+
 /* A failure of the engine in the middle: nothing stays, and the transaction is over. */
 static void engine_fails(void **state) {
     (void)state;
@@ -422,10 +434,19 @@ static void nothing_to_change(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(exec_runs_all), TEST(errors),         TEST(database),
-        TEST(gates),         TEST(memory),         TEST(pending),
-        TEST(engine_fails),  TEST(changes),        TEST(flushes_and_swaps),
-        TEST(expiry),        TEST(random_watches), TEST(nothing_to_change),
+        TEST(exec_runs_all),
+        TEST(errors),
+        TEST(database),
+        TEST(gates),
+        TEST(memory),
+        TEST(pending),
+        TEST(reads_together),
+        TEST(engine_fails),
+        TEST(changes),
+        TEST(flushes_and_swaps),
+        TEST(expiry),
+        TEST(random_watches),
+        TEST(nothing_to_change),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
