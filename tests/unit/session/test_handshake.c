@@ -22,17 +22,17 @@ static int teardown(void **state) {
 }
 
 /* A connection that reads a few bytes at a time. */
-typedef struct slow_end {
+typedef struct stepped_end {
     conn conn;
     const char *in;
     size_t piece;
     unsigned reads, writes;
     buf out;
     bool closed;
-} slow_end;
+} stepped_end;
 
 static ssize_t slow_read(conn *c, void *p, size_t n) {
-    slow_end *s = (slow_end *)(void *)c;
+    stepped_end *s = (stepped_end *)(void *)c;
     size_t left = strlen(s->in);
     s->reads++;
     c->pending = false;
@@ -46,7 +46,7 @@ static ssize_t slow_read(conn *c, void *p, size_t n) {
 }
 
 static ssize_t slow_writev(conn *c, const struct iovec *iov, int n) {
-    slow_end *s = (slow_end *)(void *)c;
+    stepped_end *s = (stepped_end *)(void *)c;
     ssize_t all = 0;
     s->writes++;
     c->write_on_read = c->shaking;
@@ -59,16 +59,16 @@ static ssize_t slow_writev(conn *c, const struct iovec *iov, int n) {
 }
 
 static void slow_close(conn *c) {
-    ((slow_end *)(void *)c)->closed = true;
+    ((stepped_end *)(void *)c)->closed = true;
 }
 
 static const conn_ops slow_ops = {slow_read, slow_writev, slow_close, NULL};
 
 /* They outlive their clients. */
-static slow_end e, other;
+static stepped_end e, other;
 
-static client *open_slow(slow_end *s, const char *in, size_t piece, bool local) {
-    *s = (slow_end){.conn = {.ops = &slow_ops, .fd = -1}, .in = in, .piece = piece};
+static client *open_slow(stepped_end *s, const char *in, size_t piece, bool local) {
+    *s = (stepped_end){.conn = {.ops = &slow_ops, .fd = -1}, .in = in, .piece = piece};
     return session_adopt(k.session, &s->conn, "1.2.3.4:5", local);
 }
 
@@ -157,7 +157,7 @@ static void test_refused(void **state) {
     assert_memory_equal(e.out.data, "-DENIED", 7);
     buf_free(&e.out);
 
-    e = (slow_end){.conn = {.ops = &slow_ops, .fd = -1, .shaking = true}, .in = "PING\r\n"};
+    e = (stepped_end){.conn = {.ops = &slow_ops, .fd = -1, .shaking = true}, .in = "PING\r\n"};
     c = session_adopt(k.session, &e.conn, "1.2.3.4:5", false);
     assert_non_null(c);
     kit_turn(&k);
@@ -175,7 +175,7 @@ static void test_refused(void **state) {
     kit_set("maxclients", "1");
     c = open_slow(&e, "", 1, true);
     assert_non_null(c);
-    other = (slow_end){.conn = {.ops = &slow_ops, .fd = -1, .shaking = true}, .in = ""};
+    other = (stepped_end){.conn = {.ops = &slow_ops, .fd = -1, .shaking = true}, .in = ""};
     assert_null(session_adopt(k.session, &other.conn, "1.2.3.4:6", true));
     assert_true(other.closed);
     assert_int_equal(other.writes, 0);
