@@ -7,15 +7,16 @@
  *
  * Catching functions (pcall, xpcall, coroutine.resume) raise again what ends a script for good.
  *
- * Two of Lua's own functions have holes of their own: `unpack` computes how many in an int that
- * overflows, so ranges are bounded before; `load` compiles what it is given piece by piece, and is
- * made of vm_load here, which refuses bytecode. math.random is made anew, as each state has numbers
- * of its own. */
+ * Some of Lua's own functions have holes: those that match patterns recurse (patterns.c); `unpack`
+ * computes how many in an int that overflows, so ranges are bounded before; `load` compiles what it
+ * is given piece by piece, and is made of vm_load here, which refuses bytecode. math.random is made
+ * anew, as each state has numbers of its own. */
 #include "script/sandbox.h"
 
 #include "base/log.h"
 #include "script/api.h"
 #include "script/libs.h"
+#include "script/patterns.h"
 
 #include <lualib.h>
 #include <math.h>
@@ -403,6 +404,7 @@ static void take_libs(lua_State *L, int real) {
     set_function(L, "setn", table_setn);
     open_lib(L, LUA_STRLIBNAME, luaopen_string);
     take_lib(L, real, "string");
+    patterns_guard(L);
     open_lib(L, LUA_MATHLIBNAME, luaopen_math);
     take_lib(L, real, "math");
     set_function(L, "random", math_random);
