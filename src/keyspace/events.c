@@ -69,6 +69,22 @@ void ks_after_commit(keyspace *ks, void (*fn)(void *ctx, slice bytes), void *ctx
     buf_append_slice(&ks->held_keys, bytes);
 }
 
+void ks_at_end(keyspace *ks, void (*fn)(void *ctx, bool committed), void *ctx) {
+    CHECK(ks->depth > 0 && !ks->telling);
+    batch_end end = {fn, ctx};
+    buf_append(&ks->ends, &end, sizeof end);
+}
+
+void batch_ended(keyspace *ks, bool committed) {
+    size_t n = ks->ends.len / sizeof(batch_end);
+    for (size_t i = 0; i < n; i++) {
+        batch_end end;
+        memcpy(&end, ks->ends.data + (committed ? i : n - 1 - i) * sizeof end, sizeof end);
+        end.fn(end.ctx, committed);
+    }
+    buf_clear(&ks->ends);
+}
+
 /* Keeps that databases were flushed or swapped. */
 void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b) {
     if (!(kind & ks->wanted)) return;
@@ -132,6 +148,7 @@ void held_free(keyspace *ks) {
     mem_free(ks->held);
     mem_free(ks->hooks);
     buf_free(&ks->held_keys);
+    buf_free(&ks->ends);
 }
 
 /* ---- what commands say -------------------------------------------------------------------------

@@ -57,6 +57,12 @@ typedef struct armed_hook {
     bool armed;
 } armed_hook;
 
+/* What ks_at_end was given. */
+typedef struct batch_end {
+    void (*fn)(void *ctx, bool committed);
+    void *ctx;
+} batch_end;
+
 /* ---- eviction (evict.c) -------------------------------------------------------------------------
  */
 
@@ -89,6 +95,7 @@ struct keyspace {
     held *held;
     size_t nheld, held_cap;
     buf held_keys;
+    buf ends; /* of the open batch: batch_end, one after the other */
     buf scratch, picked;
     region work;                /* ks_alloc */
     candidate pool[EVICT_POOL]; /* by score, lowest first */
@@ -103,6 +110,8 @@ void held_add(keyspace *ks, unsigned kind, unsigned klass, const char *name, uin
 void held_add_dbs(keyspace *ks, unsigned kind, uint32_t a, uint32_t b);
 void held_tell(keyspace *ks);
 void held_forget(keyspace *ks);
+/* The outermost batch has ended: calls what ks_at_end was given. */
+void batch_ended(keyspace *ks, bool committed);
 /* Of what is kept, nothing but that keys were missed. */
 void held_only_misses(keyspace *ks);
 void held_free(keyspace *ks);

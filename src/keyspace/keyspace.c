@@ -114,6 +114,7 @@ void ks_commit(keyspace *ks) {
     CHECK(ks->depth > 0);
     if (--ks->depth > 0) return;
     engine_commit(ks->engine);
+    batch_ended(ks, true);
     end_work(ks);
     held_tell(ks);
 }
@@ -122,6 +123,7 @@ void ks_abort(keyspace *ks) {
     CHECK(ks->depth > 0);
     if (--ks->depth > 0) return;
     engine_abort(ks->engine);
+    batch_ended(ks, false);
     ks->stats = ks->before;
     end_work(ks);
     held_forget(ks);
@@ -138,6 +140,7 @@ void ks_refuse(keyspace *ks) {
     held_only_misses(ks);
     ks->depth--;
     engine_abort(ks->engine);
+    batch_ended(ks, false);
     ks->stats = ks->before;
     ks->stats.hits = now.hits;
     ks->stats.misses = now.misses;

@@ -159,6 +159,11 @@ void ks_dirty(keyspace *ks, int64_t n);
  * at all if that is aborted. bytes are copied. It may do what a hook may. */
 void ks_after_commit(keyspace *ks, void (*fn)(void *ctx, slice bytes), void *ctx, slice bytes);
 
+/* fn is called when the open batch has ended: before hooks and ks_after_commit's, in order, if it
+ * has committed, and in the opposite order if it was aborted. For what a command changes in memory
+ * along with its records, and may have to take back. It may not use the keyspace's batches. */
+void ks_at_end(keyspace *ks, void (*fn)(void *ctx, bool committed), void *ctx);
+
 /* A key's wake-up has come (KS_WAKES): the type does what it wanted to, a bounded slice of it, and
  * puts the entry with another wake-up, later than now, or none; or deletes the key. If the slice
  * leaves something over, the wake-up is `again`, or (again 0) may be a time that has come already.

@@ -96,8 +96,7 @@ static engine_result look(void *ctx, const rdb_item *item) {
     return r == ENGINE_OK ? once(k, within, item->a) : r;
 }
 
-/* The version and the checksum, which is of all before it. */
-static bool footer_is_good(slice payload) {
+bool rdb_footer_is_good(slice payload) {
     if (payload.len < RDB_FOOTER) return false;
     const char *p = payload.data + payload.len - RDB_FOOTER;
     if (load_u16(p) > RDB_VERSION_MAX) return false;
@@ -107,7 +106,7 @@ static bool footer_is_good(slice payload) {
 /* The table of what was seen goes with the call. */
 rdb_fault rdb_check(slice payload) {
     check k = {.fault = RDB_MALFORMED};
-    if (!footer_is_good(payload)) return RDB_BAD_FOOTER;
+    if (!rdb_footer_is_good(payload)) return RDB_BAD_FOOTER;
     engine_result r = rdb_decode(rdb_body(payload), look, &k);
     mem_free(k.places);
     return r == ENGINE_OK ? RDB_FINE : k.fault;

@@ -103,6 +103,10 @@ typedef enum rdb_fault {
 static inline slice rdb_body(slice payload) {
     return slice_of(payload.data, payload.len - RDB_FOOTER);
 }
+/* Are the version and the checksum, which is of all before it, good? Then there is a footer. */
+bool rdb_footer_is_good(slice payload);
+/* Ends a payload that begins at `start` in its buffer. */
+void rdb_put_footer(buf *out, size_t start, unsigned version);
 /* Is the whole payload what rdb_load can load? Changes nothing; no duplicates are left then. */
 rdb_fault rdb_check(slice payload);
 /* Replaces whatever the key holds by the value of a payload that rdb_check found fine. expire:
@@ -111,5 +115,19 @@ engine_result rdb_load(keyspace *ks, uint32_t db, slice key, slice payload, int6
 /* Appends the payload of the key's value; ent: just read, with its value. Half of one is left
  * behind if a read is pending or fails. */
 engine_result rdb_save(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out);
+
+/* ---- libraries of functions (library.c) ---------------------------------------------------------
+ */
+
+typedef enum rdb_library {
+    RDB_LIBRARY_TAKEN,
+    RDB_LIBRARY_OLD,  /* of a form before redis-server 7.0 */
+    RDB_LIBRARY_NONE, /* something else is next */
+    RDB_LIBRARY_BAD,  /* malformed */
+} rdb_library;
+
+void rdb_put_library(buf *out, slice code);
+/* The next one of a body. *code lies in the input or in *room. */
+rdb_library rdb_take_library(slice *in, buf *room, slice *code);
 
 #endif

@@ -233,16 +233,20 @@ static engine_result save_value(keyspace *ks, uint32_t db, slice key, const entr
     return r == ENGINE_OK ? savers[ent->type].save(&el, out) : r;
 }
 
+void rdb_put_footer(buf *out, size_t start, unsigned version) {
+    char *p = buf_reserve(out, RDB_FOOTER);
+    put_u16(p, (uint16_t)version);
+    out->len += 2;
+    put_u64(p + 2, crc64(0, out->data + start, out->len - start));
+    out->len += 8;
+}
+
 /* The version follows from the type: what has fields that expire, 7.0 could not read. */
 engine_result rdb_save(keyspace *ks, uint32_t db, slice key, const entry *ent, buf *out) {
     size_t start = out->len;
     engine_result r = save_value(ks, db, key, ent, out);
     if (r != ENGINE_OK) return r;
     bool fields = out->data[start] == RDB_HASH_EXPIRES;
-    char *p = buf_reserve(out, RDB_FOOTER);
-    put_u16(p, fields ? RDB_VERSION_FIELDS : RDB_VERSION_WRITTEN);
-    out->len += 2;
-    put_u64(p + 2, crc64(0, out->data + start, out->len - start));
-    out->len += 8;
+    rdb_put_footer(out, start, fields ? RDB_VERSION_FIELDS : RDB_VERSION_WRITTEN);
     return ENGINE_OK;
 }

@@ -69,6 +69,30 @@ static int no_global(lua_State *L) {
                       name ? name : luaL_typename(L, 2));
 }
 
+void sandbox_strict(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua_pushcfunction(L, no_global);
+    lua_setfield(L, -2, "__index");
+    lua_setmetatable(L, -2);
+}
+
+/* Functions keep the table of globals that they were made with, so that stays the same one, and
+ * what it shows is another. */
+void sandbox_show(vm *v, int reference) {
+    lua_State *L = v->L;
+    vm_open_limit(v);
+    lua_getmetatable(L, LUA_GLOBALSINDEX);
+    lua_rawgeti(L, LUA_REGISTRYINDEX, reference);
+    CHECK(lua_istable(L, -1));
+    lua_pushvalue(L, -1);
+    lua_setfield(L, -3, "__index");
+    lua_pushlightuserdata(L, &marker);
+    lua_insert(L, -2);
+    lua_rawset(L, -3);
+    lua_pop(L, 1);
+    vm_close_limit(v);
+}
+
 /* hidden -> shown, with an entry in the registry for tables that are reached twice. */
 void sandbox_protect(lua_State *L) {
     luaL_checkstack(L, 8, NULL);
@@ -459,9 +483,7 @@ void sandbox_open(lua_State *L) {
     lua_pushvalue(L, -1);
     lua_replace(L, LUA_GLOBALSINDEX);
     lua_setfield(L, real, "_G");
-    lua_createtable(L, 0, 1);
-    set_function(L, "__index", no_global);
-    lua_setmetatable(L, real);
+    sandbox_strict(L);
     open_strings(L, real);
     vm_of(L)->globals = luaL_ref(L, LUA_REGISTRYINDEX);
 }

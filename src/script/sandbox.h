@@ -18,6 +18,12 @@
 void sandbox_open(lua_State *L);
 /* Replaces the table on the stack by one that shows it, tables in it likewise. */
 void sandbox_protect(lua_State *L);
+/* Gives the table on the stack a metatable: reading what is not in it is an error, as with globals.
+ */
+void sandbox_strict(lua_State *L);
+/* What all code in the state sees as its globals from now on: the hidden table of that reference.
+ * v->globals: what it sees to begin with. */
+void sandbox_show(vm *v, int reference);
 /* Pushes the hidden table of the one at idx and returns true, if it is one that is shown. */
 bool sandbox_hidden(lua_State *L, int idx);
 /* Raises "Attempt to modify a readonly table" if the one at idx is. */

@@ -2,6 +2,8 @@
 #include "script/script.h"
 
 #include "script/cache.h"
+#include "script/function_load.h"
+#include "script/function_store.h"
 #include "script/run_int.h"
 #include "session/reply.h"
 
@@ -44,10 +46,18 @@ const setting script_settings[] = {
 static void emit_memory(buf *out, void *ctx) {
     (void)ctx;
     size_t vm_bytes = cache_count() ? cache_vm()->used : 0;
+    size_t functions_vm = function_vm_bytes();
+    size_t functions = libset_bytes(functions_now());
     metric_u64(out, "used_memory_vm_eval", vm_bytes);
     metric_bytes_human(out, "used_memory_lua", vm_bytes);
     metric_u64(out, "used_memory_scripts_eval", cache_bytes());
     metric_u64(out, "number_of_cached_scripts", cache_count());
+    metric_u64(out, "number_of_functions", libset_functions(functions_now()));
+    metric_u64(out, "number_of_libraries", libset_count(functions_now()));
+    metric_u64(out, "used_memory_vm_functions", functions_vm);
+    metric_bytes_human(out, "used_memory_vm_total", vm_bytes + functions_vm);
+    metric_u64(out, "used_memory_functions", functions);
+    metric_bytes_human(out, "used_memory_scripts", cache_bytes() + functions);
 }
 
 static void emit_stats(buf *out, void *ctx) {
@@ -105,7 +115,12 @@ void script_start(session *s) {
     session_watch_add(s, &(command_watch){.after = after_command});
 }
 
+status script_opened(keyspace *ks) {
+    return functions_open(ks);
+}
+
 void script_stop(void) {
     cache_flush();
+    functions_close();
     record_free_all();
 }

@@ -102,9 +102,11 @@ status server_open_engine(server *s) {
     status st = s->klass->open(&opt, &s->engine);
     s->recovery_us = clock_mono_us() - t0;
     slow_took("recovery", s->recovery_us);
-    set_loading(s, false);
     if (!status_ok(st)) s->engine = engine_closed();
     ks_set_engine(s->ks, s->engine);
+    for (const module *const *m = modules; *m && status_ok(st); m++)
+        if ((*m)->opened) st = (*m)->opened(s);
+    set_loading(s, false);
     return st;
 }
 

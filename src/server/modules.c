@@ -63,8 +63,13 @@ static const metric_section *script_sections(server *s) {
     (void)s;
     return script_metrics();
 }
+static status functions_opened(server *s) {
+    return script_opened(s->ks);
+}
 static const module script_module = {"script", script_settings, script_commands, start_script,
                                      script_sections};
+static const module function_module = {
+    .name = "function", .commands = function_commands, .opened = functions_opened};
 #endif
 static status start_types(server *s) {
     (void)s;
@@ -153,6 +158,7 @@ const module *const modules[] = {
     &monitor_module,
 #ifdef STAVE_LUA
     &script_module, /* behind those that watch: they hear of EVAL before what it ran */
+    &function_module,
 #endif
     &config_module,
     &info_module,

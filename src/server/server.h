@@ -45,6 +45,8 @@ typedef struct module {
     status (*start)(server *s);
     /* INFO sections, asked for once after start; may be NULL. */
     const metric_section *(*metrics)(server *s);
+    /* Called whenever the engine has been opened, before commands on data run. May be NULL. */
+    status (*opened)(server *s);
 } module;
 
 extern const module *const modules[]; /* ended by NULL */

@@ -88,6 +88,41 @@ static void batches_nest(void **state) {
     assert_true(world_has(&w, 0, "a"));
 }
 
+static void note_end(void *ctx, bool committed) {
+    (void)ctx;
+    buf_printf(&w.told, "%s ", committed ? "committed" : "aborted");
+}
+
+static void note_first(void *ctx, bool committed) {
+    (void)committed;
+    buf_printf(&w.told, "%s ", (const char *)ctx);
+}
+
+/* Once, when the outermost batch has ended; in order, or backward; before hooks are told. */
+static void ends_are_told(void **state) {
+    (void)state;
+    static char first[] = "first";
+    entry ent = {.value = SLICE("1")};
+    for (int way = 0; way < 3; way++) {
+        ks_begin(w.ks);
+        ks_at_end(w.ks, note_first, first);
+        ks_begin(w.ks);
+        assert_int_equal(ks_put(w.ks, 0, SLICE("a"), &ent), ENGINE_OK);
+        ks_changed(w.ks, KS_STRING, "set", 0, SLICE("a"));
+        ks_at_end(w.ks, note_end, NULL);
+        ks_commit(w.ks);
+        assert_string_equal(world_told(&w), "");
+        if (way == 0) ks_abort(w.ks);
+        if (way == 1) ks_refuse(w.ks);
+        if (way == 2) ks_commit(w.ks);
+        assert_string_equal(world_told(&w),
+                            way < 2 ? "aborted first " : "first committed new@0:a +0:a set@0:a ");
+    }
+    ks_begin(w.ks);
+    ks_commit(w.ks);
+    assert_string_equal(world_told(&w), "");
+}
+
 static void databases_are_told_too(void **state) {
     (void)state;
     world_put(&w, 0, "a", "1", 0);
@@ -389,6 +424,7 @@ int main(void) {
                                         close_world),
         cmocka_unit_test_setup_teardown(an_aborted_batch_is_forgotten, open_world, close_world),
         cmocka_unit_test_setup_teardown(batches_nest, open_world, close_world),
+        cmocka_unit_test_setup_teardown(ends_are_told, open_world, close_world),
         cmocka_unit_test_setup_teardown(databases_are_told_too, open_world, close_world),
         cmocka_unit_test_setup_teardown(many_events, open_world, close_world),
         cmocka_unit_test_setup_teardown(lookups_count, open_world, close_world),
