@@ -145,19 +145,11 @@ static char *put_decimal(char *p, const decimal *d) {
     return put_digits(put_zeros(p, -before), d, 0, d->n);
 }
 
-/* The text of what is no finite number. */
-static size_t put_special(char *out, double v) {
-    const char *text = isnan(v) ? "nan" : v > 0 ? "inf" : "-inf";
-    size_t n = strlen(text);
-    memcpy(out, text, n);
-    return n;
-}
-
 size_t num_format_double(char *out, double v) {
     const double bound = 4611686018427387904.0; /* 2^62 */
     decimal d;
     char *p = out;
-    if (!isfinite(v)) return put_special(out, v);
+    if (!isfinite(v)) return num_format_special(out, v);
     if (signbit(v)) *p++ = '-';
     v = fabs(v);
     if (v <= bound && (double)(uint64_t)v == v)

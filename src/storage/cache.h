@@ -18,7 +18,7 @@ typedef struct cache cache;
 cache *cache_new(uint64_t limit);
 void cache_free(cache *c);
 /* Whose values nobody will ask for again, by their position: the hand spares none of them. Asked
- * once for each that it would spare. */
+ * at least once for each that it would spare. */
 void cache_set_dead(cache *c, bool (*is_dead)(void *ctx, uint64_t pos), void *ctx);
 /* Takes effect at once for what comes in; memory above a smaller limit goes in cache_trim(). */
 void cache_set_limit(cache *c, uint64_t limit);

@@ -70,11 +70,9 @@ static inline unsigned len_of(const map_iter *it) {
 }
 static inline void set_len(map_iter *it, unsigned len) {
     CHECK(len <= IN_PRIV || len == NOTED);
-    CHECK(len <= IN_PRIV || len == NOTED);
     it->priv[PRIV_MAP] = (it->priv[PRIV_MAP] & ~(UINT64_C(0xff) << 40)) | (uint64_t)len << 40;
 }
 static inline void set_place(map_iter *it, uint32_t number, uint32_t generation) {
-    CHECK(number < LSM_WALKS);
     CHECK(number < LSM_WALKS);
     it->priv[PRIV_PLACE] = number | (uint64_t)generation << 32;
 }
@@ -146,6 +144,7 @@ static note *note_of(struct map_iters *m, const map_iter *it) {
 static note *note_new(struct map_iters *m, map_iter *it) {
     if (!m->notes) m->notes = mem_zalloc(LONG_KEYS * sizeof *m->notes);
     uint32_t i = m->nnotes;
+    CHECK(i <= LONG_KEYS && m->hand < LONG_KEYS);
     if (i < LONG_KEYS) {
         m->nnotes++;
     } else {
@@ -241,6 +240,7 @@ static bool seek_end(lsm *e, slice end, map_iter *out) {
     slice cell;
     struct map_iters *m = iters_of(e);
     if (!memtable_get(e->active, key_of(e, out, end), &cell, &out->pos)) return false;
+    CHECK(cell.len > 0);
     if (cell.data[0] != CELL_PRESENT || !cell_get_sub(cell, &out->expire, &out->value))
         return false;
     e->stats.memtable_hits++;
