@@ -53,13 +53,6 @@ links *links_new(reactor *r) {
     return all;
 }
 
-/* Dropping one takes it off the list. */
-void links_free(links *all) {
-    while (all->idle)
-        link_drop(all->idle);
-    mem_free(all);
-}
-
 /* Those that are in use end as they began. */
 void links_use_tls(links *all, bool on) {
     if (all->tls == on) return;
@@ -100,9 +93,9 @@ static void stop_timer(link *l) {
 
 /* The one that has been idle longest of those that lead there: they take turns, and all stay alive.
  */
-link *link_take(links *all, const char *host, int port, bool *reused) {
+link *link_take(links *all, const char *host, int port, bool fresh, bool *reused) {
     *reused = true;
-    for (link *l = all->idle; l; l = l->next) {
+    for (link *l = fresh ? NULL : all->idle; l; l = l->next) {
         if (l->port != port || strcmp(l->host, host) != 0) continue;
         leave_idle(l);
         stop_timer(l);

@@ -29,10 +29,10 @@ typedef struct link_events {
 links *links_new(reactor *r);
 /* From now on connections are made over TLS (tls.h), or plainly; idle ones of the other kind go. */
 void links_use_tls(links *all, bool on);
-void links_free(links *all); /* with all connections; REQUIRES: no exchange is going on */
 
-/* An idle connection to there (*reused), or one that will be made by its first exchange. */
-link *link_take(links *all, const char *host, int port, bool *reused);
+/* An idle connection to there (*reused), or one that will be made by its first exchange: always, if
+ * it must be `fresh`. */
+link *link_take(links *all, const char *host, int port, bool fresh, bool *reused);
 /* The database that was selected last; -1: not known. For its user to keep. */
 int64_t *link_db(link *l);
 /* Sends head and body, which must live until the end, and reads `replies` lines. timeout_ms: how

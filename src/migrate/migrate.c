@@ -135,7 +135,6 @@ static command_result cmd_migrate(client *c) {
     if (worst != CMD_DONE || j->nkeys == 0) {
         migration_free(j);
         if (worst != CMD_DONE) return worst;
-        client_depends_on_end(c);
         reply_simple(c, "NOKEY");
         return CMD_DONE;
     }

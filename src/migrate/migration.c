@@ -277,7 +277,7 @@ static void make_head(migration *j) {
 
 /* The time limit begins now: waiting for the log does not count. */
 static void begin_exchange(migration *j) {
-    j->peer = link_take(m.links, j->host, j->port, &j->reused);
+    j->peer = link_take(m.links, j->host, j->port, j->again, &j->reused);
     make_head(j);
     j->begun_us = reactor_now_us(m.reactor);
     link_exchange(j->peer, buf_slice(&j->head), buf_slice(&j->body), j->heads + j->nkeys,

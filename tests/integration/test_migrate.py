@@ -91,6 +91,41 @@ def test_events_and_database():
         t.stop()
 
 
+@contextlib.contextmanager
+def once_each():
+    """A target that answers one request on each connection, when two have come to it, and ends it at the
+    next; the port."""
+    two = threading.Barrier(2)
+
+    def serve(peer, early):
+        with peer:
+            peer.recv(1 << 16)
+            if early:
+                two.wait(30)
+            peer.sendall(b"+OK\r\n+OK\r\n")
+            peer.recv(1 << 16)
+
+    def accept(listener):
+        for i in range(3):
+            threading.Thread(target=serve, args=(listener.accept()[0], i < 2), daemon=True).start()
+    with socket.socket() as listener:
+        listener.bind((HOST, 0))
+        listener.listen()
+        threading.Thread(target=accept, args=(listener,), daemon=True).start()
+        yield listener.getsockname()[1]
+
+
+def test_several_dead_connections():
+    """However many were kept, and are dead: the second attempt is made with a new one."""
+    with Stave().start() as s, once_each() as port:
+        a, b = s.connect(), s.connect()
+        a.call("MSET", "a", 1, "b", 1, "c", 1)
+        a.send("MIGRATE", HOST, port, "a", 0, 10000)
+        b.send("MIGRATE", HOST, port, "b", 0, 10000)
+        expect([a.reply(), b.reply(), info(a, "migrate_cached_sockets")], ["OK", "OK", 2])
+        expect(a.call("MIGRATE", HOST, port, "c", 0, 10000), "OK")
+
+
 def test_passwords():
     with Stave().start() as s, Stave({"requirepass": "secret"}).start() as t:
         a = s.connect()
