@@ -15,7 +15,6 @@
 #include "rdb/decode_int.h"
 
 #include "base/codec.h"
-#include "keyspace/keyenc.h"
 
 enum entry_flags { ENTRY_DELETED = 1, ENTRY_SAME_FIELDS = 2 };
 
@@ -26,22 +25,16 @@ enum entry_flags { ENTRY_DELETED = 1, ENTRY_SAME_FIELDS = 2 };
 /* Entries pending take at least: id, time, count. */
 #define PENDING_BYTES (ID_BYTES + 8 + 1)
 
-/* <0, 0, >0. */
-static int id_cmp(rdb_id a, rdb_id b) {
-    if (a.ms != b.ms) return a.ms < b.ms ? -1 : 1;
-    return a.seq < b.seq ? -1 : a.seq > b.seq;
-}
-
 /* Sixteen bytes, big-endian. */
-static bool take_id(slice *in, rdb_id *out) {
+static bool take_id(slice *in, stream_id *out) {
     slice bytes;
     if (!get_bytes(in, ID_BYTES, &bytes)) return false;
-    *out = (rdb_id){load_be64(bytes.data), load_be64(bytes.data + 8)};
+    *out = (stream_id){load_be64(bytes.data), load_be64(bytes.data + 8)};
     return true;
 }
 
 /* As two lengths. */
-static bool take_id_lens(slice *in, rdb_id *out) {
+static bool take_id_lens(slice *in, stream_id *out) {
     return raw_take_len(in, &out->ms) && raw_take_len(in, &out->seq);
 }
 
@@ -53,7 +46,7 @@ typedef struct node {
     packed at;
     packed master_fields; /* at the master's first field */
     uint64_t nfields;     /* the master's */
-    rdb_id base;
+    stream_id base;
     uint64_t live, deleted;
 } node;
 
@@ -101,17 +94,17 @@ static bool take_parts(decoder *d, node *n, uint64_t nfields, bool same_fields) 
 
 /* An entry behind its flags; *last: the id of the one before, in this node or another. */
 static engine_result take_entry(decoder *d, node *n, int64_t flags, rdb_item *info) {
-    uint64_t nfields = n->nfields, elements = n->at.seen - 1;
+    uint64_t nfields = n->nfields, seen = n->at.seen - 1;
     int64_t ms, seq, size;
     bool same = (flags & ENTRY_SAME_FIELDS) != 0;
     DECODE_NEED(flags >= 0 && flags <= (ENTRY_DELETED | ENTRY_SAME_FIELDS));
     DECODE_NEED(take_number(&n->at, &ms) && take_number(&n->at, &seq));
     if (!same) DECODE_NEED(take_count(&n->at, &nfields));
     DECODE_NEED(nfields > 0 && nfields <= FIELDS_MAX && take_parts(d, n, nfields, same));
-    elements = n->at.seen - elements;
-    DECODE_NEED(take_number(&n->at, &size) && size >= 0 && (uint64_t)size == elements);
-    rdb_id id = {n->base.ms + (uint64_t)ms, n->base.seq + (uint64_t)seq};
-    DECODE_NEED(id_cmp(id, info->id) > 0);
+    seen = n->at.seen - seen;
+    DECODE_NEED(take_number(&n->at, &size) && size >= 0 && (uint64_t)size == seen);
+    stream_id id = {n->base.ms + (uint64_t)ms, n->base.seq + (uint64_t)seq};
+    DECODE_NEED(stream_id_cmp(id, info->id) > 0);
     info->id = id;
     if (flags & ENTRY_DELETED) {
         n->deleted--;
@@ -153,7 +146,7 @@ static engine_result take_node(decoder *d, rdb_item *info) {
  */
 
 typedef struct pending {
-    rdb_id id;
+    stream_id id;
     uint64_t delivered, count;
     bool owned;
 } pending;
@@ -169,7 +162,7 @@ static bool take_all_pending(decoder *d, size_t *out) {
         pending *p = &all[i];
         p->owned = false;
         if (!take_id(&d->in, &p->id) || !get_u64(&d->in, &p->delivered) ||
-            !raw_take_len(&d->in, &p->count) || (i > 0 && id_cmp(p->id, p[-1].id) <= 0))
+            !raw_take_len(&d->in, &p->count) || (i > 0 && stream_id_cmp(p->id, p[-1].id) <= 0))
             return false;
         if (p->delivered > INT64_MAX || p->count > INT64_MAX) return false;
     }
@@ -177,12 +170,12 @@ static bool take_all_pending(decoder *d, size_t *out) {
 }
 
 /* The group's pending entry of that id, which nobody else owns. */
-static pending *find_pending(decoder *d, size_t n, rdb_id id) {
+static pending *find_pending(decoder *d, size_t n, stream_id id) {
     pending *all = (void *)d->pending.data;
     size_t low = 0, high = n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        int cmp = id_cmp(all[mid].id, id);
+        int cmp = stream_id_cmp(all[mid].id, id);
         if (cmp == 0) return all[mid].owned ? NULL : &all[mid];
         if (cmp < 0) {
             low = mid + 1;
@@ -206,7 +199,7 @@ static engine_result take_consumer(decoder *d, unsigned type, size_t npending, s
                                            .active = (int64_t)active}));
     DECODE_NEED(raw_take_count(&d->in, ID_BYTES, &n));
     for (; n; n--) {
-        rdb_id id;
+        stream_id id;
         DECODE_NEED(take_id(&d->in, &id));
         pending *p = find_pending(d, npending, id);
         DECODE_NEED(p);
@@ -222,15 +215,15 @@ static engine_result take_consumer(decoder *d, unsigned type, size_t npending, s
 
 /* How many entries a group has read that has delivered up to `id`, where the payload does not say:
  * known at the stream's ends only. */
-static int64_t guess_read(const rdb_item *info, rdb_id id) {
+static int64_t guess_read(const rdb_item *info, stream_id id) {
     if (info->stream.added == 0) return 0;
-    if (info->stream.length == 0 && id_cmp(id, info->stream.last) <= 0)
+    if (info->stream.length == 0 && stream_id_cmp(id, info->stream.last) <= 0)
         return (int64_t)info->stream.added;
-    int to_last = id_cmp(id, info->stream.last);
+    int to_last = stream_id_cmp(id, info->stream.last);
     if (to_last == 0) return (int64_t)info->stream.added;
     if (to_last > 0) return -1;
-    if (id_cmp(id, info->stream.first) < 0) return 0;
-    return id_cmp(id, info->stream.first) == 0 ? 1 : -1;
+    if (stream_id_cmp(id, info->stream.first) < 0) return 0;
+    return stream_id_cmp(id, info->stream.first) == 0 ? 1 : -1;
 }
 
 /* A group: its name and place, all that is pending, then its consumers, who must own all of that.
@@ -261,17 +254,17 @@ static engine_result take_group(decoder *d, unsigned type, const rdb_item *info)
  * the last id. */
 static engine_result take_info(decoder *d, unsigned type, rdb_item *info) {
     uint64_t length;
-    rdb_id last_entry = info->id, first = info->stream.first;
+    stream_id last_entry = info->id, first = info->stream.first;
     DECODE_NEED(raw_take_len(&d->in, &length) && length == info->stream.length);
     DECODE_NEED(take_id_lens(&d->in, &info->stream.last));
-    DECODE_NEED(length == 0 || id_cmp(last_entry, info->stream.last) <= 0);
+    DECODE_NEED(length == 0 || stream_id_cmp(last_entry, info->stream.last) <= 0);
     info->stream.added = length;
     if (type >= RDB_STREAM_2) {
         DECODE_NEED(take_id_lens(&d->in, &info->stream.first) &&
                     take_id_lens(&d->in, &info->stream.max_deleted) &&
                     raw_take_len(&d->in, &info->stream.added));
         DECODE_NEED(info->stream.added <= INT64_MAX && info->stream.added >= length);
-        DECODE_NEED(id_cmp(info->stream.max_deleted, info->stream.last) <= 0);
+        DECODE_NEED(stream_id_cmp(info->stream.max_deleted, info->stream.last) <= 0);
     }
     info->stream.first = first; /* what the entries say; none: 0-0 */
     info->kind = RDB_ITEM_STREAM;

@@ -28,8 +28,7 @@ static engine_result take(void *ctx, const rdb_item *x) {
     case RDB_ITEM_ELEMENT: return list_push(el, LIST_TAIL, &x->a, 1);
     case RDB_ITEM_MEMBER: return set_add_new(el, x->a);
     case RDB_ITEM_SCORED: return zset_add(el, x->a, x->score, 0, &now, &outcome);
-    case RDB_ITEM_FIELD:
-        return hash_put(el, x->a, x->b, x->expire ? x->expire : ENGINE_NO_EXPIRE, &none);
+    case RDB_ITEM_FIELD: return hash_put(el, x->a, x->b, x->expire, &none);
     default: CHECK(false); return ENGINE_ERROR;
     }
 }

@@ -14,11 +14,6 @@ typedef struct stream_loader {
     stream_consumer *consumer; /* of the group */
 } stream_loader;
 
-/* The same numbers, under the name that the type has for them. */
-static stream_id id_of(rdb_id id) {
-    return (stream_id){id.ms, id.seq};
-}
-
 /* Writes the group that is open, if there is one. */
 static engine_result end_group(stream_loader *l) {
     if (!l->in_group) return ENGINE_OK;
@@ -30,7 +25,7 @@ static engine_result end_group(stream_loader *l) {
 static engine_result begin_group(stream_loader *l, const rdb_item *x) {
     engine_result r = end_group(l);
     if (r != ENGINE_OK) return r;
-    r = stream_group_create(&l->s, x->a, id_of(x->id), x->count, &l->group);
+    r = stream_group_create(&l->s, x->a, x->id, x->count, &l->group);
     CHECK(r != ENGINE_ABSENT); /* checked: no two have one name */
     l->in_group = r == ENGINE_OK;
     return r;
@@ -50,10 +45,8 @@ static engine_result begin_consumer(stream_loader *l, const rdb_item *x) {
 
 /* Of the consumer that came last. */
 static engine_result put_pending(stream_loader *l, const rdb_item *x) {
-    stream_pending p = {.id = id_of(x->id),
-                        .consumer = l->consumer,
-                        .time = x->seen,
-                        .deliveries = (uint64_t)x->count};
+    stream_pending p = {
+        .id = x->id, .consumer = l->consumer, .time = x->seen, .deliveries = (uint64_t)x->count};
     return stream_pending_put(&l->s, &l->group, &p, NULL);
 }
 
@@ -61,10 +54,9 @@ static engine_result put_pending(stream_loader *l, const rdb_item *x) {
 static engine_result take(void *ctx, const rdb_item *x) {
     stream_loader *l = ctx;
     switch (x->kind) {
-    case RDB_ITEM_ENTRY: return stream_add(&l->s, id_of(x->id), x->parts, x->nparts);
+    case RDB_ITEM_ENTRY: return stream_add(&l->s, x->id, x->parts, x->nparts);
     case RDB_ITEM_STREAM:
-        stream_set_state(&l->s, id_of(x->stream.last), x->stream.added,
-                         id_of(x->stream.max_deleted));
+        stream_set_state(&l->s, x->stream.last, x->stream.added, x->stream.max_deleted);
         return ENGINE_OK;
     case RDB_ITEM_GROUP: return begin_group(l, x);
     case RDB_ITEM_CONSUMER: return begin_consumer(l, x);

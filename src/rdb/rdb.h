@@ -6,7 +6,7 @@
 #ifndef STAVE_RDB_RDB_H
 #define STAVE_RDB_RDB_H
 
-#include "keyspace/keyspace.h"
+#include "types/stream.h"
 
 /* What is written, and the newest that is read. */
 #define RDB_VERSION_WRITTEN 10 /* redis-server 7.0 reads it; */
@@ -47,10 +47,6 @@ int rdb_key_type(unsigned type);
 /* ---- decoding -----------------------------------------------------------------------------------
  */
 
-typedef struct rdb_id {
-    uint64_t ms, seq;
-} rdb_id;
-
 /* What an item is, and which fields of it are good. */
 enum rdb_item_kind {
     RDB_ITEM_STRING,   /* a: the value */
@@ -72,12 +68,12 @@ typedef struct rdb_item {
     slice a, b;
     double score;
     int64_t expire;
-    rdb_id id;
+    stream_id id;
     const slice *parts;
     size_t nparts;
     int64_t count, seen, active;
     struct {
-        rdb_id last, first, max_deleted;
+        stream_id last, first, max_deleted;
         uint64_t length, added;
     } stream;
 } rdb_item;

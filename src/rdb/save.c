@@ -1,4 +1,5 @@
-/* Saving: a key's value as a payload that every redis-server 7 loads.
+/* Saving: a key's value as a payload that every redis-server 7 loads; one of a hash with fields
+ * that expire, 7.4 and later.
  *
  *   string                 as redis-server does
  *   list                   listpacks of the size that list-max-listpack-size says; longer elements

@@ -5,10 +5,8 @@
 #include "types/limits.h"
 #include "types/list.h"
 
-/* list-max-listpack-size -1 .. -5 stand for these; any number of elements stays below the second.
- */
-#define NODE_LEAST 4096u
-#define NODE_SAFE  8192u
+/* A longer element is never in a listpack with others. */
+#define ALONE 8192u
 
 /* Moving the value once is cheaper than counting it before. */
 void save_len_at(buf *out, size_t at, uint64_t n) {
@@ -24,9 +22,8 @@ void save_len_at(buf *out, size_t at, uint64_t n) {
 /* May a node of so many bytes and elements have one more of n bytes? */
 static bool node_has_room(const listpack_writer *w, size_t n) {
     int64_t limit = types_limit.list_size;
-    size_t after = listpack_size(w) + n;
-    if (limit >= 0) return after <= NODE_SAFE && w->count < (uint64_t)limit;
-    return after <= (NODE_LEAST << (-limit - 1));
+    if (limit >= 0 && w->count >= (uint64_t)limit) return false;
+    return listpack_size(w) + n <= types_list_bytes();
 }
 
 /* The node, if it has elements; *nodes counts. */
@@ -51,7 +48,7 @@ static engine_result save_elements(elements *el, buf *out, buf *room, uint64_t *
     for (; r == ENGINE_OK; r = el_step(&it, false)) {
         r = list_load(el, &it.item, &last, &value);
         if (r != ENGINE_OK) return r;
-        bool alone = value.len > NODE_SAFE;
+        bool alone = value.len > ALONE;
         if (alone || !node_has_room(&w, value.len)) end_node(out, &w, nodes);
         if (alone) {
             raw_put_len(out, 1);

@@ -5,7 +5,7 @@
  * its entries are written to a listpack of their own first, whose elements are then taken over.
  * Entries that were deleted are not written: redis-server keeps them, marked, until a whole node is
  * gone, and counts them in the node's second number, which is 0 here. */
-#include "base/codec.h"
+#include "keyspace/keyenc.h"
 #include "rdb/save_int.h"
 #include "types/stream_group.h"
 
@@ -24,8 +24,7 @@ typedef struct node {
 /* Sixteen bytes, big-endian. */
 static void put_id(buf *out, stream_id id) {
     char *p = buf_reserve(out, 16);
-    put_be64(put_be64(p, id.ms), id.seq);
-    out->len += 16;
+    out->len += (size_t)(keyenc_put_id(p, id.ms, id.seq) - p);
 }
 
 /* As two lengths. */

@@ -142,11 +142,13 @@ static bool overflows(const elements *el, size_t n, size_t had) {
     return el->count + (had == 0) > EL_PACKED_MAX || el->len - had + n > EL_PACKED_BYTES;
 }
 
-/* ENGINE_ABSENT: it does not fit, nothing has changed. */
-static engine_result put_packed(elements *el, slice sub, slice value, int64_t expire) {
-    pack_item x;
+/* ENGINE_ABSENT: it does not fit, nothing has changed. What the caller says is not there is not
+ * looked for. */
+static engine_result put_packed(elements *el, slice sub, slice value, int64_t expire,
+                                const el_item *old) {
+    pack_item x = {0};
     uint32_t index;
-    bool found = pack_find(el_pack(el), sub, &x, &index);
+    bool found = old && pack_find(el_pack(el), sub, &x, &index);
     size_t n = pack_size(sub, value, expire);
     if (overflows(el, n, found ? x.end - x.at : 0)) return ENGINE_ABSENT;
     if (found && el->type->order == EL_BY_DERIVED) { /* its place may be another now */
@@ -169,11 +171,11 @@ engine_result el_put(elements *el, unsigned map, slice sub, slice value, int64_t
     el->exists = true;
     if (el->packed) {
         engine_result r =
-            map == 0 ? put_packed(el, sub, value, expire) : (engine_result)ENGINE_ABSENT;
+            map == 0 ? put_packed(el, sub, value, expire, old) : (engine_result)ENGINE_ABSENT;
         if (r == ENGINE_OK) return r;
         r = go_apart(el);
         if (r != ENGINE_OK) return r;
-        old = EL_UNKNOWN;
+        if (old) old = EL_UNKNOWN; /* it was in the pack */
     }
     if (map == 0) return put_apart(el, sub, value, expire, old);
     return engine_map_put(el_engine(el), &el->apart, map, sub, value, expire);

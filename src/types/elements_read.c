@@ -48,8 +48,8 @@ static void find_places(elements *el) {
 
 void el_packed_at(elements *el, uint32_t index, pack_item *out) {
     CHECK(index < el->count);
-    if (!el->places) find_places(el);
-    CHECK(pack_at(el_pack(el), el->places[index], out));
+    if (index > 0 && !el->places) find_places(el);
+    CHECK(pack_at(el_pack(el), index > 0 ? el->places[index] : 0, out));
 }
 
 /* The item as callers see it; in the derived map its subkey is put together. False: it has none. */

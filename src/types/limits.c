@@ -16,6 +16,15 @@ types_limits types_limit = {
     .hll_sparse = 3000,
 };
 
+#define SAFETY_BYTES 8192 /* of a listpack that is bounded by a number of elements */
+
+uint64_t types_list_bytes(void) {
+    static const uint64_t kib[] = {4, 8, 16, 32, 64};
+    if (types_limit.list_size >= 0) return SAFETY_BYTES;
+    uint64_t i = (uint64_t) - (types_limit.list_size + 1);
+    return kib[i < 5 ? i : 4] * 1024;
+}
+
 /* An integer setting of types_limit, with its older name. */
 #define LIMIT(name_, alias_, kind_, field, default_, min_)                                         \
     {                                                                                              \

@@ -17,6 +17,10 @@ typedef struct types_limits {
 } types_limits;
 extern types_limits types_limit;
 
+/* How many bytes a listpack of a list may have. Where the setting counts elements: redis-server's
+ * bound for safety. What is below -5 is as -5. */
+uint64_t types_list_bytes(void);
+
 /* Ended by {0}. */
 extern const setting types_settings[];
 

@@ -8,22 +8,12 @@
 #include "types/limits.h"
 #include "types/list_int.h"
 
-#define LISTPACK_ENDS 7    /* bytes of a listpack beside its entries */
-#define SAFETY_BYTES  8192 /* for one that is bounded by a number of values */
+#define LISTPACK_ENDS 7 /* bytes of a listpack beside its entries */
 
 /* The bound by number; 0: it is by bytes. */
 static uint64_t count_limit(void) {
     if (types_limit.list_size < 0) return 0;
     return types_limit.list_size ? (uint64_t)types_limit.list_size : 1;
-}
-
-/* Bytes that a listpack may have; where the setting counts elements, redis-server's bound for
- * safety. */
-static uint64_t byte_limit(void) {
-    static const uint64_t kib[] = {4, 8, 16, 32, 64};
-    if (types_limit.list_size >= 0) return SAFETY_BYTES;
-    uint64_t i = (uint64_t) - (types_limit.list_size + 1);
-    return kib[i < 5 ? i : 4] * 1024;
 }
 
 /* Bytes of an integer's entry, without its length behind. */
@@ -56,7 +46,8 @@ void list_resized(elements *el) {
 
 /* The walk ends where the bound is passed. */
 engine_result list_encoding(elements *el, const char **name) {
-    uint64_t bytes = LISTPACK_ENDS, max = byte_limit(), limit = count_limit(), n = list_len(el);
+    uint64_t bytes = LISTPACK_ENDS, max = types_list_bytes(), limit = count_limit(),
+             n = list_len(el);
     bool quick = limit ? n > limit || (el_hint(el) & LIST_QUICK) : n > max / 2;
     el_iter it;
     el->lean = true;

@@ -37,7 +37,7 @@ static void tell(buf *out, slice s) {
     }
 }
 
-static void tell_id(buf *out, rdb_id id) {
+static void tell_id(buf *out, stream_id id) {
     buf_printf(out, "%llu-%llu", (unsigned long long)id.ms, (unsigned long long)id.seq);
 }
 

@@ -198,6 +198,26 @@ static void sizes(void **state) {
     buf_free(&p);
 }
 
+/* Beyond -5 the setting is as -5: 64 KiB a node. */
+static void node_sizes(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    static const int64_t sizes[] = {-5, -6, -17, -33, -100, INT32_MIN};
+    buf p = random_payload(&r, RDB_LIST, 300, 3000), first = {0};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        types_limit.list_size = sizes[i];
+        assert_int_equal(load(buf_slice(&p)), ENGINE_OK);
+        buf now = save();
+        if (i == 0) buf_append_slice(&first, buf_slice(&now));
+        assert_true(slice_eq(buf_slice(&now), buf_slice(&first)));
+        buf_free(&now);
+    }
+    types_limit.list_size = -2;
+    buf_free(&first);
+    buf_free(&p);
+}
+
 /* Whatever call fails, the key holds what it did. */
 static void failures(void **state) {
     (void)state;
@@ -255,6 +275,7 @@ static void entries(void **state) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(corpus), TEST(sizes), TEST(failures), TEST(entries)};
+    const struct CMUnitTest tests[] = {TEST(corpus), TEST(sizes), TEST(node_sizes), TEST(failures),
+                                       TEST(entries)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
