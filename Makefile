@@ -214,7 +214,7 @@ SEEDS ?= 1000
 FROM  ?= 1
 
 $(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(SIM_MAIN)) $(BUILD)/lib/support.a \
-		$(call archives,$(LINK_commands))
+		$(call archives,$(LINK_commands) tx)
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
 
 tests/sim/sim: $(BUILD)/sim

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "tx/tx.h"
 #include "types/classes.h"
 #include "types/limits.h"
 
@@ -18,9 +19,9 @@
 
 void simtypes_start(void) {
     static const command *const tables[] = {
-        string_commands, bitmap_commands, hash_commands,     zset_commands, list_commands,
-        set_commands,    stream_commands, hll_commands,      sort_commands, geo_commands,
-        keys_commands,   dump_commands,   simsystem_commands};
+        string_commands, bitmap_commands, hash_commands,      zset_commands,       list_commands,
+        set_commands,    stream_commands, hll_commands,       sort_commands,       geo_commands,
+        keys_commands,   dump_commands,   simsystem_commands, connection_commands, tx_commands};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         commands_register(tables[i]);
     setting_defaults(session_settings);
@@ -42,7 +43,9 @@ void simtypes_open(sim *s) {
     if (status_ok(st)) st = reactor_new(&t->clock, &t->reactor);
     if (status_ok(st)) st = session_new(t->reactor, t->ks, &t->session);
     if (!status_ok(st)) sim_fail(s, "no session: %s", st.msg);
+    tx_start(t->session);
     t->client = client_fake(t->session);
+    t->other = client_fake(t->session);
     simsound_all(t);
 }
 
@@ -50,11 +53,13 @@ void simtypes_close(sim *s) {
     simtypes *t = s->types;
     if (!t) return;
     client_fake_free(t->client);
+    client_fake_free(t->other);
     session_free(t->session);
     reactor_free(t->reactor);
     ks_free(t->ks);
     simtee_free(&t->tee);
     simwords_free(&t->words);
+    simexec_free(t);
     buf_free(&t->expected);
     buf_free(&t->dump);
     buf_free(&t->before);
@@ -67,54 +72,77 @@ void simtypes_close(sim *s) {
  */
 
 /* All that was written down of a command, for the trace. */
-static void say_command(simtypes *t) {
+static void say_command(const simtypes *t, const client *c, const simwords *w) {
     buf line = {0};
-    simwords *w = &t->words;
     for (int i = 0; i < w->argc && line.len < 160; i++) {
         slice a = w->argv[i];
         buf_append_char(&line, ' ');
         for (size_t k = 0; k < a.len && k < 24; k++)
             buf_append_char(&line, a.data[k] >= 33 && a.data[k] < 127 ? a.data[k] : '.');
     }
-    sim_say(t->s, "> db %u:%.*s", t->client->db, (int)line.len, line.data);
+    sim_say(t->s, "> db %u:%.*s", c->db, (int)line.len, line.data);
     buf_free(&line);
 }
 
 /* One run of it. True: it has replied. */
-static bool run(simtypes *t, uint64_t seed) {
-    client *c = t->client;
+static bool run(simtypes *t, client *c, const simwords *w, uint64_t seed) {
     rng_seed(&t->rng, seed);
     buf_clear(&c->out);
-    c->argc = t->words.argc;
-    c->argv = t->words.argv;
+    c->argc = w->argc;
+    c->argv = (slice *)w->argv;
     client_run(c);
     return !(c->flags & CLIENT_WAITS);
 }
 
-/* Is there anything that a command may be refused for? */
-static bool in_trouble(const sim *s) {
+bool simtypes_in_trouble(const sim *s) {
     return simfs_stopped(s->fs) || !status_ok(engine_room(s->e, 0)) ||
            !status_ok(engine_failed(s->e));
 }
 
-/* What it replied, against what it should. */
-static void compare(simtypes *t, bool trouble) {
+/* All that a command does is one batch, however many others it carries. */
+void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble) {
     sim *s = t->s;
-    slice mine = buf_slice(&t->client->out), should = buf_slice(&t->expected);
+    slice mine = buf_slice(&c->out);
     sim_say(s, "< %.*s", mine.len > 60 ? 60 : (int)mine.len, mine.data);
+    if (t->tee.commits > 1) sim_fail(s, "a command was committed in pieces");
     if (t->tee.failed) {
         if (t->tee.commits) sim_fail(s, "a command met an error, and was committed");
         return;
     }
-    if (slice_eq(mine, should) || trouble || in_trouble(s)) return;
+    if (slice_eq(mine, should) || trouble || simtypes_in_trouble(s)) return;
     size_t at = 0;
     while (at < mine.len && at < should.len && mine.data[at] == should.data[at])
         at++;
     size_t from = at > 40 ? at - 40 : 0;
-    sim_fail(s, "%.*s replies %.*s (at %zu), should be %.*s", (int)t->words.argv[0].len,
-             t->words.argv[0].data, mine.len - from > 100 ? 100 : (int)(mine.len - from),
-             mine.data + from, from, should.len - from > 100 ? 100 : (int)(should.len - from),
-             should.data + from);
+    sim_fail(s, "%.*s replies %.*s (at %zu), should be %.*s", (int)w->argv[0].len, w->argv[0].data,
+             mine.len - from > 100 ? 100 : (int)(mine.len - from), mine.data + from, from,
+             should.len - from > 100 ? 100 : (int)(should.len - from), should.data + from);
+}
+
+void simtypes_run_dry(simtypes *t, client *c, const simwords *w, uint64_t seed) {
+    t->tee.dry = true;
+    CHECK(run(t, c, w, seed));
+    t->tee.dry = false;
+    buf_append_slice(&t->expected, buf_slice(&c->out));
+}
+
+bool simtypes_run(simtypes *t, client *c, const simwords *w, uint64_t seed) {
+    sim *s = t->s;
+    bool done = false;
+    say_command(t, c, w);
+    for (int i = 0; !done; i++) {
+        t->tee.pending_in = i < 3 && sim_permille(s, 150) ? 1 + rng_below(&s->chance, 8) : 0;
+        t->tee.failed = false;
+        t->tee.commits = 0;
+        s->ready = false;
+        done = run(t, c, w, seed);
+        if (done || simfs_stopped(s->fs)) break;
+        if (i > 2000) sim_fail(s, "a command is PENDING again and again");
+        sim_await_ready(s);
+    }
+    t->tee.pending_in = 0;
+    c->flags &= ~(unsigned)(CLIENT_WAITS | CLIENT_RERUN);
+    return done;
 }
 
 /* Keeps a payload for a RESTORE to come, or the ID of an entry. */
@@ -132,50 +160,42 @@ static void keep_reply(simtypes *t) {
 
 /* Runs t->words, dry and then really. */
 static void do_command(simtypes *t) {
-    sim *s = t->s;
-    uint64_t seed = rng_next(&s->chance);
+    uint64_t seed = rng_next(&t->s->chance);
     simsound_before before;
     simsound_look(t, &before);
-    bool trouble = in_trouble(s);
-    say_command(t);
-    t->tee.dry = true;
-    CHECK(run(t, seed));
-    t->tee.dry = false;
+    bool trouble = simtypes_in_trouble(t->s);
     buf_clear(&t->expected);
-    buf_append_slice(&t->expected, buf_slice(&t->client->out));
-    for (int i = 0;; i++) {
-        t->tee.pending_in = i < 3 && sim_permille(s, 150) ? 1 + rng_below(&s->chance, 8) : 0;
-        t->tee.failed = false;
-        t->tee.commits = 0;
-        s->ready = false;
-        if (run(t, seed)) break;
-        if (simfs_stopped(s->fs)) break;
-        if (i > 2000) sim_fail(s, "a command is PENDING again and again");
-        sim_await_ready(s);
-    }
-    t->tee.pending_in = 0;
-    bool done = !(t->client->flags & CLIENT_WAITS);
-    t->client->flags &= ~(unsigned)(CLIENT_WAITS | CLIENT_RERUN);
-    if (done) compare(t, trouble);
+    simtypes_run_dry(t, t->client, &t->words, seed);
+    bool done = simtypes_run(t, t->client, &t->words, seed);
+    if (done) simtypes_compare(t, t->client, &t->words, buf_slice(&t->expected), trouble);
     simsound_after(t, &before, done && t->tee.commits > 0);
     if (done) keep_reply(t);
 }
 
-void simtypes_command(sim *s) {
-    simtypes *t = s->types;
-    size_t bytes = 4096;
-    t->words.dump = buf_slice(&t->dump);
-    t->client->db = sim_pick_db(s);
-    simwords_make(&t->words, s);
-    for (int i = 0; i < t->words.argc; i++)
-        bytes += t->words.argv[i].len;
+bool simtypes_prepare(simtypes *t, size_t bytes) {
+    sim *s = t->s;
     sim_keep_pace(s, bytes);
     t->clock.wall_ms = s->clock.wall_ms;
     if (!simfs_stopped(s->fs) && !sim_room_comes(s, bytes))
         sim_say(s, "no room: %s", engine_room(s->e, bytes).msg);
-    if (simfs_stopped(s->fs)) return;
-    do_command(t);
-    if (sim_permille(s, 10)) simsound_all(t);
+    return !simfs_stopped(s->fs);
+}
+
+/* Alone, or several between MULTI and EXEC. */
+void simtypes_command(sim *s) {
+    simtypes *t = s->types;
+    size_t bytes = 4096;
+    if (sim_permille(s, 100)) {
+        simexec_command(t);
+    } else {
+        t->words.dump = buf_slice(&t->dump);
+        t->client->db = sim_pick_db(s);
+        simwords_make(&t->words, s);
+        for (int i = 0; i < t->words.argc; i++)
+            bytes += t->words.argv[i].len;
+        if (simtypes_prepare(t, bytes)) do_command(t);
+    }
+    if (!simfs_stopped(s->fs) && sim_permille(s, 10)) simsound_all(t);
 }
 
 void simtypes_expire(sim *s) {

@@ -21,8 +21,9 @@ typedef struct simtypes {
     keyspace *ks;
     reactor *reactor;
     session *session;
-    client *client;
+    client *client, *other;
     simwords words;
+    struct simexec *exec; /* transactions (simexec.c) */
     buf expected, dump, before;
     buf key; /* of one that is looked at */
 } simtypes;
@@ -42,6 +43,23 @@ void simtypes_read_all(sim *s);
 extern const command simsystem_commands[];
 /* Has each of the model's records the pieces that it says, and no more? */
 void simsystem_sound(sim *s);
+
+/* One command of a client's, w, run dry: its reply is added to t->expected. */
+void simtypes_run_dry(simtypes *t, client *c, const simwords *w, uint64_t seed);
+/* The same really, as often as it takes. False: the machine has stopped meanwhile. */
+bool simtypes_run(simtypes *t, client *c, const simwords *w, uint64_t seed);
+/* What it replied against what it should, unless it met an error of the engine; `trouble`: it may
+ * have been refused for something that is not its fault. */
+void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble);
+/* Is there anything that a command may be refused for? */
+bool simtypes_in_trouble(const sim *s);
+/* There is room for commands of so many bytes, or it is said that there is none. False: the machine
+ * has stopped. */
+bool simtypes_prepare(simtypes *t, size_t bytes);
+
+/* simexec.c: several commands as one: WATCH, MULTI, ..., EXEC. */
+void simexec_command(simtypes *t);
+void simexec_free(simtypes *t);
 
 /* simsound.c: is every key of the model what its type may leave behind? */
 void simsound_all(simtypes *t);

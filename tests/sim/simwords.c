@@ -270,21 +270,21 @@ static const char *pick_line(sim *s) {
     }
 }
 
-void simwords_make(simwords *w, sim *s) {
+void simwords_line(simwords *w, sim *s, const char *line) {
     begin(w);
-    const char *line = pick_line(s);
-    if (sim_permille(s, s->style.flushes)) line = rare[below(s, sizeof rare / sizeof *rare)];
     put_text(w, s, line, line + strlen(line));
     settle(w);
 }
 
-void simwords_read_all(simwords *w, unsigned type, slice key) {
-    static const char *const all[] = {"GET %",      "LRANGE % 0 -1",
-                                      "SMEMBERS %", "ZRANGE % 0 -1 WITHSCORES",
-                                      "HGETALL %",  "XINFO STREAM % FULL COUNT 0"};
-    CHECK(type < sizeof all / sizeof *all);
+void simwords_make(simwords *w, sim *s) {
+    const char *line = pick_line(s);
+    if (sim_permille(s, s->style.flushes)) line = rare[below(s, sizeof rare / sizeof *rare)];
+    simwords_line(w, s, line);
+}
+
+void simwords_on_key(simwords *w, const char *line, slice key) {
     begin(w);
-    for (const char *p = all[type]; *p; p++) {
+    for (const char *p = line; *p; p++) {
         w->open |= *p != ' ';
         if (*p == '%')
             buf_append_slice(&w->bytes, key);
@@ -294,6 +294,14 @@ void simwords_read_all(simwords *w, unsigned type, slice key) {
             buf_append_char(&w->bytes, *p);
     }
     settle(w);
+}
+
+void simwords_read_all(simwords *w, unsigned type, slice key) {
+    static const char *const all[] = {"GET %",      "LRANGE % 0 -1",
+                                      "SMEMBERS %", "ZRANGE % 0 -1 WITHSCORES",
+                                      "HGETALL %",  "XINFO STREAM % FULL COUNT 0"};
+    CHECK(type < sizeof all / sizeof *all);
+    simwords_on_key(w, all[type], key);
 }
 
 bool simwords_is(const simwords *w, const char *name) {

@@ -22,6 +22,10 @@ typedef struct simwords {
 
 /* One command, chosen by s->chance. */
 void simwords_make(simwords *w, sim *s);
+/* The command that a line of words and places says (simwords.c), or one word. */
+void simwords_line(simwords *w, sim *s, const char *line);
+/* A line without places but %, which is the key. */
+void simwords_on_key(simwords *w, const char *line, slice key);
 /* Reads all of a key of that type. */
 void simwords_read_all(simwords *w, unsigned type, slice key);
 /* An entry was added under this ID. */
