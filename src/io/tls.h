@@ -27,9 +27,8 @@ typedef struct tls_options {
     int64_t session_cache_size, session_cache_timeout; /* sessions; seconds */
 } tls_options;
 
-/* Is it part of this build? If not, the rest refuses. */
-bool tls_available(void);
-/* All or nothing: a failure leaves what was configured before. The message is for the log. */
+/* All or nothing: a failure leaves what was configured before. The message is for the log. A build
+ * without TLS refuses every configuration (ST_NOT_FOUND). */
 status tls_configure(const tls_options *o);
 bool tls_configured(void);
 /* Of what is accepted from now on. */

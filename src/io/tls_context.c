@@ -230,10 +230,6 @@ static status make_both(const tls_options *o, uint64_t off, SSL_CTX *both[2]) {
 
 /* ---- the one that is configured -------------------------------------------------------------- */
 
-bool tls_available(void) {
-    return true;
-}
-
 /* The same is refused as in Redis, in the same order. */
 status tls_configure(const tls_options *o) {
     uint64_t off;

@@ -8,7 +8,6 @@
 #include "base/version.h"
 #include "engine/closed.h"
 #include "io/signals.h"
-#include "io/tls.h"
 #include "observe/observe.h"
 #include "server/config.h"
 #include "server/options.h"
@@ -139,7 +138,7 @@ static void banner(const server *s) {
 /* All settings' tables, the server's own first. */
 static void register_settings(void) {
     config_register(server_setting_table);
-    if (tls_available()) config_register(tls_setting_table);
+    config_register(tls_setting_table);
     server_engine_settings(config_register);
     for (const module *const *m = modules; *m; m++) {
         if ((*m)->settings) config_register((*m)->settings);

@@ -97,7 +97,7 @@ status tls_settings_start(void) {
 #define NUM(name, field, dflt)                                                                     \
     { name, NULL, SETTING_INT, 0, &v.field, dflt, 0, INT32_MAX, .apply = apply_tls }
 
-/* Of a build without TLS none of these is registered: a file that asks for it is refused. */
+/* In the order of redis.conf. A build without TLS has them too, and fails to load anything. */
 const setting tls_setting_table[] = {
     {"tls-port", NULL, SETTING_INT, 0, &settings.tls_port, "0", 0, 65535, .apply = apply_port},
     STR("tls-cert-file", cert_file),

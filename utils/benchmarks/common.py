@@ -49,13 +49,18 @@ def rss_kib(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
 
-def benchmark(server, test, n, clients=50, pipeline=1, size=3, keys=KEYS, command=()):
+def plainly(server):
+    """How redis-benchmark reaches a server."""
+    return ["-p", str(server.port)]
+
+
+def benchmark(server, test, n, clients=50, pipeline=1, size=3, keys=KEYS, command=(), by=plainly):
     """One run of redis-benchmark, of a test it has or of a command: commands per second, CPU
     microseconds per command, its output."""
     before = cpu_seconds(server.process.pid)
     started = time.time()
     out = subprocess.run(
-        ["redis-benchmark", "-p", str(server.port), "-n", str(n), "-c", str(clients), "-P", str(pipeline),
+        ["redis-benchmark"] + by(server) + ["-n", str(n), "-c", str(clients), "-P", str(pipeline),
          "-d", str(size), "-r", str(keys), "--precision", "3"] + (list(command) or ["-t", test]),
         check=True, capture_output=True, text=True).stdout
     elapsed = time.time() - started
