@@ -145,7 +145,7 @@ static const command script_subs[] = {
         "operation).",
         "Tells which scripts EVALSHA would find.", .syntax = "sha1...", .tips = sums),
     SUB("flush", script_flush, -2, 0, "2.6.0", "O(N) with N being the number of scripts in cache",
-        "Forgets all scripts.", .syntax = "[@flush-type:<ASYNC|SYNC>]", .tips = all_succeed,
+        "Forgets all scripts.", .syntax = "[@flush-type:<ASYNC|SYNC>^6.2.0]", .tips = all_succeed,
         .history = "6.2.0: Added the `ASYNC` and `SYNC` flushing mode modifiers."),
     {COMMAND_HELP(script_help, "scripting", "5.0.0"), .categories = CAT_SCRIPTING},
     SUB("kill", script_kill, 2, CMD_ALLOW_BUSY, "2.6.0", "O(1)",

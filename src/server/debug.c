@@ -12,6 +12,7 @@
 #include "server/debug_keys.h"
 #include "session/reply.h"
 
+#include <signal.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -169,6 +170,19 @@ static command_result debug_error(client *c) {
     return CMD_DONE;
 }
 
+/* The end of the server, as a mistake in it would bring it about: what is acknowledged stays. */
+static command_result debug_panic(client *c) {
+    log_panic(__FILE__, __LINE__, "called by DEBUG %.*s", (int)c->argv[1].len, c->argv[1].data);
+    return CMD_DONE;
+}
+
+/* Likewise, through the report of a crash. */
+static command_result debug_segfault(client *c) {
+    (void)raise(SIGSEGV);
+    reply_ok(c);
+    return CMD_DONE;
+}
+
 /* For what steers mechanisms that are not here. */
 static command_result debug_accept(client *c) {
     reply_ok(c);
@@ -178,34 +192,58 @@ static command_result debug_accept(client *c) {
 /* In the form of redis-server's own. */
 static command_result debug_help(client *c) {
     static const char *const lines[] = {
+        "AOF-FLUSH-SLEEP <microsec>",
+        "    Accepted, and does nothing.",
+        "ASSERT",
+        "    As PANIC.",
         "CHANGE-REPL-ID",
         "    Change the replication ID of the instance.",
+        "CLIENT-ENFORCE-REPLY-LIST <0|1>",
+        "    Accepted, and does nothing.",
+        "DICT-RESIZING <0|1>",
+        "    Accepted, and does nothing.",
         "DIGEST",
         "    Output a hex signature representing the current data set.",
         "DIGEST-VALUE <key> [<key> ...]",
         "    Output a hex signature of the values of all the specified keys.",
         "ERROR <string>",
         "    Return an error with the given text.",
+        "HTSTATS <dbid>",
+        "    Tell how many keys a database has, and how many of them a time to live.",
         "JMAP",
         "    Accepted, and does nothing.",
+        "LEAK <string>",
+        "    Accepted, and does nothing.",
+        "LISTPACK <key>",
+        "    Tell whether OBJECT ENCODING of <key> is that.",
         "LOADAOF",
         "    Close the data and recover it from disk.",
         "LOG <message>",
         "    Write <message> to the server log.",
         "OBJECT <key>",
         "    Show low level info about <key> and its value.",
+        "PANIC",
+        "    End the server at once, as a mistake in it would.",
         "PACE <microseconds>",
         "    Let each write wait that long, as if the engine were behind; 0 ends it.",
         "PAUSE-CRON <0|1>",
         "    Stop periodic work of the server, or go on with it.",
+        "POPULATE <count> [<prefix>] [<size>]",
+        "    Make <count> strings named <prefix>:0 and so on (default: key), of <size> bytes.",
         "PROTOCOL <type>",
         "    Reply with a test value of the specified type.",
+        "QUICKLIST <key> [<0|1>]",
+        "    As LISTPACK.",
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Accepted, and does nothing.",
         "RELOAD [option ...]",
         "    Close the data and recover it from disk.",
         "REPLYBUFFER <subcommand> <value>",
         "    Accepted, and does nothing.",
+        "SDSLEN <key>",
+        "    Show the lengths of <key> and its value, a string that is no number.",
+        "SEGFAULT",
+        "    Crash the server.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Setting it to 0 disables expiring keys that are not accessed.",
         "SET-DISABLE-DENY-SCRIPTS <0|1>",
@@ -243,6 +281,18 @@ static const struct {
     {"set-disable-deny-scripts", 3, debug_accept},
     {"quicklist-packed-threshold", 3, debug_accept},
     {"jmap", 2, debug_accept},
+    {"aof-flush-sleep", 3, debug_accept},
+    {"client-enforce-reply-list", 3, debug_accept},
+    {"dict-resizing", 3, debug_accept},
+    {"leak", 3, debug_accept},
+    {"populate", -3, debug_populate},
+    {"sdslen", 3, debug_sdslen},
+    {"listpack", 3, debug_listpack},
+    {"quicklist", -3, debug_quicklist},
+    {"htstats", -3, debug_htstats},
+    {"panic", 2, debug_panic},
+    {"segfault", 2, debug_segfault},
+    {"assert", 2, debug_panic},
     {"help", 2, debug_help},
 };
 

@@ -12,8 +12,7 @@
 
 #define RDB_AROUND 11 /* bytes of DUMP: the type, the version and the CRC */
 
-/* What OBJECT ENCODING says of the entry. */
-static engine_result encoding_of(client *c, const entry *ent, const char **name) {
+engine_result debug_encoding(client *c, const entry *ent, const char **name) {
     const type_class *class = type_class_of(ent->type);
     if (class) {
         elements el;
@@ -36,7 +35,7 @@ command_result debug_object(client *c) {
     if (r != ENGINE_OK) return reply_engine(c, r);
     log_pos pos = ent.pos;
     uint32_t access = ent.access;
-    if ((r = encoding_of(c, &ent, &encoding)) != ENGINE_OK) return reply_engine(c, r);
+    if ((r = debug_encoding(c, &ent, &encoding)) != ENGINE_OK) return reply_engine(c, r);
     buf text = {0};
     r = ks_get(c->ks, c->db, c->argv[2], KS_NO_TOUCH | KS_NO_STATS, &ent);
     if (r == ENGINE_OK) r = rdb_save(c->ks, c->db, c->argv[2], &ent, &text);

@@ -7,6 +7,7 @@ import re
 
 # Where 7.2, or what came after it, differs: whole arguments or fields, by the path that is printed.
 DIFFERENT = {
+    "acl|log.history": "7.2: entry ids and times",
     "bitop.arguments[0]": "7.2: a choice of words, not a string",
     "client|kill.arguments": "7.2: SKIPME is a choice, old form not marked",
     "client|kill.history": "7.4: MAXAGE",

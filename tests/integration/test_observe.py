@@ -115,6 +115,39 @@ def test_client_kill_maxage():
     with_server(run)
 
 
+def test_debug_of_test_suites():
+    """What other suites' helpers call: keys in bulk, a look at encodings, ends that lose nothing."""
+    def run(c, connect):
+        c.call("SET", "p:1", "mine")
+        expect(c.call("DEBUG", "POPULATE", 5000, "p", 20), "OK")
+        expect(c.call("DBSIZE"), 5000)
+        expect(c.call("GET", "p:1"), b"mine")
+        expect(c.call("GET", "p:4999"), b"value:4999" + b"\0" * 10)
+        expect_error(c.ask("DEBUG", "POPULATE", "x"), "ERR value is out of range, must be positive")
+        c.call("RPUSH", "l", *["x" * 100] * 1000)
+        c.call("HSET", "h", "f", "v")
+        assert c.call("DEBUG", "LISTPACK", "h").startswith("Listpack")
+        assert c.call("DEBUG", "QUICKLIST", "l").startswith("Quicklist")
+        expect_error(c.ask("DEBUG", "QUICKLIST", "h"), "ERR Not a quicklist encoded object.")
+        expect_error(c.ask("DEBUG", "LISTPACK", "nosuch"), "ERR no such key")
+        assert "key_sds_len:3" in c.call("DEBUG", "SDSLEN", "p:1")
+        assert b"number of elements: 5002" in c.call("DEBUG", "HTSTATS", 0)
+    with_server(run)
+
+
+def test_debug_panic_loses_nothing():
+    with tempfile.TemporaryDirectory(prefix="stave-test-") as d:
+        port = free_port()
+        for i, end in enumerate(("PANIC", "SEGFAULT", "ASSERT")):
+            with Process("--port", port, "--dir", d, "--enable-debug-command", "yes") as p:
+                c = p.connect(port)
+                expect(c.call("INCR", "n"), i + 1)
+                c.send("DEBUG", end)
+                status, text = p.ended()
+                assert status < 0, (end, status)
+                assert (end if end != "SEGFAULT" else "signal") in text, text[-2000:]
+
+
 def test_monitor_shows_the_end_of_a_transaction():
     """MULTI was shown: so is the EXEC that is refused, though nothing ran."""
     def run(c, connect):
