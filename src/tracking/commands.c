@@ -117,6 +117,7 @@ static command_result switch_on(client *c, const options *o) {
     return CMD_DONE;
 }
 
+/* OFF looks at its options too, and then at none of them. */
 static command_result tracking_command(client *c) {
     options o = {0};
     if (!parse_options(c, &o)) return CMD_REFUSED;

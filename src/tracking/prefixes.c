@@ -108,6 +108,7 @@ static size_t first_overlapping(const slice *p, size_t n) {
     return first;
 }
 
+/* By prefix in the order given, with t's own before the others, as Redis looks. */
 bool prefixes_fit(const tracker *t, const slice *p, size_t n, size_t *bad, slice *other,
                   bool *own) {
     size_t first = first_overlapping(p, n);
@@ -171,6 +172,7 @@ static void prefix_free(prefix *p) {
     prefixes = NULL;
 }
 
+/* One that it has already is left as it is. */
 void prefixes_add(tracker *t, slice name) {
     if (!t->prefixes) t->prefixes = btree_new();
     slice unused;
@@ -194,6 +196,7 @@ static void each_own(tracker *t, void (*each)(subscription *s)) {
     }
 }
 
+/* From now on another one like it is refused. */
 static void settle(subscription *s) {
     s->settled = true;
 }
@@ -213,6 +216,7 @@ static void unsubscribe(subscription *s) {
     if (!list_used(&p->subscriptions)) prefix_free(p);
 }
 
+/* What was noted for it alone is not sent any more. */
 void prefixes_drop(tracker *t) {
     if (!t->prefixes) return;
     each_own(t, unsubscribe);
@@ -221,6 +225,7 @@ void prefixes_drop(tracker *t) {
     t->prefix_bytes = t->unsettled = 0;
 }
 
+/* Each once, however many clients have it. */
 size_t prefixes_count(void) {
     return prefixes ? dict_count(prefixes) : 0;
 }
@@ -228,6 +233,7 @@ size_t prefixes_count(void) {
 /* ---- changes ------------------------------------------------------------------------------------
  */
 
+/* The last one who changes it counts, as what he wrote is what is there. */
 void prefixes_changed(slice key, const client *by) {
     uint64_t id = by ? by->id : 0;
     if (by && tracker_of(by)) tracker_of(by)->changed_in = turn;
@@ -290,6 +296,7 @@ static int by_name(const void *a, const void *b) {
     return compare(&p, &q);
 }
 
+/* In the order of their names. */
 void prefixes_send(void) {
     size_t n = 0, cap = prefixes_count();
     if (!list_used(&dirty)) return;

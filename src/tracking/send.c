@@ -56,11 +56,13 @@ static void post(tracker *t, slice array) {
     buf_free(&b);
 }
 
+/* As the table and the prefixes build them. */
 void send_keys(tracker *t, slice array) {
     CHECK(array.len > 0);
     post(t, array);
 }
 
+/* A null in the receiver's protocol. */
 void send_all_keys(tracker *t) {
     post(t, SLICE_EMPTY);
 }

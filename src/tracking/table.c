@@ -168,6 +168,7 @@ void table_remember(const client *c, slice key) {
     table.items++;
 }
 
+/* Nobody has it: that costs a look into one shard. */
 void table_changed(slice key, const client *by) {
     if (table.keys == 0) return;
     dict *shard = *shard_of(key);
@@ -199,6 +200,7 @@ void table_clear(void) {
     table.keys = table.items = 0;
 }
 
+/* From the last shard on, as they are in no order. */
 bool table_work(void) {
     for (size_t n = 0; n < FREE_WORK && table.ncleared > 0;) {
         dict *d = table.cleared[--table.ncleared];
@@ -214,10 +216,12 @@ bool table_work(void) {
     return table.ncleared > 0 || (table_max_keys > 0 && table.keys > (size_t)table_max_keys);
 }
 
+/* Each once, however many clients have it. */
 size_t table_keys(void) {
     return table.keys;
 }
 
+/* At least as many as keys. */
 size_t table_items(void) {
     return table.items;
 }

@@ -31,6 +31,7 @@ static command_row *client_row;
 /* ---- a client's state ---------------------------------------------------------------------------
  */
 
+/* Any client's, also of a fake one, which has none. */
 tracker *tracker_of(const client *c) {
     return c->slots[slot];
 }
@@ -43,6 +44,7 @@ static void arm(bool on) {
     session_watch_arm(served, watch, on);
 }
 
+/* What it had switched on before is replaced; its prefixes stay. */
 tracker *tracker_on(client *c) {
     tracker *t = tracker_of(c);
     if (!t) {
@@ -60,6 +62,7 @@ tracker *tracker_on(client *c) {
     return t;
 }
 
+/* Its state stays as long as the client does. */
 void tracker_off(client *c) {
     tracker *t = tracker_of(c);
     if (!t || !tracks(c)) return;
@@ -135,12 +138,14 @@ static void use_up_caching(client *c, bool is_row) {
     if (!is_row || c->row->parent != client_row) t->caching = false;
 }
 
+/* Inside of a transaction the client still is in it: what it has run is told before EXEC. */
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)r;
     (void)us;
     (void)ctx;
     use_up_caching(c, true);
 }
+/* That counts as a command too; one that is not known has no row. */
 static void refused(client *c, bool is_row, void *ctx) {
     (void)ctx;
     use_up_caching(c, is_row);
@@ -189,10 +194,12 @@ const setting tracking_settings[] = {
     {0},
 };
 
+/* Those that track now. */
 static void emit_clients(buf *out, void *ctx) {
     (void)ctx;
     metric_u64(out, "tracking_clients", tracking);
 }
+/* As redis-server counts them, ids of clients that have gone included. */
 static void emit_stats(buf *out, void *ctx) {
     (void)ctx;
     metric_u64(out, "tracking_total_keys", table_keys());

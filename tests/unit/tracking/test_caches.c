@@ -4,7 +4,7 @@
  * Commands come in pipelines from all sides; reads are often pending, the log often lags, keys
  * expire, the table is small, clients come and go. Values are never used twice, so that what is
  * stale can't look right. */
-#include "tracking_test.h"
+#include "support/tracking_test.h"
 
 #define CLIENTS 7
 #define KEYS    6

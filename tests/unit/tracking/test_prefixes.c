@@ -1,5 +1,5 @@
 /* prefixes: which overlap, against a look at every pair; keys and prefixes, against a model. */
-#include "tracking_test.h"
+#include "support/tracking_test.h"
 
 #include "tracking/internal.h"
 

@@ -1,5 +1,5 @@
 /* table: its bound, its clients, what clearing and lowering leave. */
-#include "tracking_test.h"
+#include "support/tracking_test.h"
 
 #include "tracking/internal.h"
 

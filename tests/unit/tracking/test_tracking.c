@@ -1,5 +1,5 @@
 /* tracking: what is told to whom, and when. */
-#include "tracking_test.h"
+#include "support/tracking_test.h"
 
 static client *a, *b, *w;
 static fake_end *ea, *eb, *ew;

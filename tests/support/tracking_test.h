@@ -1,4 +1,4 @@
-/* tracking_test: what the tests of this folder begin with: a session in which clients can track,
+/* tracking_test: what the tests of tracking begin with: a session in which clients can track,
  * and a few commands more: an expire time, a flush, commands within one. */
 #ifndef STAVE_TESTS_TRACKING_TEST_H
 #define STAVE_TESTS_TRACKING_TEST_H
