@@ -37,8 +37,8 @@ static void post(tracker *t, slice array) {
     log_pos depends = engine_log_end(ks_engine(t->c->ks));
     client *to = receiver(t, depends);
     if (!to) return;
-    bool subscriber = to->flags & CLIENT_PUBSUB;
-    if (to->proto < 3 && !(subscriber && to != t->c)) return;
+    bool subscriber = t->c->redirect && (to->flags & CLIENT_PUBSUB);
+    if (to->proto < 3 && !subscriber) return;
     buf b = {0};
     if (to->proto < 3) {
         resp_push(&b, to->proto, 3);
