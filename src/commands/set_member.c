@@ -45,7 +45,6 @@ command_result cmd_srem(client *c) {
     int64_t removed = 0;
     STEP_TRY(data_elements(c, c->argv[1], &set_type, KS_WRITE, &el));
     for (int i = 2; i < c->argc && el.exists; i++) {
-        if (c->argv[i].len > EL_SUB_MAX) continue;
         engine_result r = el_del(&el, 0, c->argv[i], EL_UNKNOWN);
         if (r == ENGINE_PENDING) return ask_rest(c, &el, i + 1);
         if (r == ENGINE_ABSENT) continue;

@@ -13,6 +13,7 @@
  *   f0 u32                      as many bytes follow
  *   f1 i16, f2 i24, f3 i32, f4 i64    number, little-endian
  */
+#include "types/listpack.h"
 #include "base/codec.h"
 #include "base/log.h"
 #include "rdb/packed.h"
@@ -22,15 +23,9 @@
 #define COUNT_IS_ANY 0xffffu
 #define END          0xff
 
-/* The bytes that an element's length takes behind it. (16383 takes three, and so on: redis-server
- * compares by less than.) */
-static size_t back_size(uint64_t len) {
-    return len <= 127 ? 1 : len < 16383 ? 2 : len < 2097151 ? 3 : len < 268435455 ? 4 : 5;
-}
-
-/* Writes them; p has room for five. */
+/* Writes an entry's length behind it; p has room for five bytes. */
 static size_t put_back(unsigned char *p, uint64_t len) {
-    size_t n = back_size(len);
+    size_t n = listpack_back(len);
     for (size_t i = n; i-- > 0; len >>= 7)
         p[i] = (unsigned char)((len & 127) | (i ? 128 : 0));
     return n;

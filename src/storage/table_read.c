@@ -229,7 +229,7 @@ ptrdiff_t table_place(table *t, const cache *c, slice key, uint64_t filter_hash)
     return i;
 }
 
-/* Both halves. */
+/* Both halves, for who has nothing else to do between them (the LSM has: it asks other tables). */
 status table_get(table *t, cache *c, slice key, uint64_t filter_hash, table_hit *out) {
     CHECK(t->number > 0);
     ptrdiff_t i = table_place(t, c, key, filter_hash);

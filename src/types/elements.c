@@ -39,7 +39,7 @@ static void own_bytes(elements *el, slice packed, bool write) {
     el->cap = write && packed.len < EL_PACKED_BYTES ? EL_PACKED_BYTES : packed.len;
     el->own = write;
     el->bytes =
-        el->packed_room ? el_space(el, el->packed_room, el->cap) : ks_alloc(el->ks, el->cap);
+        el->packed_room ? room_for(el->ks, el->packed_room, el->cap) : ks_alloc(el->ks, el->cap);
     if (packed.len) memcpy(el->bytes, packed.data, packed.len);
 }
 
@@ -113,23 +113,6 @@ slice el_keep(elements *el, slice s) {
     if (s.len == 0) return s;
     char *copy = ks_alloc(el->ks, s.len);
     memcpy(copy, s.data, s.len);
-    return slice_of(copy, s.len);
-}
-
-/* The first time as much as is needed, then twice that, so that all the room that is ever made is a
- * few times the longest. */
-char *el_space(elements *el, el_room *room, size_t n) {
-    if (n > room->cap) {
-        room->cap = room->bytes ? 2 * n : n;
-        room->bytes = ks_alloc(el->ks, room->cap);
-    }
-    return room->bytes;
-}
-
-/* What is copied may lie in that room. */
-slice el_copy(elements *el, el_room *room, slice s) {
-    char *copy = el_space(el, room, s.len);
-    if (s.len) memmove(copy, s.data, s.len);
     return slice_of(copy, s.len);
 }
 

@@ -18,7 +18,7 @@
 #ifndef STAVE_TYPES_ELEMENTS_H
 #define STAVE_TYPES_ELEMENTS_H
 
-#include "keyspace/keyspace.h"
+#include "types/held.h"
 
 #define EL_PACKED_MAX   128u
 #define EL_PACKED_BYTES 2048u
@@ -27,6 +27,9 @@
 #define EL_VALUE_MAX    ((uint64_t)512 << 20)
 /* Bytes of a member or field: a longer one must be refused before it gets here. */
 #define EL_SUB_MAX 64000u
+/* Reads that were to be PENDING in one run, after which a walk over many keys or elements gives up
+ * its turn: those that it can name are asked for together. */
+#define EL_MISSES_MAX 64
 
 /* How map 0 of a type is ordered. */
 enum el_order {
@@ -48,13 +51,6 @@ typedef struct el_item {
     bool long_value; /* of more than EL_PIECE bytes, and: */
     uint64_t left;   /* so many of them are left where they are, value is empty: see `lean` */
 } el_item;
-
-/* Memory of the batch that is used again and again, so that a walk over millions of elements takes
- * no more than the longest needs. {0} at first. */
-typedef struct el_room {
-    char *bytes;
-    size_t cap;
-} el_room;
 
 /* One key's elements, open. The caller owns the struct, and frees nothing. `key` must live as long.
  * Of a key that is written only one may be open. */
@@ -169,10 +165,6 @@ engine_result el_del(elements *el, unsigned map, slice sub, const el_item *old);
 void el_clear(elements *el);
 /* A copy that lives as long as the batch. */
 slice el_keep(elements *el, slice s);
-/* A copy that lives until the next one into the same room: for walks that copy each element. */
-slice el_copy(elements *el, el_room *room, slice s);
-/* n bytes in that room, which has forgotten what it held. */
-char *el_space(elements *el, el_room *room, size_t n);
 
 /* The three bits of entry.hint that a type has for itself. */
 static inline unsigned el_hint(const elements *el) {

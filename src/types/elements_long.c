@@ -13,7 +13,7 @@
 
 /* The key of a piece. */
 static slice piece_key(elements *el, slice sub, uint32_t number) {
-    char *start = el_space(el, &el->joined, 8 + sub.len);
+    char *start = room_for(el->ks, &el->joined, 8 + sub.len);
     char *p = put_be32(start, (uint32_t)sub.len);
     if (sub.len) memcpy(p, sub.data, sub.len);
     put_be32(p + sub.len, number);
@@ -68,7 +68,7 @@ engine_result el_piece(elements *el, slice sub, uint64_t at, slice *out) {
 /* The subkey may lie in the engine, which the reads of the pieces call. */
 engine_result el_long_load(elements *el, slice sub, el_item *out) {
     uint64_t len;
-    slice piece, own = el_copy(el, &el->long_sub, sub);
+    slice piece, own = room_copy(el->ks, &el->long_sub, sub);
     engine_result r = first_piece(el, own, &len, &piece);
     out->sub = own;
     if (r != ENGINE_OK) return r == ENGINE_ABSENT ? ENGINE_OK : r;
@@ -77,7 +77,7 @@ engine_result el_long_load(elements *el, slice sub, el_item *out) {
         out->left = len;
         return ENGINE_OK;
     }
-    char *all = el_space(el, &el->long_all, (size_t)len);
+    char *all = room_for(el->ks, &el->long_all, (size_t)len);
     memcpy(all, piece.data, EL_PIECE);
     for (uint64_t at = EL_PIECE; at < len; at += piece.len) {
         r = el_piece(el, own, at, &piece);

@@ -12,7 +12,8 @@
  */
 
 slice el_join(elements *el, el_key *k, const char *head, size_t n, slice sub) {
-    char *p = n + sub.len <= sizeof k->small ? k->small : el_space(el, &el->joined, n + sub.len);
+    char *p =
+        n + sub.len <= sizeof k->small ? k->small : room_for(el->ks, &el->joined, n + sub.len);
     memcpy(p, head, n);
     if (sub.len) memcpy(p + n, sub.data, sub.len);
     return slice_of(p, n + sub.len);

@@ -20,7 +20,7 @@ const el_type hash_type = {.type = KEY_HASH, .order = EL_AS_PUT};
 
 engine_result hash_get(elements *el, slice field, hash_field *out) {
     *out = (hash_field){0};
-    engine_result r = field.len <= EL_SUB_MAX ? el_get(el, 0, field, &out->item) : ENGINE_ABSENT;
+    engine_result r = el_get(el, 0, field, &out->item);
     out->stored = r == ENGINE_OK;
     return r == ENGINE_OK && hash_is_due(el, out->item.expire) ? ENGINE_ABSENT : r;
 }

@@ -81,13 +81,13 @@ void list_ahead(elements *el, uint64_t from, uint64_t n) {
 /* Piece by piece: `item` may be anywhere, so its subkey is kept before the first. */
 engine_result list_load(elements *el, const el_item *item, el_room *room, slice *out) {
     if (!item->left) {
-        *out = el_copy(el, room, item->value);
+        *out = room_copy(el->ks, room, item->value);
         return ENGINE_OK;
     }
     uint64_t len = item->left;
     char key[KEYENC_POSITION];
     slice sub = keyenc_position(key, list_position(item)), piece;
-    char *all = el_space(el, room, (size_t)len);
+    char *all = room_for(el->ks, room, (size_t)len);
     for (uint64_t at = 0; at < len; at += piece.len) {
         engine_result r = el_piece(el, sub, at, &piece);
         if (r != ENGINE_OK) return r;

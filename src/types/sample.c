@@ -20,7 +20,6 @@
 
 #define WALK_COUNTED 3
 #define WALK_OTHER   16
-#define MISSES_MAX   64 /* reads to be PENDING in one run */
 
 /* ---- a run ------------------------------------------------------------------------------------
  */
@@ -44,7 +43,7 @@ static sample_run run_begin(elements *el, sample_each each, void *ctx) {
 static bool run_shows(sample_run *run, engine_result *r, const el_item *item) {
     if (*r == ENGINE_PENDING) {
         *r = ENGINE_OK;
-        return ++run->misses < MISSES_MAX;
+        return ++run->misses < EL_MISSES_MAX;
     }
     if (*r != ENGINE_OK) return false;
     if (run->misses == 0) run->enough = !run->each(run->ctx, item);

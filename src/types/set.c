@@ -81,7 +81,6 @@ void set_all_integers(elements *el) {
 engine_result set_has(elements *el, slice member, bool *has) {
     el_item item;
     *has = false;
-    if (member.len > EL_SUB_MAX) return ENGINE_OK;
     engine_result r = el_get(el, 0, member, &item);
     *has = r == ENGINE_OK;
     return r == ENGINE_ABSENT ? ENGINE_OK : r;

@@ -17,7 +17,8 @@
  *
  * But the union of small intsets is one, and comes in numeric order.
  *
- * A lookup that is pending does not end a run: others are asked for first, as many as MISSES_MAX.
+ * A lookup that is pending does not end a run: others are asked for first, as many as
+ * EL_MISSES_MAX.
  */
 #include "types/set_algebra.h"
 
@@ -30,7 +31,6 @@
 #include <stdlib.h>
 
 #define TABLE_MAX   (UINT64_C(1) << 20)
-#define MISSES_MAX  64
 #define SMALL_UNION 1024 /* members in all */
 
 /* ---- lookups in other sets ----------------------------------------------------------------------
@@ -70,7 +70,7 @@ static engine_result ask_others(probe *p, bool *shown) {
         }
     }
     if (!pending || !*shown) return ENGINE_OK;
-    return ++p->misses < MISSES_MAX ? ENGINE_OK : ENGINE_PENDING;
+    return ++p->misses < EL_MISSES_MAX ? ENGINE_OK : ENGINE_PENDING;
 }
 
 /* Shows the member if the others agree. Once one of them had to wait nothing is shown any more: the

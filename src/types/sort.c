@@ -12,7 +12,8 @@
  * Unsorted (BY has no '*') elements are shown as they are read: a list's by index, a sorted set's
  * by rank, both from the end if descending, a set's in no particular order.
  *
- * A lookup that is pending does not end a run: others are asked for first, as many as MISSES_MAX.
+ * A lookup that is pending does not end a run: others are asked for first, as many as
+ * EL_MISSES_MAX.
  */
 #include "types/sort.h"
 
@@ -25,8 +26,6 @@
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
-
-#define MISSES_MAX 64
 
 /* ---- the source ---------------------------------------------------------------------------------
  */
@@ -161,7 +160,7 @@ static int record_cmp(const void *a, const void *b, void *ctx) {
  */
 static bool number_of(elements *el, el_room *room, slice text, double *out) {
     char small[64], *end;
-    char *copy = text.len < sizeof small ? small : el_space(el, room, text.len + 1);
+    char *copy = text.len < sizeof small ? small : room_for(el->ks, room, text.len + 1);
     if (text.len) memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
     errno = 0;
@@ -206,7 +205,7 @@ static engine_result collect(void *ctx, slice element) {
     hold(s->el->ks, &s->next.element, element);
     s->next.index = s->seen++;
     engine_result r = weigh(s);
-    if (r == ENGINE_PENDING) return ++s->misses < MISSES_MAX ? ENGINE_OK : r;
+    if (r == ENGINE_PENDING) return ++s->misses < EL_MISSES_MAX ? ENGINE_OK : r;
     if (r != ENGINE_OK || s->misses || s->not_number || s->room == 0) return r;
     if (s->n < s->room) {
         s->records[s->n++] = s->next;
@@ -228,7 +227,7 @@ static engine_result collect(void *ctx, slice element) {
 
 static engine_result show(sorter *s, slice element) {
     engine_result r = s->each(s->ctx, element);
-    return r == ENGINE_PENDING && ++s->misses < MISSES_MAX ? ENGINE_OK : r;
+    return r == ENGINE_PENDING && ++s->misses < EL_MISSES_MAX ? ENGINE_OK : r;
 }
 
 /* A sort_each, for what is not sorted. */

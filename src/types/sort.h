@@ -37,7 +37,7 @@ typedef struct sort_lookup {
     keyspace *ks;
     uint32_t db;
     unsigned flags;
-    held key;
+    el_room key;
     el_room packed; /* a hash's elements */
 } sort_lookup;
 /* "#" is the element itself; else its first '*' is replaced by the element: "weight_*" is a

@@ -36,17 +36,13 @@ static bool split(slice pattern, parts *out) {
 /* The key is put together in its room. */
 static slice make_key(sort_lookup *look, const parts *p, slice element) {
     size_t n = p->before.len + element.len + p->after.len;
-    if (n > look->key.cap) {
-        look->key.cap = 2 * n;
-        look->key.room = ks_alloc(look->ks, look->key.cap);
-    }
-    char *to = look->key.room;
+    char *key = room_for(look->ks, &look->key, n), *to = key;
     const slice all[] = {p->before, element, p->after};
     for (int i = 0; i < 3; i++) {
         if (all[i].len) memcpy(to, all[i].data, all[i].len);
         to += all[i].len;
     }
-    return slice_of(look->key.room, n);
+    return slice_of(key, n);
 }
 
 /* A string's bytes; ENGINE_ABSENT where there is none, or the key is of another type. */
@@ -70,7 +66,7 @@ static engine_result field_value(sort_lookup *look, slice key, slice field, slic
     hash_field found;
     engine_result r = el_look(look->ks, look->db, key, &hash_type, look->flags, &look->packed, &el);
     if (r != ENGINE_OK) return r;
-    if (!el.exists || el.wrong_type || field.len > EL_SUB_MAX) return ENGINE_ABSENT;
+    if (!el.exists || el.wrong_type) return ENGINE_ABSENT;
     r = hash_get(&el, field, &found);
     *out = found.item.value;
     return r;

@@ -8,7 +8,7 @@
 #include "types/stream_int.h"
 
 #include "base/hash.h"
-#include "base/num.h"
+#include "types/listpack.h"
 
 /* ---- bytes --------------------------------------------------------------------------------------
  */
@@ -80,28 +80,11 @@ uint32_t stream_entry_names(stream_entry e) {
     return names;
 }
 
-/* Bytes of one element of a listpack: its head, itself unless it is a number, its length. */
-static uint64_t listpack_size(slice s) {
-    int64_t v;
-    uint64_t n;
-    if (s.len < NUM_I64_TEXT && num_parse_i64(s, &v)) {
-        n = v >= 0 && v <= 127                      ? 1
-            : v >= -4096 && v <= 4095               ? 2
-            : v >= INT16_MIN && v <= INT16_MAX      ? 3
-            : v >= -(1 << 23) && v <= (1 << 23) - 1 ? 4
-            : v >= INT32_MIN && v <= INT32_MAX      ? 5
-                                                    : 9;
-        return n + 1;
-    }
-    n = s.len + (s.len < 64 ? 1 : s.len < 4096 ? 2 : 5);
-    return n + (n <= 127 ? 1 : n < 16383 ? 2 : n < 2097151 ? 3 : n < 268435455 ? 4 : 5);
-}
-
 /* Of every second slice. */
 static uint64_t listpack_sizes(const slice *pairs, size_t n) {
     uint64_t sum = 0;
     for (size_t i = 0; i < n; i += 2)
-        sum += listpack_size(pairs[i]);
+        sum += listpack_entry(pairs[i], pairs[i].len);
     return sum;
 }
 

@@ -18,8 +18,6 @@
 #include "keyspace/keyenc.h"
 #include "types/set.h"
 
-#define MISSES_MAX 64 /* lookups to be PENDING in one run */
-
 /* ---- sources ------------------------------------------------------------------------------------
  */
 
@@ -59,7 +57,7 @@ static engine_result walk_show(source_walk *w, engine_result r) {
         w->score = keyenc_score_of(sub.data);
         sub = slice_skip(sub, KEYENC_SCORE);
     }
-    w->member = el_copy(&w->s->el, &w->room, sub);
+    w->member = room_copy(w->s->el.ks, &w->room, sub);
     return ENGINE_OK;
 }
 
@@ -231,7 +229,7 @@ static engine_result sift(zset_source *from, size_t n, bool diff, zset_aggregate
     source_walk w;
     unsigned misses = 0;
     engine_result r = walk_begin(&from[0], &w);
-    for (; r == ENGINE_OK && misses < MISSES_MAX; r = walk_step(&w)) {
+    for (; r == ENGINE_OK && misses < EL_MISSES_MAX; r = walk_step(&w)) {
         double score = diff ? w.score : weigh(from[0].weight, w.score);
         engine_result in = in_others(from, n, &w, diff, how, &score);
         if (in == ENGINE_ERROR) return in;
@@ -311,7 +309,7 @@ engine_result zset_range_store(elements *from, const zset_range *range, elements
     el_room room = {0};
     engine_result r = zset_first(from, range, &w);
     for (; r == ENGINE_OK; r = zset_next(&w)) {
-        r = zset_put(to, el_copy(from, &room, w.member), w.score);
+        r = zset_put(to, room_copy(from->ks, &room, w.member), w.score);
         if (r != ENGINE_OK) return r;
     }
     return r == ENGINE_ABSENT ? ENGINE_OK : r;

@@ -275,7 +275,7 @@ engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t 
     all.limit = -1;
     engine_result r = zset_first(el, &all, &w);
     while (r == ENGINE_OK) {
-        slice gone = el_copy(el, &room, w.it.item.sub);
+        slice gone = room_copy(el->ks, &room, w.it.item.sub);
         r = remove_derived(el, gone);
         if (r != ENGINE_OK) break;
         ++*removed;

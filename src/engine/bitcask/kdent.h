@@ -65,12 +65,6 @@ static inline bool kdent_is_inline(const char *p) {
 static inline bool kdent_has_expire(const char *p) {
     return (p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64)) != 0;
 }
-static inline uint8_t kdent_own(const char *p) {
-    return (uint8_t)p[10] >> 4;
-}
-static inline void kdent_set_own(char *p, uint8_t own) {
-    p[10] = (char)((p[10] & 0x0f) | (own << 4));
-}
 slice kdent_key(const char *p);
 
 /* Makes the entry say that its record lies elsewhere now and takes `size` bytes there. False,

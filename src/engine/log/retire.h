@@ -41,7 +41,8 @@ void retire_free(retire_queue *r);
 void retire_push(retire_queue *r, const retire_item *item);
 /* Begins what may begin: to be called after a push, and whenever an edit is durable. */
 void retire_advance(retire_queue *r);
-/* Nothing is left to be done. */
+/* Nothing is left to be done. Nobody waits for that but tests: what is left goes at its time, or
+ * with the next start. */
 static inline bool retire_idle(const retire_queue *r) {
     return r->n == 0 && !r->doing;
 }

@@ -178,8 +178,6 @@ static void adjust(model *m) {
     if (rng_below(&m->r, 2)) {
         k->e.access = (uint32_t)rng_below(&m->r, 1 << 24);
         kdent_set_access(keydir_at(&m->s, k->ref), k->e.access);
-        k->e.own ^= 5;
-        kdent_set_own(keydir_at(&m->s, k->ref), k->e.own);
     } else {
         uint32_t size = (uint32_t)(rng_next(&m->r) >> (43 + rng_below(&m->r, 20)));
         bool in_place = size <= k->e.size; /* then the bytes of the old size do */
