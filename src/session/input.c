@@ -19,6 +19,7 @@
 
 #define READ_MAX     (1024u * 1024) /* bytes of one read into client.query */
 #define GROW_MIN     (64u * 1024)
+#define AHEAD_MAX    (1024u * 1024 * 1024) /* bytes that are reserved because they are announced */
 #define UNAUTH_MULTI 10
 #define UNAUTH_BULK  16384
 
@@ -68,7 +69,7 @@ static void make_runnable(client *c) {
 /* May the next command of c run now? If not, whoever changes that calls input_wake. */
 static bool may_run(client *c) {
     if (c->flags & (CLIENT_WAITS | CLIENT_ENDS)) return false;
-    if (output_unsent(c) <= OUTPUT_STOP_SMALL / 8 || !output_is_full(c)) return true;
+    if (output_unsent(c) <= OUTPUT_STOP_UNKNOWN / 2 || !output_is_full(c)) return true;
     c->flags |= CLIENT_READ_STOP;
     return false;
 }
@@ -174,6 +175,12 @@ static bool got_bytes(client *c, ssize_t r) {
     return false;
 }
 
+/* Of the bytes that the command still needs, those to make room for: most values come whole. What
+ * goes beyond that is only a number so far, as large as proto-max-bulk-len lets it be. */
+static size_t room_ahead(size_t need) {
+    return need < AHEAD_MAX ? need : AHEAD_MAX;
+}
+
 /* Reads into the shared buffer, behind what is left over; keeps what is left over then. */
 static void read_shared(client *c) {
     session *s = c->session;
@@ -189,7 +196,7 @@ static void read_shared(client *c) {
     size_t used = run_commands(c, s->input, n);
     if (used < n) {
         size_t need = c->partial && c->partial->need > INPUT_BUF / 2 ? c->partial->need : 0;
-        buf_reserve_exact(&c->query, n - used + need);
+        buf_reserve_exact(&c->query, n - used + room_ahead(need));
         buf_append(&c->query, s->input + used, n - used);
         (void)within_limit(c);
     }
@@ -199,9 +206,10 @@ static void read_shared(client *c) {
 /* Reads into client.query; runs commands unless the client waits. */
 static void read_own(client *c) {
     size_t need = c->partial ? c->partial->need : 0;
-    if (c->query.cap - c->query.len < need || c->query.cap == c->query.len) {
+    bool short_of = c->query.cap - c->query.len < need && need <= AHEAD_MAX;
+    if (short_of || c->query.cap == c->query.len) {
         size_t grow = c->query.len < GROW_MIN ? GROW_MIN : c->query.len;
-        buf_reserve_exact(&c->query, need > INPUT_BUF / 2 ? need : grow);
+        buf_reserve_exact(&c->query, need > INPUT_BUF / 2 ? room_ahead(need) : grow);
     }
     size_t room = c->query.cap - c->query.len;
     if (need > INPUT_BUF / 2 && room > need) room = need; /* not a byte of the next command */

@@ -160,6 +160,7 @@ void output_end(client *c, bool push) {
 bool output_is_full(const client *c) {
     size_t n = output_unsent(c) + c->output.marks.len;
     unsigned half = c->flags & CLIENT_READ_STOP ? 2 : 1;
+    if (!(c->flags & CLIENT_AUTHENTICATED) && n > OUTPUT_STOP_UNKNOWN / half) return true;
     if (n > OUTPUT_STOP / half) return true;
     return n > OUTPUT_STOP_SMALL / half && c->session->unsent_bytes > OUTPUT_TOTAL / half;
 }

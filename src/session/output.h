@@ -44,6 +44,8 @@ typedef struct output_pool {
 #define OUTPUT_STOP       (128u << 20)
 #define OUTPUT_STOP_SMALL (1u << 20)
 #define OUTPUT_TOTAL      (512u << 20)
+/* Who has not given the password is refused in few bytes, and has to read them. */
+#define OUTPUT_STOP_UNKNOWN (16u << 10)
 /* A client at that bound that takes nothing for so long is ended: both sides wait for each other.
  */
 #define OUTPUT_STUCK_MS 60000

@@ -144,6 +144,19 @@ static void bulk_limits(void **state) {
 }
 
 /* Before the password, a client may not make the server keep much. */
+/* A length that is only announced takes what is reserved ahead at most: CVE-2021-21309, 41099. */
+static void absurd_length(void **state) {
+    (void)state;
+    kit_set("proto-max-bulk-len", "9223372036854775807");
+    kit_set("client-query-buffer-limit", "9223372036854775807");
+    for (int i = 0; i < 3; i++) {
+        kit_send(end, i ? "xx" : "*2\r\n$3\r\nGET\r\n$9223372036854775807\r\nx");
+        kit_turn(&k);
+        assert_false(end->closed);
+        assert_in_range(c->query.cap, 1 << 30, (1 << 30) + (1 << 20));
+    }
+}
+
 static void unauthenticated(void **state) {
     (void)state;
     kit_set("requirepass", "secret");
@@ -333,6 +346,7 @@ int main(void) {
         TEST(protocol_errors),
         TEST(query_limit),
         TEST(unauthenticated),
+        TEST(absurd_length),
         TEST(fair),
         TEST(fair_goes_on),
         TEST(look_ahead),

@@ -270,6 +270,29 @@ static void slow_reader(void **state) {
     ASK("", "+PONG\r\n");
 }
 
+/* Nobody who has not given the password gets far with that: CVE-2025-21605. */
+static void unknown_reader(void **state) {
+    (void)state;
+    end->take = 0;
+    c->flags &= ~(unsigned)CLIENT_AUTHENTICATED;
+    for (int i = 0; i < 20000; i++)
+        kit_send(end, "PING\r\n");
+    for (int i = 0; i < 300; i++)
+        kit_turn(&k);
+    assert_true(output_unsent(c) > OUTPUT_STOP_UNKNOWN);
+    assert_true(output_unsent(c) < OUTPUT_STOP_UNKNOWN + 100);
+    assert_int_equal(c->events, REACTOR_WRITE);
+    size_t total = 0;
+    for (int i = 0; i < 2000 && total < 20000 * 7; i++) {
+        end->take = 1 << 12;
+        kit_turn(&k);
+        total += end->out.len;
+        buf_clear(&end->out);
+    }
+    assert_int_equal(total, 20000 * 7);
+    assert_int_equal(c->events, REACTOR_READ);
+}
+
 /* One that never takes anything is ended after a minute. */
 static void stuck_reader(void **state) {
     (void)state;
@@ -460,6 +483,7 @@ int main(void) {
         TEST(failure_in_the_middle),
         TEST(any_pace),
         TEST(slow_reader),
+        TEST(unknown_reader),
         TEST(stuck_reader),
         TEST(hard_limit),
         TEST(soft_limit),
