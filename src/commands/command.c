@@ -113,7 +113,8 @@ static void reply_row(client *c, const command_row *row) {
     reply_cstr(c, row->full_name);
     reply_int(c, def->arity);
     /* These are known and not shown, as in Redis. */
-    uint32_t shown = row->flags & ~(uint32_t)(CMD_PROTECTED | CMD_MAY_REPLICATE | CMD_CARRIES);
+    uint32_t shown =
+        row->flags & ~(uint32_t)(CMD_PROTECTED | CMD_MAY_REPLICATE | CMD_CARRIES | CMD_RUNS_SCRIPT);
     reply_names(c, command_flag_names, shown, "");
     reply_int(c, keys.first);
     reply_int(c, keys.last);

@@ -43,11 +43,20 @@ static bool only_grouped(client *c, const read_request *q, const char *option) {
     return false;
 }
 
+/* A script that says BLOCK means something else than it would get. */
+static bool may_wait(client *c) {
+    if (!(c->flags & CLIENT_SCRIPT)) return true;
+    (void)reply_error(c, "ERR %.*s command is not allowed with BLOCK option from scripts",
+                      c->argv[0].len < 64 ? (int)c->argv[0].len : 64, c->argv[0].data);
+    return false;
+}
+
 /* Ends with STREAMS, which must be the last. */
 static bool parse_options(client *c, read_request *q) {
     for (int i = 1; i < c->argc && !q->keys; i++) {
         int more = c->argc - 1 - i;
         if (arg_is(c, i, "block") && more) {
+            if (!may_wait(c)) return false;
             if (!data_arg_timeout_ms(c, ++i, &q->timeout)) return false;
             q->waits = true;
         } else if (arg_is(c, i, "count") && more) {

@@ -41,17 +41,18 @@ static bool one_string(lua_State *L) {
     return false;
 }
 
-/* A text that begins with a dash brings a code of its own. */
+/* The first of several words is the code; a dash before it goes. */
 static int error_reply(lua_State *L) {
     if (!one_string(L)) return 1;
     size_t n;
     const char *text = lua_tolstring(L, 1, &n);
     lua_createtable(L, 0, 1);
-    if (n && *text == '-' && memchr(text, ' ', n)) {
-        lua_pushlstring(L, text + 1, n - 1);
+    bool dash = *text == '-';
+    if (memchr(text, ' ', n)) {
+        lua_pushlstring(L, text + dash, n - dash);
     } else {
         lua_pushliteral(L, "ERR ");
-        lua_pushlstring(L, *text == '-' ? text + 1 : text, *text == '-' ? n - 1 : n);
+        lua_pushlstring(L, text + dash, n - dash);
         lua_concat(L, 2);
     }
     lua_setfield(L, -2, "err");

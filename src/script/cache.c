@@ -42,9 +42,11 @@ static slice next_word(slice *s, char by) {
 
 /* "no-writes,allow-oom"; false after having replied. */
 static bool parse_flags(client *c, slice list, unsigned *flags) {
-    while (list.len) {
+    bool more = list.len;
+    while (more) {
+        more = memchr(list.data, ',', list.len) != NULL;
         slice name = next_word(&list, ',');
-        if (!name.len || script_flag(name, flags)) continue;
+        if (script_flag(name, flags)) continue;
         (void)reply_error(c, "ERR Unexpected flag in script shebang: %.*s", (int)name.len,
                           name.data);
         return false;
@@ -75,7 +77,7 @@ static bool parse_shebang(client *c, slice body, slice *code, unsigned *flags) {
     while (line.len) {
         slice word = next_word(&line, ' ');
         if (!word.len) continue;
-        if (word.len > 6 && memcmp(word.data, "flags=", 6) == 0) {
+        if (word.len >= 6 && memcmp(word.data, "flags=", 6) == 0) {
             if (!parse_flags(c, slice_skip(word, 6), flags)) return false;
             continue;
         }

@@ -89,7 +89,7 @@ static bool is_write(const command_row *row) {
 static const char *refusal(run *r, const command_row *row, int argc, bool *coded) {
     int arity = row->def->arity;
     *coded = false;
-    if (arity >= 0 ? argc != arity : argc < -arity)
+    if (!row->def->run || (arity >= 0 ? argc != arity : argc < -arity))
         return "Wrong number of args calling Redis command from script";
     if (row->flags & CMD_NOSCRIPT) return "This Redis command is not allowed from script";
     if (!is_write(row)) return NULL;
@@ -143,8 +143,7 @@ static int call(lua_State *L, bool raise) {
     const char *wrong = take_args(L, argc);
     if (wrong) return fail(L, raise, slice_cstr(wrong));
     command_row *row = command_find_near(args.argv, argc, r->row, NULL);
-    if (!row || !row->def->run)
-        return fail(L, raise, SLICE("Unknown Redis command called from script"));
+    if (!row) return fail(L, raise, SLICE("Unknown Redis command called from script"));
     bool coded;
     wrong = refusal(r, row, argc, &coded);
     if (wrong && !coded) return fail(L, raise, slice_cstr(wrong));

@@ -5,6 +5,7 @@
  * own: tables may hold themselves, or each other many times over, so depth and length of what is
  * made of them are bounded. */
 #include "script/convert.h"
+#include "script/vm.h"
 
 #include "base/log.h"
 #include "base/num.h"
@@ -14,10 +15,12 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define DEPTH_MAX 1900         /* Lua's stack is full at 8000 places; four a level */
-#define REPLY_MAX (512u << 20) /* bytes that a script may answer */
-#define TOO_DEEP  "ERR reached lua stack limit"
-#define TOO_LONG  "ERR the script's reply is too long"
+#define DEPTH_MAX   1900         /* Lua's stack is full at 8000 places; four a level */
+#define REPLY_MAX   (512u << 20) /* bytes that a script may answer */
+#define TABLE_BYTES 56           /* the least that Lua takes for one */
+#define SHARED_MAX  100000       /* tables in a reply beyond those that there can be */
+#define TOO_DEEP    "ERR reached lua stack limit"
+#define TOO_LONG    "ERR the script's reply is too long"
 
 /* ---- to Lua ------------------------------------------------------------------------------------
  */
@@ -139,6 +142,7 @@ typedef struct making {
     client *c;
     int proto; /* the script's */
     int depth;
+    size_t tables, tables_max; /* how many were made into replies, and may be */
 } making;
 
 static void put_value(making *m);
@@ -166,6 +170,17 @@ static void put_status(making *m, slice s) {
     size_t at = out->len;
     resp_error(out, s);
     out->data[at] = '+';
+}
+
+/* A big number is a line too, in RESP3. */
+static void put_digits(making *m, slice s) {
+    buf *out = &m->c->out;
+    size_t at = out->len;
+    resp_big_number(out, m->c->proto, s);
+    char *digits = memchr(out->data + at, m->c->proto == 3 ? '(' : '\n', out->len - at);
+    CHECK(digits);
+    for (size_t i = 1; i <= s.len; i++)
+        if (digits[i] == '\r' || digits[i] == '\n') digits[i] = ' ';
 }
 
 /* The pairs of the table on the stack: all, or their keys alone. It may change while it is walked:
@@ -211,9 +226,7 @@ static void put_table(making *m) {
     lua_State *L = m->L;
     client *c = m->c;
     if (take_field(m, "err", LUA_TSTRING)) {
-        slice s = text_of(L);
-        if (s.len && s.data[0] == '-') s = slice_skip(s, 1);
-        (void)reply_error_text(c, s);
+        (void)reply_error_text(c, text_of(L));
     } else if (take_field(m, "ok", LUA_TSTRING)) {
         put_status(m, text_of(L));
     } else if (take_field(m, "double", LUA_TNUMBER)) {
@@ -223,7 +236,7 @@ static void put_table(making *m) {
     } else if (take_field(m, "set", LUA_TTABLE)) {
         put_pairs(m, false);
     } else if (take_field(m, "big_number", LUA_TSTRING)) {
-        resp_big_number(&c->out, c->proto, text_of(L));
+        put_digits(m, text_of(L));
     } else if (take_field(m, "verbatim_string", LUA_TTABLE)) {
         char format[3] = {'t', 'x', 't'};
         if (take_field(m, "format", LUA_TSTRING)) {
@@ -260,7 +273,8 @@ static void put_value(making *m) {
         lua_pop(L, 1);
         return;
     }
-    if (c->out.len - c->out_from > REPLY_MAX) {
+    m->tables += lua_istable(L, -1);
+    if (c->out.len - c->out_from > REPLY_MAX || m->tables > m->tables_max) {
         reply_null(c);
         lua_pop(L, 1);
         return;
@@ -289,8 +303,9 @@ static void put_value(making *m) {
 void convert_to_reply(lua_State *L, client *c, int proto) {
     size_t from = c->out.len;
     making m = {.L = L, .c = c, .proto = proto};
+    m.tables_max = SHARED_MAX + vm_of(L)->used / TABLE_BYTES;
     put_value(&m);
-    if (c->out.len - from <= REPLY_MAX) return;
+    if (c->out.len - from <= REPLY_MAX && m.tables <= m.tables_max) return;
     c->out.len = from;
     (void)reply_error_text(c, SLICE(TOO_LONG));
 }

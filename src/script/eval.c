@@ -27,6 +27,9 @@ static command_result eval(client *c, bool read_only) {
 }
 
 static command_result eval_sha(client *c, bool read_only) {
+    int nkeys;
+    bool digest = c->argv[1].len == SHA1_HEX_LEN;
+    if (digest && !run_numkeys(c, &nkeys)) return CMD_REFUSED;
     script *s = cache_find(c->argv[1]);
     if (!s) return reply_error(c, "NOSCRIPT No matching script. Please use EVAL.");
     return run_cached(c, s, read_only);

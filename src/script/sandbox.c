@@ -211,8 +211,17 @@ static int caught(lua_State *L, int results) {
     return results;
 }
 
+/* Of an error of Redis' kind a script gets the text. */
 static int protected_call(lua_State *L) {
-    return caught(L, lua.pcall(L));
+    int results = caught(L, lua.pcall(L));
+    if (results != 2 || lua_toboolean(L, -2) || !lua_istable(L, -1)) return results;
+    lua_pushliteral(L, "err");
+    lua_rawget(L, -2);
+    if (lua_isstring(L, -1))
+        lua_replace(L, -2);
+    else
+        lua_pop(L, 1);
+    return results;
 }
 
 /* The script's handler is not asked about the script's end. */

@@ -12,12 +12,13 @@ from tests.differential import hlls
 from tests.differential import lists
 from tests.differential import lualibs
 from tests.differential import mixed
+from tests.differential import scripts
 from tests.differential import sets
 from tests.differential import streams
 from tests.differential import zset
 
 # Families of commands that have a file of their own.
-FAMILIES = [dumps, geos, hashes, hlls, lists, lualibs, mixed, sets, streams, zset]
+FAMILIES = [dumps, geos, hashes, hlls, lists, lualibs, mixed, scripts, sets, streams, zset]
 
 INT_EDGES = [0, 1, -1, 2, 7, 8, 9, 63, 64, 100, 255, 256, 1000, 4096, 65535, 65536, 2**31 - 1, 2**31,
              -2**31, 2**32, 2**63 - 1, -2**63, 2**63, -2**63 - 1, 2**64, 10**20]
