@@ -4,7 +4,7 @@ HELLO."""
 import re
 import socket
 
-from tests.differential import docs, infos
+from tests.differential import docs, infos, tracking
 from tests.differential.generate import FAMILIES, TABLE
 from tests.support import resp
 
@@ -75,7 +75,7 @@ unlink exists type touch keys scan randomkey rename renamenx copy move dbsize se
 expire pexpire expireat pexpireat ttl pttl expiretime pexpiretime persist object object|encoding
 object|idletime object|freq object|refcount object|help memory|usage ping echo quit reset auth hello client
 client|id client|getname client|setname client|list client|info client|kill client|pause client|unpause
-client|reply client|no-evict client|unblock client|help command command|count command|list command|info
+client|reply client|no-evict client|unblock client|help client|tracking client|caching client|trackinginfo client|getredir command command|count command|list command|info
 command|docs command|getkeys command|getkeysandflags config config|get config|set config|rewrite
 config|resetstat config|help info time lastsave shutdown debug slowlog slowlog|get slowlog|len slowlog|reset
 slowlog|help latency latency|history latency|latest latency|reset latency|doctor latency|graph
@@ -234,7 +234,7 @@ def run_hello(stave, reference):
 def run(stave, reference):
     ok = bad = 0
     for part in (run_streams, run_arity, run_command_info, run_command_docs, docs.run_getkeys, run_rows, run_hello,
-                 infos.run):
+                 infos.run, tracking.run_scripts):
         for s in (stave, reference):
             c = s.connect()
             c.call("FLUSHALL")
