@@ -62,6 +62,7 @@ static gate_result pass(client *c, void *ctx) {
     return GATE_REFUSE;
 }
 
+/* Told by users.c whenever a user changes. */
 static void arm(bool restricted) {
     session_gate_arm(served, gate_number, restricted);
 }
@@ -81,26 +82,33 @@ static bool authenticate(client *c, slice name, slice password) {
     return false;
 }
 
+/* For CLIENT LIST. */
 static slice name_of(const client *c) {
     return user_name(users_of(c));
 }
+/* A new client is let in only if both hold. */
 static bool is_open(void) {
     return users_default()->on && users_default()->nopass;
 }
+/* Also when he is off: protected mode and AUTH ask for the password alone, as in Redis. */
 static bool is_nopass(void) {
     return users_default()->nopass;
 }
+/* For CLIENT KILL USER. */
 static bool is_known(slice name) {
     return users_find(name) != NULL;
 }
+/* For redis.acl_check_cmd: the denial is not noted, as nothing was tried. */
 static bool permits(const client *c, const command_row *row, int argc, const slice *argv) {
     int at;
     const user *u = users_of(c);
     return u->unrestricted || check_command(u, row, argc, argv, &at) == DENIED_NOT;
 }
+/* For patterns of SORT, whose keys nobody knows beforehand. */
 static bool reads_all(const client *c) {
     return check_reads_all(users_of(c), c->row, c->argc, c->argv);
 }
+/* CONFIG SET requirepass changes the default user, and who is connected stays. */
 static void set_password(slice password) {
     user_set_password(users_default(), password);
 }

@@ -78,6 +78,7 @@ static bool has_file(client *c) {
     return false;
 }
 
+/* All that is wrong in the file is told in one error. */
 static command_result load(client *c) {
     buf errors = {0}, text = {0};
     if (!has_file(c)) return CMD_REFUSED;
@@ -91,6 +92,7 @@ static command_result load(client *c) {
     return refuse(c, &text);
 }
 
+/* The reason is in the log, as the one who asks may not be the one who mends it. */
 static command_result save(client *c) {
     if (!has_file(c)) return CMD_REFUSED;
     status st = file_save();
@@ -106,6 +108,7 @@ static command_result save(client *c) {
 /* ---- showing -----------------------------------------------------------------------------------
  */
 
+/* A field whose value is rules, one after another. */
 static void reply_text(client *c, const selector *s, const char *field,
                        void (*show)(const selector *s, buf *out)) {
     buf text = {0};
@@ -122,6 +125,7 @@ static void reply_selector(client *c, const selector *s) {
     reply_text(c, s, "channels", selector_show_channels);
 }
 
+/* The root selector is told first, as if there were no others: so it was before 7.0. */
 static command_result getuser(client *c) {
     const user *u = users_find(c->argv[2]);
     if (!u) {
@@ -170,13 +174,16 @@ static command_result reply_users(client *c, bool rules) {
     return CMD_DONE;
 }
 
+/* What ACL SAVE would write. */
 static command_result list(client *c) {
     return reply_users(c, true);
 }
+/* Names alone. */
 static command_result users(client *c) {
     return reply_users(c, false);
 }
 
+/* What runs from within is nobody. */
 static command_result whoami(client *c) {
     if (c->flags & CLIENT_FAKE)
         reply_null(c);
@@ -188,6 +195,7 @@ static command_result whoami(client *c) {
 /* ---- categories --------------------------------------------------------------------------------
  */
 
+/* All there are, in the order of their bits. */
 static command_result reply_categories(client *c) {
     int n = 0;
     while (command_category_names[n])
@@ -233,6 +241,7 @@ static command_result cat(client *c) {
 /* ---- the rest ----------------------------------------------------------------------------------
  */
 
+/* Bits are rounded up to whole digits. */
 static command_result genpass(client *c) {
     int64_t bits = 256;
     char pass[GENPASS_BITS_MAX / 4 + 1];

@@ -110,12 +110,14 @@ bool check_reads_all(const user *u, const command_row *row, int argc, const slic
     return may;
 }
 
+/* For those who listen already. */
 bool check_channel(const user *u, slice channel, bool is_pattern) {
     for (uint32_t i = 0; i < u->nselectors; i++)
         if (selector_allows_channel(u->selectors[i], channel, is_pattern)) return true;
     return false;
 }
 
+/* What is denied is named only where it is no secret: to who asks by DRYRUN. */
 void check_explain(denial d, const user *u, const command_row *row, slice what, bool verbose,
                    buf *out) {
     const char *kind = d == DENIED_KEY ? "key" : "channel";

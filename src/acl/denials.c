@@ -37,6 +37,7 @@ static uint64_t next_id, counts[DENIED_CHANNEL + 1];
 /* ---- the list ----------------------------------------------------------------------------------
  */
 
+/* With all that it owns. */
 static void drop(log_entry *e) {
     list_remove(&e->node);
     buf_free(&e->object);
@@ -52,6 +53,7 @@ static void trim(size_t keep) {
         drop(LIST_OWNER(newest.prev, log_entry, node));
 }
 
+/* A setting may be changed before there is a list. */
 void denials_trim(void) {
     if (newest.next) trim((size_t)denials_max);
 }
@@ -78,6 +80,7 @@ static log_entry *find_same(denial d, enum context in, slice name, slice object,
     return NULL;
 }
 
+/* Names may be as long as a command may be; the list may not. */
 static slice cut(slice text) {
     return slice_of(text.data, text.len < TEXT_MAX ? text.len : TEXT_MAX);
 }
@@ -119,6 +122,7 @@ static void note_later(void *ctx, slice bytes) {
          slice_skip(texts, n));
 }
 
+/* At once, or with the batch that the command is in: see the top. */
 void denials_note(client *c, denial d, slice name, slice what) {
     name = cut(name);
     what = cut(what);
@@ -140,6 +144,7 @@ void denials_note(client *c, denial d, slice name, slice what) {
 /* ---- replies -----------------------------------------------------------------------------------
  */
 
+/* Ten fields since 7.2. */
 static void reply_entry(client *c, const log_entry *e) {
     static const char *const reasons[] = {[DENIED_COMMAND] = "command",
                                           [DENIED_KEY] = "key",
@@ -187,6 +192,7 @@ command_result denials_reply(client *c) {
     return CMD_DONE;
 }
 
+/* Counted since the start, whatever the list has kept. */
 void denials_emit(buf *out, void *ctx) {
     (void)ctx;
     metric_u64(out, "acl_access_denied_auth", counts[DENIED_AUTH]);
@@ -195,6 +201,7 @@ void denials_emit(buf *out, void *ctx) {
     metric_u64(out, "acl_access_denied_channel", counts[DENIED_CHANNEL]);
 }
 
+/* CONFIG RESETSTAT. */
 void denials_reset(void *ctx) {
     (void)ctx;
     memset(counts, 0, sizeof counts);

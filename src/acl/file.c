@@ -26,6 +26,7 @@ typedef struct user_line {
 
 static user_line *first_line;
 
+/* For dict_free. */
 static void free_users(void *u) {
     user_free(u);
 }
@@ -33,6 +34,7 @@ static void free_users(void *u) {
 /* ---- lines of the configuration ----------------------------------------------------------------
  */
 
+/* They are applied, or another file begins anew. */
 static void drop_lines(void) {
     while (first_line) {
         user_line *l = first_line;
@@ -159,6 +161,7 @@ static status apply_line(const user_line *l) {
     return STATUS_OK;
 }
 
+/* Either, not both: which of two would win, nobody could tell. */
 status file_start(void) {
     bool has_file = users_file && users_file[0];
     if (has_file && first_line)
@@ -182,6 +185,7 @@ status file_start(void) {
 /* ---- the aclfile: reading ----------------------------------------------------------------------
  */
 
+/* strchr finds the NUL that ends the set too. */
 static bool is_one_of(char c, const char *set) {
     return c && strchr(set, c);
 }
@@ -278,6 +282,7 @@ static bool read_all(buf *text, buf *errors) {
     return errors->len == 0;
 }
 
+/* Users are made apart, and take the place of those that are there at the end. */
 bool file_load(buf *errors, const client *asker) {
     buf text = {0};
     dict *fresh = dict_new(false);
@@ -307,6 +312,7 @@ bool file_load(buf *errors, const client *asker) {
 /* ---- the aclfile: writing ----------------------------------------------------------------------
  */
 
+/* As ACL LIST shows them, a line each. */
 status file_save(void) {
     buf text = {0};
     size_t n;

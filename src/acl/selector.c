@@ -24,6 +24,7 @@ int selector_channels_default;
 /* ---- life --------------------------------------------------------------------------------------
  */
 
+/* The bitmap has room for all commands, of which there are a few hundred. */
 selector *selector_new(void) {
     CHECK(command_ids() < SELECTOR_COMMANDS);
     selector *s = mem_zalloc(sizeof *s);
@@ -40,6 +41,7 @@ static void forget_first_args(selector *s) {
     s->nfirst = 0;
 }
 
+/* With all names. */
 void selector_free(selector *s) {
     forget_first_args(s);
     mem_free(s->first);
@@ -72,6 +74,7 @@ selector *selector_copy(const selector *s) {
 /* ---- commands ----------------------------------------------------------------------------------
  */
 
+/* Ids are dense, so a user is 128 bytes of bits. */
 static bool bit_of(const selector *s, int id) {
     return s->commands[id / 64] >> (id % 64) & 1;
 }
@@ -259,6 +262,7 @@ static rule_error add_channels(selector *s, slice rule) {
 /* ---- rules -------------------------------------------------------------------------------------
  */
 
+/* Words before signs, as ~* and +@all are words. */
 rule_error selector_set(selector *s, slice rule) {
     char sign = rule.len ? rule.data[0] : 0;
     if (slice_ieq(rule, "allkeys") || slice_eq(rule, SLICE("~*"))) {
@@ -330,6 +334,7 @@ static void show_word(const char *sign, slice text, bool nested, buf *out) {
     if (quote) buf_append_char(out, '"');
 }
 
+/* The rules that are kept, behind what they are applied to. */
 static void show_commands(const selector *s, bool nested, buf *out) {
     slice text;
     unsigned kind;
@@ -351,6 +356,7 @@ static void show_keys(const selector *s, bool nested, buf *out) {
                   text, nested, out);
 }
 
+/* In the order in which they came. */
 static void show_channels(const selector *s, bool nested, buf *out) {
     slice text;
     unsigned one;
@@ -359,16 +365,20 @@ static void show_channels(const selector *s, bool nested, buf *out) {
         show_word("&", text, nested, out);
 }
 
+/* For GETUSER, which tells each part by itself, and quotes nothing. */
 void selector_show_commands(const selector *s, buf *out) {
     show_commands(s, false, out);
 }
+/* The same for keys. */
 void selector_show_keys(const selector *s, buf *out) {
     show_keys(s, false, out);
 }
+/* The same for channels: none is told as nothing. */
 void selector_show_channels(const selector *s, buf *out) {
     show_channels(s, false, out);
 }
 
+/* resetchannels goes before patterns, so that it holds whatever acl-pubsub-default is. */
 void selector_show(const selector *s, bool nested, buf *out) {
     show_keys(s, nested, out);
     if (!s->all_channels) show_word("", SLICE("resetchannels"), nested, out);
@@ -408,10 +418,12 @@ bool selector_allows_key(const selector *s, slice key, unsigned access) {
     return false;
 }
 
+/* By the pattern * itself: of others nobody can say whether they match everything. */
 bool selector_allows_every_key(const selector *s, unsigned access) {
     return s->all_keys || (names_get(s->keys, SLICE("*")) & access) == access;
 }
 
+/* A pattern that is listened to may match more than is allowed, so it must be known itself. */
 bool selector_allows_channel(const selector *s, slice channel, bool is_pattern) {
     slice pattern;
     unsigned one;

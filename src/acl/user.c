@@ -24,6 +24,7 @@ static void add_selector(user *u, selector *s) {
     u->selectors[u->nselectors++] = s;
 }
 
+/* The root selector is there from the beginning. */
 user *user_new(slice name) {
     user *u = mem_zalloc(sizeof *u);
     u->name = mem_zalloc(name.len + 1);
@@ -33,6 +34,7 @@ user *user_new(slice name) {
     return u;
 }
 
+/* By the rules that would make him. */
 user *user_new_default(void) {
     static const char *const rules[] = {"+@all", "~*", "&*", "on", "nopass"};
     user *u = user_new(SLICE("default"));
@@ -55,6 +57,7 @@ static void drop_contents(user *u) {
     names_clear(&u->passwords);
 }
 
+/* NULL is fine. */
 void user_free(user *u) {
     if (!u) return;
     drop_contents(u);
@@ -71,6 +74,7 @@ static void copy_values(user *to, const user *from) {
     to->name_len = name_len;
 }
 
+/* Selectors and passwords are copied. */
 void user_assign(user *to, const user *from) {
     drop_contents(to);
     copy_values(to, from);
@@ -82,6 +86,7 @@ void user_assign(user *to, const user *from) {
         add_selector(to, selector_copy(from->selectors[i]));
 }
 
+/* Pointers to `to` stay good: clients have them. */
 void user_take(user *to, user *from) {
     drop_contents(to);
     copy_values(to, from);
@@ -124,6 +129,7 @@ static void drop_passwords(user *u, bool nopass) {
     u->nopass = nopass;
 }
 
+/* Those that were there go. */
 void user_set_password(user *u, slice password) {
     drop_passwords(u, password.len == 0);
     if (password.len) CHECK(set_password(u, '>', password) == RULE_OK);
@@ -192,6 +198,7 @@ rule_error user_set(user *u, slice rule) {
     return RULE_OK;
 }
 
+/* One selector must allow everything: two halves are no whole. */
 void user_settle(user *u) {
     u->unrestricted = false;
     for (uint32_t i = 0; i < u->nselectors; i++) {
@@ -203,6 +210,7 @@ void user_settle(user *u) {
 /* ---- showing -----------------------------------------------------------------------------------
  */
 
+/* In Redis' order. */
 int user_flags(const user *u, const char *out[3]) {
     int n = 0;
     out[n++] = u->on ? "on" : "off";
@@ -234,10 +242,11 @@ void user_show(const user *u, buf *out) {
 /* ---- rules as they come ------------------------------------------------------------------------
  */
 
-/* Does the text begin a selector, does it end one? */
+/* Does the text begin a selector? A lone parenthesis does. */
 static bool opens(slice s) {
     return s.len && s.data[0] == '(';
 }
+/* Does it end one? */
 static bool closes(slice s) {
     return s.len && s.data[s.len - 1] == ')';
 }
@@ -275,6 +284,7 @@ bool rules_merge(const slice *argv, int argc, rule_list *out, int *bad) {
     return false;
 }
 
+/* The rules that were given as they are belong to the caller. */
 void rules_free(rule_list *l) {
     mem_free(l->at);
     buf_free(&l->text);

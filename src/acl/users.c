@@ -27,6 +27,7 @@ static void forget(client *c, void *state) {
     (void)state;
 }
 
+/* For dict_free. */
 static void free_user(void *u) {
     user_free(u);
 }
@@ -46,20 +47,25 @@ void users_start(session *s, void (*restricted)(bool is)) {
 /* ---- who is who --------------------------------------------------------------------------------
  */
 
+/* Names are compared byte by byte: Bob is not bob. */
 user *users_find(slice name) {
     return dict_get(all.by_name, name);
 }
+/* The same one from the start to the end. */
 user *users_default(void) {
     return all.everybody;
 }
+/* One load, as it is asked for each command. */
 user *users_of(const client *c) {
     user *u = c->slots[slot];
     return u ? u : all.everybody;
 }
+/* The default user needs no slot, so nor does RESET. */
 void users_set(client *c, user *u) {
     c->slots[slot] = u == all.everybody ? NULL : u;
 }
 
+/* For qsort. */
 static int by_name(const void *a, const void *b) {
     return slice_cmp(user_name(*(user *const *)a), user_name(*(user *const *)b));
 }
@@ -93,6 +99,7 @@ void users_changed(void) {
     all.restricted(restricted);
 }
 
+/* Owned from now on. */
 void users_add(user *u) {
     CHECK(!dict_set(all.by_name, user_name(u), u));
     users_changed();
@@ -116,6 +123,7 @@ static void end_clients(const user *u, const client *asker) {
     }
 }
 
+/* Out of the table before his connections end, so that nobody finds him on the way. */
 bool users_delete(slice name, const client *asker) {
     user *u = users_find(name);
     CHECK(u != all.everybody);
@@ -171,6 +179,7 @@ typedef struct listening {
     bool allowed;
 } listening;
 
+/* One of them that is not allowed is enough. */
 static void look_at(void *ctx, slice name, bool is_pattern) {
     listening *l = ctx;
     l->allowed = l->allowed && check_channel(l->u, name, is_pattern);

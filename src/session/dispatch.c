@@ -8,7 +8,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "session/config.h"
-#include "session/errors.h"
 #include "session/inside.h"
 #include "session/keywait.h"
 #include "session/reply.h"
