@@ -30,13 +30,22 @@ SCRIPTS = (
     """a HELLO 3; a CLIENT TRACKING ON; a GET k; w SET k 1; w SET k 2; a GET k; a SET k 3; a MGET k l m; w FLUSHDB
        w SET l 1; a GET l; w SWAPDB 0 1; w SWAPDB 0 1; w RENAME l k; a LPUSH list a; a GET list; w LPUSH list b
        a GET l; a CLIENT TRACKING OFF; w SET l 1; a GET k; a CLIENT TRACKING ON; w SET k 1; w SET l 2""",
-    """a HELLO 3; a CLIENT TRACKING ON; a MULTI; a GET k; a SET k 1; a SET l 1; a EXEC; a MULTI; a SET k 1; a GET k; a EXEC
-       w SET k 1; a MULTI; a GET k; a FLUSHALL; a GET l; a EXEC; w MSET k 1 l 1; a GET k; a MULTI; a SET k 1; a DISCARD""",
+    """a HELLO 3; a CLIENT TRACKING ON; a MULTI; a GET k; a SET k 1; a SET l 1; a EXEC; a MULTI; a SET k 1; a GET k
+       a EXEC; w SET k 1; a MULTI; a GET k; a FLUSHALL; a GET l; a EXEC; w MSET k 1 l 1; a GET k; a MULTI; a SET k 1
+       a DISCARD""",
     """a HELLO 3; a CLIENT TRACKING ON NOLOOP; a GET k; a SET k 1; a GET k; w SET k 1; a FLUSHALL; a CLIENT TRACKING OFF
        a CLIENT TRACKING ON BCAST NOLOOP; a SET k 1; w SET k 1; a DEL k; w SET l 1""",
     """a HELLO 3; a CLIENT TRACKING ON OPTIN; a GET a; a CLIENT CACHING YES; a GET b; a GET c; w MSET a 1 b 1 c 1
        a CLIENT CACHING YES; a CLIENT ID; a GET b; w SET b 1; a CLIENT CACHING YES; a NOPE; a GET b; w SET b 1
        a CLIENT CACHING YES; a MULTI; a GET a; a GET b; a EXEC; a GET c; w MSET a 1 b 1 c 1""",
+    """a HELLO 3; a CLIENT TRACKING ON; a EVAL return(redis.call('get',KEYS[1])) 1 k; w SET k 1; a EVAL_RO return(1) 1 k
+       w SET k 1; a EVAL_RO return(redis.call('get',KEYS[1])) 1 k; w SET k 1
+       a EVAL return{{redis.call('get',KEYS[1]),redis.call('set',KEYS[1],2)}} 1 k; w SET k 1
+       a EVAL return{{redis.call('set',KEYS[1],2),redis.call('get',KEYS[1])}} 1 k; w SET k 1
+       a EVAL return(redis.pcall('lrange',KEYS[1],0,1)) 1 k; w SET k 1
+       a EVAL return(redis.call('lrange',KEYS[1],0,1)[1]) 1 k; w SET k 1; a CLIENT TRACKING OFF
+       a CLIENT TRACKING ON OPTIN; a CLIENT CACHING YES; a EVAL return(redis.call('mget',KEYS[1],KEYS[2])) 2 k l
+       w MSET k 1 l 2""",
     """a CLIENT TRACKING ON REDIRECT {b}; a GET k; w SET k 1; b SUBSCRIBE __redis__:invalidate; a GET k; a SET k 1
        w FLUSHALL; a GET k; a CLIENT TRACKING ON REDIRECT {b} NOLOOP; a SET k 1; w SET k 1; a GET k; !b; w PING
        a HELLO 3; w SET k 2; a CLIENT TRACKINGINFO; a CLIENT TRACKING ON; a CLIENT TRACKINGINFO""",
