@@ -1,4 +1,8 @@
-/* acl_command: ACL and its sub-commands. */
+/* acl_command: ACL and its sub-commands.
+ *
+ * Errors have names and rules in them that somebody else has given, of any length: they are put
+ * together in a buf, and are not cut. What changes users changes them at once, not with the batch:
+ * users are no data, and are in no log (file.c keeps them, when it is told to). */
 #include "acl/acl.h"
 #include "acl/internal.h"
 
