@@ -293,6 +293,193 @@ def test_text_in_answers():
         expect(s.c.call("PING"), "PONG")
 
 
+# ---- scripts -------------------------------------------------------------------------------------
+
+def script(c, text, *args):
+    """What a script answers; of an error, its text without where it was."""
+    found = c.ask("EVAL", text, 0, *args)
+    return str(found).split(" script: ")[0] if isinstance(found, resp.Error) else found
+
+
+def scripts(c, table):
+    for text, wanted in table:
+        expect(script(c, text), wanted, text[:300])
+
+
+def test_lua_unpack():
+    """CVE-2025-46817, CVE-2020-14147's like: a range whose length wraps, results that no stack holds."""
+    many = "ERR user_script:1: too many results to unpack"
+    with Hostile() as s:
+        scripts(s.c, [
+            ("return {unpack({1,2,3}, -2, 2^31-1)}", many), ("return {unpack({1}, -2^31, 2^31-1)}", many),
+            ("return {unpack({1}, 0, 2^31-1)}", many), ("return {unpack({1}, 1, 8000)}", many), ("return #{unpack({1}, 2^31-1, 2^31-1)}", 0),
+            ("return {unpack({1,2,3}, 2, 3)}", [2, 3]), ("return {unpack({1,2,3}, 3, 2)}", []),
+            ("return #{string.byte(string.rep('x', 7000), 1, -1)}", 7000),
+            ("return redis.call(unpack({'ECHO', 'x'}))", b"x"),
+        ])
+        expect_error(s.c.ask("EVAL", "return {string.byte(string.rep('x', 100000), 1, -1)}", 0), "ERR ")
+
+
+def test_lua_libraries():
+    """CVE-2018-11218, CVE-2018-11219, CVE-2020-14147 (cmsgpack, struct), CVE-2022-24834 (cjson), CVE-2024-31449
+    (bit.tohex): see also tests/unit/script."""
+    with Hostile(mib=600) as s:
+        scripts(s.c, [
+            ("return cmsgpack.unpack('\\221\\255\\255\\255\\255')", "ERR user_script:1: Missing bytes in input."),
+            ("return cmsgpack.unpack(string.rep('\\145', 100000))", "ERR user_script:1: stack overflow (too many return "
+             "values at once; use unpack_one or unpack_limit instead.)"),
+            ("return struct.pack('I2147483647', 1)",
+             "ERR user_script:1: integral size 2147483647 is larger than limit of 32"),
+            ("return struct.pack('c4294967296', '')", "ERR user_script:1: integral size overflow"),
+            ("return {struct.unpack('i', 'abcd', 2^62)}",
+             "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)"),
+            ("return bit.tohex(65535, -2147483648)", b"0000FFFF"),
+            ("local t = {} t[1] = t return cjson.encode(t)",
+             "ERR user_script:1: Cannot serialise, excessive nesting (1001)"),
+            ("return cjson.decode(string.rep('[', 1001))",
+             "ERR user_script:1: Found too many nested data structures (1001) at character 1001"),
+        ])
+        for text in ("local x = string.rep('\\1', 2^26) return #cjson.encode({x, x, x, x})",
+                     "local t = string.rep('x', 2^24) for i = 1, 9 do t = {t, t, t, t, t} end return #cjson.encode(t)",
+                     "local t = string.rep('x', 2^24) for i = 1, 9 do t = {t, t, t, t, t} end return #cmsgpack.pack(t)",
+                     "return string.rep('x', 2^30)", "local t = {} while true do t[#t + 1] = {} end"):
+            found = script(s.c, text)
+            assert "not enough memory" in str(found), (text, found)
+        scripts(s.c, [("return 1", 1)])
+
+
+def test_lua_sandbox():
+    """CVE-2022-0543 (package), CVE-2015-4335 (bytecode), CVE-2022-24735, CVE-2025-46818 (tables and metatables that
+    others use), CVE-2024-46981 (finalizers), CVE-2022-24736, CVE-2021-32626."""
+    readonly = "ERR user_script:1: Attempt to modify a readonly table"
+    with Hostile() as s:
+        c = s.c
+        for name in ("package", "require", "io", "debug", "dofile", "loadfile", "newproxy", "module", "getfenv",
+                     "setfenv", "print"):
+            expect(script(c, "return %s" % name),
+                   "ERR user_script:1: Script attempted to access nonexistent global variable '%s'" % name)
+        for name in ("execute", "exit", "getenv", "remove", "rename", "tmpname", "setlocale", "time"):
+            expect(script(c, "return type(os.%s)" % name), b"nil", name)
+        expect(script(c, "return tostring((loadstring(string.dump(function() end))))"), b"nil")
+        scripts(c, [
+            ("x = 1", "ERR user_script:1: Attempt to modify a readonly table"),
+            ("redis.call = nil", readonly), ("string.rep = nil", readonly), ("table.insert(math, 1)",
+                                                                             "ERR Attempt to modify a readonly table"),
+            ("rawset(redis, 'call', 1)", "ERR Attempt to modify a readonly table"),
+            ("setmetatable(_G, {})", "ERR Attempt to modify a readonly table"),
+            ("_G.x = 1", readonly), ("getmetatable('').__index = 1", readonly),
+            ("getmetatable('').__index.rep = 1", readonly), ("cjson.encode = 1", readonly),
+            ("bit.band = 1", readonly), ("struct.x = 1", readonly), ("cmsgpack.pack = 1", readonly),
+        ])
+        for text in ("\27Lua", "return loadstring('\27LuaQ')()", "return load(function() return '\27Lua' end)()"):
+            expect_error(c.ask("EVAL", text, 0), "ERR ")
+        for text in ("local t = setmetatable({}, {__index = function(t, k) return t[k] end}) return t.x",
+                     "local function f() return f() + 1 end return f()",
+                     "return loadstring(string.rep('(', 10000) .. '1' .. string.rep(')', 10000))()",
+                     "return loadstring('return ' .. string.rep('{', 1000000))()",
+                     "local s = 'x' for i = 1, 1000 do s = '(' .. s .. ')' end return (string.gsub('x', s, ''))",
+                     "return string.format('%99999d', 1)",
+                     "local c = coroutine.wrap(function() error({}) end) c()",
+                     "local t = {} for i = 1, 100 do t[i] = i end table.sort(t, function() return true end) error('x')",
+                     "return redis.call(redis)", "return redis.call()", "return redis.call('EVAL', 'return 1', 0)",
+                     "return redis.call({})", "redis.log()", "return redis.sha1hex()", "redis.setresp(9)",
+                     "return cjson.decode(cjson)", "error()", "error(nil)", "error({err = {}})",
+                     "return redis.error_reply(redis)"):
+            c.ask("EVAL", text, 0)
+            expect(c.call("PING"), "PONG", text)
+        scripts(c, [("return type(redis.call)", b"function"), ("return ('x'):rep(3)", b"xxx")])
+
+
+def test_lua_use_after_free():
+    """CVE-2025-49844: the collector runs while a chunk is compiled; CVE-2025-46819: a bracket's level is counted."""
+    with Hostile(mib=300) as s:
+        for i in range(60):
+            script(s.c, "collectgarbage('setpause', 0) local t = {} for i = 1, 200 do t[i] = loadstring('return \"' .. "
+                   "string.rep('x', i * 50) .. '\"', string.rep('n', i * 30)) end return #t[%d]()" % (i + 1))
+        found = script(s.c, "return loadstring('return [' .. string.rep('=', 2^20) .. '[x')")
+        assert found is None or isinstance(found, (str, bytes)), found
+        scripts(s.c, [("return 1", 1)])
+
+
+# ---- values that are not what they should be -----------------------------------------------------
+
+def test_hyperloglogs():
+    """CVE-2019-10192, CVE-2019-10193, CVE-2025-32023: registers that do not add up to 16384."""
+    invalid = "INVALIDOBJ Corrupted HLL object detected"
+    head = b"HYLL\1\0\0\0" + b"\0" * 7 + b"\x80"  # the count must be computed
+    with Hostile() as s:
+        for body in (b"", b"\x7f\xff" * 3, b"\x7f\xff" * 100000, b"\xff" * 20000, b"\x80" * 5, b"\0" * 70000,
+                     b"\x7f"):
+            s.c.call("SET", "k", head + body)
+            expect(str(s.c.ask("PFCOUNT", "k")), invalid, body[:10])
+            expect(str(s.c.ask("PFMERGE", "d", "k")), invalid, body[:10])
+            s.c.ask("PFADD", "k", *range(100))
+            s.c.ask("PFDEBUG", "GETREG", "k")
+        for value in (b"HYLL", b"HYLL\0" + b"\0" * 11, b"HYLL\0" + b"\0" * 20000, b"HYLL\2" + b"\0" * 20):
+            s.c.call("SET", "k", value)
+            expect_error(s.c.ask("PFCOUNT", "k"), "WRONGTYPE Key is not a valid HyperLogLog string value.")
+
+
+def test_keys_of_a_command_line():
+    """CVE-2023-36824: COMMAND GETKEYS of lines whose keys cannot be found."""
+    with Hostile() as s:
+        for line in ("EVAL x %d" % MOST, "EVAL x 1", "ZUNIONSTORE d %d k" % MOST, "LMPOP -1 k LEFT",
+                     "XREAD STREAMS", "XREADGROUP GROUP a b STREAMS", "MSET a", "SINTERCARD 2147483648 k", "BLMPOP 0 99999999999 k LEFT"):
+            words = line.split()
+            expect_error(s.c.ask("COMMAND", "GETKEYS", *words), "ERR ")
+            expect_error(s.c.ask("COMMAND", "GETKEYSANDFLAGS", *words), "ERR ")
+        answers(s.c, [("COMMAND GETKEYS MSET a 1 b 2", [b"a", b"b"]),
+                      ("COMMAND GETKEYS MIGRATE h 1 k 0 1 KEYS", [b"k"]), ("COMMAND GETKEYS SORT k BY", [b"k"])])
+
+
+def test_access_rules():
+    """CVE-2024-31227, CVE-2024-51741, CVE-2023-41053: rules that are cut short or mean nothing; a user without keys
+    sees none of them."""
+    with Hostile() as s:
+        if s.c.ask("COMMAND", "INFO", "acl")[0] is None:
+            raise harness.Skip("no ACL")
+        for rule in ("%", "%~", "%R", "%RW", "%X~k", "%~x", "%RR", "(", ")", "()", "(+get", "(%R)", "(%R~a (b))", "((+get))",
+                     "+", "-", "+@", "-@nope", "+get|", "+|", "+nope|x", "+config|get|x", "#", "#abc", "!x", "&&" * 3000,
+                     "~" * 5000, "(" * 5000, "%R~" * 5000, "\\", "\0", "+" + "x" * 100000):
+            s.c.ask("ACL", "SETUSER", "u", rule)
+            found = s.c.ask("ACL", "LIST")
+            assert isinstance(found, list), (rule, found)
+            s.c.ask("ACL", "DRYRUN", "u", "GET", "k")
+            s.c.ask("ACL", "DELUSER", "u")
+        expect(s.c.ask("ACL", "SETUSER", "v", "on", "nopass", "+@all", "~mine*"), "OK")
+        s.c.call("RPUSH", "mine", 1)
+        s.c.call("SET", "other_1", "secret")
+        v = s.connect()
+        expect(v.call("AUTH", "v", "x"), "OK")
+        for line in ("SORT_RO mine BY nosort GET other_*", "SORT mine GET other_*", "GET other_1", "COPY other_1 mine2"):
+            assert isinstance(v.ask(*line.split()), resp.Error), line
+
+
+def test_evicted_while_served():
+    """CVE-2026-23479: a client that waits for a key is closed for its memory in the moment it is served."""
+    with Hostile(mib=200) as s:
+        for _ in range(5):
+            s.c.call("CONFIG", "SET", "maxmemory-clients", 0)
+            waiting = []
+            for _ in range(20):
+                one = s.connect()
+                one.send("BLMPOP", 0, 2, "k", "x" * 500000, "LEFT")
+                waiting.append(one)
+            wait_until(lambda: info(s.c, "blocked_clients") == 20, "all wait")
+            s.c.send_raw(resp.encode(["MULTI"]) + resp.encode(["CONFIG", "SET", "maxmemory-clients", 1 << 20]) +
+                         resp.encode(["RPUSH", "k"] + ["v" * 200000] * 30) + resp.encode(["EXEC"]))
+            try:
+                for _ in range(4):
+                    s.c._reply() if hasattr(s.c, "_reply") else s.c.raw_reply()
+            except (EOFError, OSError):
+                pass
+            for one in waiting:
+                one.close()
+            s.c = s.connect()
+            s.c.ask("CONFIG", "SET", "maxmemory-clients", 0)
+            s.c.ask("DEL", "k")
+
+
 # ---- before a password ---------------------------------------------------------------------------
 
 def test_before_a_password():
