@@ -59,7 +59,7 @@ def test_tls_cli_not_let_in(server):
 def test_tls_benchmark(server):
     with serving(server, tls_auth_clients="no") as (s, certs, port):
         for pipeline in (1, 16):
-            out, errors = run("redis-benchmark", port, certs, "-q", "-n", 2000, "-P", pipeline, "-d", 3000, "-t",
+            out, errors = run("redis-benchmark", port, certs, "-q", "-n", 1000, "-P", pipeline, "-d", 200, "-t",
                               "set,get,lrange_600,mset", name=None)
             assert "rror" not in out + errors, out + errors
             tests = re.findall(r"(?m)^(\w+).*: [0-9.]+ requests per second", out.replace("\r", "\n"))
