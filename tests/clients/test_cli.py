@@ -7,6 +7,7 @@ import re
 import select
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 
@@ -79,6 +80,47 @@ def test_cli_resp3(server):
     expect(cli(server, "-3", "--json", "HGETALL", "h"), '{"f":"v","g":"w"}')
     expect(cli(server, "-2", "--json", "ZSCORE", "z", "m"), '"1.5"')
     expect(cli(server, "-3", "--json", "ZMSCORE", "z", "m", "nope"), "[1.5,null]")
+
+
+def test_cli_eval(server):
+    with tempfile.NamedTemporaryFile("w", suffix=".lua") as f:
+        f.write("redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2])\nreturn {redis.call('GET', KEYS[1]), #KEYS, #ARGV}\n")
+        f.flush()
+        expect(cli(server, "--eval", f.name, "k", ",", "a", "b").split("\n"), ["ab", "1", "2"])
+
+
+def listen(server, wanted, act, *args, typed=None):
+    """What redis-cli prints until `wanted` is there; act() is called again and again meanwhile."""
+    p = subprocess.Popen(["redis-cli", "-p", str(server.port)] + list(args), stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    shown, end = "", time.time() + 20
+    if typed:
+        p.stdin.write(typed)
+        p.stdin.flush()
+    while wanted not in shown and time.time() < end:
+        act()
+        if select.select([p.stdout], [], [], 0.05)[0]:
+            shown += os.read(p.stdout.fileno(), 65536).decode(errors="replace")
+    p.kill()
+    p.wait()
+    return shown
+
+
+def test_cli_listens(server):
+    c = server.connect()
+    for proto in ("-2", "-3"):
+        for command in ("SUBSCRIBE", "PSUBSCRIBE"):
+            out = listen(server, "hello", lambda: c.call("PUBLISH", "news", "hello"), proto, command, "news")
+            assert command.lower() in out and "hello" in out, out
+    out = listen(server, '"SET" "seen" "1"', lambda: c.call("SET", "seen", 1), "MONITOR")
+    assert '[0 127.0.0.1:' in out and '"SET" "seen" "1"' in out, out
+
+
+def test_cli_shows_pushes(server):
+    c = server.connect()
+    out = listen(server, "invalidate", lambda: c.call("SET", "k", "new"), "-3", "--show-pushes", "yes",
+                 typed=b"CLIENT TRACKING ON\nGET k\nDEBUG SLEEP 0\n" + b"GET k\nPING\n" * 100)
+    assert "invalidate" in out, out
 
 
 def test_cli_memkeys(server):

@@ -1,38 +1,19 @@
-// What an npm client (ioredis) sees of each family of types. Called by test_ioredis.py as
-//
-//   NODE_PATH=.../node_modules node types.js PORT [NAME]
-//
-// A line "ok NAME", "skip NAME: why" or "fail NAME: why" for each test. Each finds the server empty.
+// What ioredis sees of each family of types.
 "use strict";
 
 const assert = require("assert");
 const Redis = require("ioredis");
+const kit = require("./kit");
 
-const PORT = Number(process.argv[2]);
-const connect = (how) => new Redis({ port: PORT, host: "127.0.0.1", maxRetriesPerRequest: 1, ...how });
-const same = assert.deepStrictEqual;
-const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
+const { Skip, range, refused, same, sleep } = kit;
+const connect = (how) => new Redis({ port: kit.PORT, host: "127.0.0.1", maxRetriesPerRequest: 1, ...how });
 
 // Few enough to be packed, and not.
 const SIZES = [5, 1000];
-const range = (n) => [...Array(n).keys()];
 const name = (letter, i) => letter + String(i).padStart(4, "0");
 
-class Skip extends Error {}
-
-async function refused(promise, text) {
-  await assert.rejects(promise, (e) => {
-    assert.ok(e.message.includes(text), `${e.message}: should say ${text}`);
-    return true;
-  });
-}
-
-async function blocked(r, n) {
-  for (const end = Date.now() + 30000; !(await r.info("clients")).includes(`blocked_clients:${n}\r`);) {
-    assert.ok(Date.now() < end, `${n} clients should be blocked`);
-    await sleep(5);
-  }
-}
+const blocked = (r, n) => kit.until(async () => (await r.info("clients")).includes(`blocked_clients:${n}\r`),
+  `${n} clients blocked`);
 
 async function collect(stream) {
   const all = [];
@@ -343,22 +324,4 @@ const tests = {
   },
 };
 
-async function main() {
-  const r = connect();
-  let failed = 0;
-  for (const [title, test] of Object.entries(tests)) {
-    if (process.argv[3] && !title.includes(process.argv[3])) continue;
-    try {
-      await r.flushall();
-      await test(r);
-      console.log("ok " + title);
-    } catch (e) {
-      failed += e instanceof Skip ? 0 : 1;
-      console.log(e instanceof Skip ? `skip ${title}: ${e.message}` : `fail ${title}: ${e.stack}`);
-    }
-  }
-  r.disconnect();
-  process.exit(failed ? 1 : 0); // a test that failed may have left connections
-}
-
-main();
+kit.run(tests, async () => connect());

@@ -1,4 +1,5 @@
-"""ioredis from npm: node/types.js, one test here. The packages come from the registry that npm is set to, at
+"""Clients from npm: ioredis, node-redis, and BullMQ, which runs queues on ioredis. Each is a program of node/,
+and one test here. The packages come from the registry that npm is set to, at
 the versions of node/package-lock.json, into build/clients/node; they stay there until that file changes.
 Without node, or without the registry when they are not there yet, the tests are skipped."""
 
@@ -38,23 +39,40 @@ def install():
                                   "--ignore-scripts", "--fetch-retries=1"],
                                  capture_output=True, text=True, timeout=INSTALL_LIMIT, cwd=BUILD)
             if npm.returncode != 0:
-                raise Skip("npm could not install ioredis: %s" % " ".join(npm.stderr.split())[:300])
+                raise Skip("npm could not install the clients: %s" % " ".join(npm.stderr.split())[:300])
             with open(os.path.join(BUILD, "installed"), "wb") as f:
                 f.write(wanted)
     return os.path.join(BUILD, "node_modules")
 
 
-def test_types(server):
-    for program in ("node", "npm"):
-        if not shutil.which(program):
-            raise Skip("%s is not installed" % program)
+def run(server, program, least):
+    """Runs node/PROGRAM.js: each of its tests says "ok", or "skip" and why; at least so many are ok."""
+    for tool in ("node", "npm"):
+        if not shutil.which(tool):
+            raise Skip("%s is not installed" % tool)
     try:
         modules = install()
     except subprocess.TimeoutExpired:
         raise Skip("npm's registry did not answer within %d s" % INSTALL_LIMIT) from None
-    out = subprocess.run(["node", os.path.join(HERE, "types.js"), str(server.port)], capture_output=True,
+    out = subprocess.run(["node", os.path.join(HERE, program + ".js"), str(server.port)], capture_output=True,
                          text=True, timeout=300, env=dict(os.environ, NODE_PATH=modules))
     lines = out.stdout.splitlines()
     assert out.returncode == 0, out.stdout + out.stderr
-    assert sum(line.startswith("ok ") for line in lines) >= 14, out.stdout
+    assert sum(line.startswith("ok ") for line in lines) >= least, out.stdout
     assert all(line.startswith(("ok ", "skip ")) for line in lines), out.stdout
+
+
+def test_ioredis_types(server):
+    run(server, "types", 14)
+
+
+def test_ioredis(server):
+    run(server, "ioredis", 9)
+
+
+def test_node_redis(server):
+    run(server, "redis", 10)
+
+
+def test_bullmq(server):
+    run(server, "bullmq", 9)
