@@ -49,6 +49,11 @@ static slice name_of(const prefix *p) {
     return slice_of(p->bytes, p->len);
 }
 
+/* As a key of a tree, which is copied even if it is empty. */
+static slice solid(slice s) {
+    return s.data ? s : SLICE("");
+}
+
 /* Does s begin with p? */
 static bool begins(slice s, slice p) {
     return s.len >= p.len && (p.len == 0 || memcmp(s.data, p.data, p.len) == 0);
@@ -176,6 +181,7 @@ static void prefix_free(prefix *p) {
 void prefixes_add(tracker *t, slice name) {
     if (!t->prefixes) t->prefixes = btree_new();
     slice unused;
+    name = solid(name);
     if (btree_get(t->prefixes, name, &unused)) return;
     subscription *s = mem_zalloc(sizeof *s);
     s->prefix = prefix_at(name);
@@ -236,6 +242,7 @@ size_t prefixes_count(void) {
 /* The last one who changes it counts, as what he wrote is what is there. */
 void prefixes_changed(slice key, const client *by) {
     uint64_t id = by ? by->id : 0;
+    key = solid(key);
     if (by && tracker_of(by)) tracker_of(by)->changed_in = turn;
     for (size_t i = 0; i < nlengths && lengths[i].len <= key.len; i++) {
         prefix *p = dict_get(prefixes, slice_of(key.data, lengths[i].len));
