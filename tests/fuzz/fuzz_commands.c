@@ -4,18 +4,24 @@
  *
  * A line goes to the first of two clients that does not wait for keys; when both wait, time passes.
  * What is drawn at random is drawn again when a command runs again: such a stream's replies are not
- * compared. The numbers that would only make long replies are left out (too_long). */
+ * compared. The numbers that would only make long replies are left out, and scripts that could go
+ * on for ever (too_long). */
 #include "support/fuzz.h"
 
 #include "base/log.h"
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "pubsub/pubsub.h"
 #include "resp/reader.h"
 #include "session/block.h"
 #include "support/session_kit.h"
+#include "tx/tx.h"
 
 #include <string.h>
 #include <strings.h>
+#ifdef STAVE_LUA
+#include "script/script.h"
+#endif
 
 #define CLIENTS   2
 #define LINES_MAX 200
@@ -30,16 +36,25 @@ typedef struct run_state {
 } run_state;
 
 static void start(run_state *s, unsigned pending) {
-    static const command *const tables[] = {string_commands, bitmap_commands, hash_commands,
-                                            zset_commands,   list_commands,   set_commands,
-                                            stream_commands, hll_commands,    sort_commands,
-                                            geo_commands,    keys_commands,   dump_commands};
+    static const command *const tables[] = {
+        string_commands, bitmap_commands, hash_commands, zset_commands,   list_commands,
+        set_commands,    stream_commands, hll_commands,  sort_commands,   geo_commands,
+        keys_commands,   dump_commands,   tx_commands,   pubsub_commands,
+#ifdef STAVE_LUA
+        script_commands,
+#endif
+    };
     bool first = command_count() == 0;
     for (size_t i = 0; first && i < sizeof tables / sizeof *tables; i++)
         commands_register(tables[i]);
     kit_start(&s->k);
     kit_set("proto-max-bulk-len", "1mb");
     s->k.knobs->pending_permille = pending;
+    tx_start(s->k.session);
+    pubsub_start(s->k.session);
+#ifdef STAVE_LUA
+    script_start(s->k.session);
+#endif
     for (int i = 0; i < CLIENTS; i++)
         s->c[i] = kit_client(&s->k, &s->end[i]);
 }
@@ -84,6 +99,9 @@ static void run(run_state *s, unsigned pending, const buf *requests, size_t n) {
     CHECK(status_ok(engine_check(s->k.engine, &report)) && report.len == 0);
     buf_free(&report);
     kit_stop(&s->k);
+#ifdef STAVE_LUA
+    script_stop();
+#endif
 }
 
 static bool begins(slice word, const char *name) {
@@ -96,10 +114,25 @@ static bool draws(slice name) {
            begins(name, "spop") || begins(name, "randomkey");
 }
 
+/* Is the word somewhere in the text? */
+static bool holds(slice text, const char *word) {
+    return memmem(text.data, text.len, word, strlen(word)) != NULL;
+}
+
+/* Could the script go on for ever, or make more than it is worth? Recursion ends by itself. */
+static bool goes_on(slice text) {
+    static const char *const words[] = {"while", "repeat", "for",  "rep",  "goto",
+                                        "find",  "match",  "gsub", "sort", "format"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (holds(text, words[i])) return true;
+    return false;
+}
+
 /* Would it take long, and tell nothing? Members drawn again and again; the table of an LCS. */
 static bool too_long(const slice *words, int n) {
     for (int i = 1; i < n; i++)
-        if (draws(words[0]) && begins(words[i], "-") && words[i].len > 4) return true;
+        if ((draws(words[0]) && begins(words[i], "-") && words[i].len > 4) || goes_on(words[i]))
+            return true;
     return begins(words[0], "lcs");
 }
 
