@@ -323,6 +323,7 @@ static command_result keys_of_line(client *c, bool with_flags) {
     unsigned *flags = mem_zalloc((size_t)argc * sizeof *flags);
     int n = command_keys(row, argv, argc, at, flags);
     command_result r = CMD_DONE;
+    if (n < 0 && row->flags & CMD_NO_MANDATORY_KEYS) n = 0; /* EVAL with a bad count of keys */
     if (n < 0 || (n == 0 && !(row->flags & CMD_NO_MANDATORY_KEYS))) {
         r = reply_error(c, "ERR Invalid arguments specified for command");
     } else {

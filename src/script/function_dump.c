@@ -53,7 +53,7 @@ static bool restore_all(libset *set, slice body, buf *error) {
         case RDB_LIBRARY_TAKEN: good = restore_library(set, code, error); break;
         case RDB_LIBRARY_OLD: buf_printf(error, "Pre-GA function format not supported"); break;
         case RDB_LIBRARY_NONE: buf_printf(error, "given type is not a function"); break;
-        case RDB_LIBRARY_BAD: buf_printf(error, "Failed loading library code"); break;
+        case RDB_LIBRARY_BAD: buf_printf(error, "Failed loading library payload"); break;
         }
     }
     buf_free(&room);

@@ -58,7 +58,8 @@ pfdebug getreg k|pfdebug encoding k|sort k|sort k by x* get # get y* store d|sor
 sort k limit 0 1 store|sort_ro k by x|sort k get store store d|dump k|restore k 0 x|migrate h 1 k 0 100
 migrate h 1 "" 0 100 keys a b|migrate h 1 "" 0 100 copy auth x keys a b|copy a b|copy a b db 1|rename a b|move a 1
 object encoding k|memory usage k|type k|del a b c|touch a|object freq k|lcs a b|bitop and d a b|mget a b
-mset a 1 b 2|getset a b|set a b get|debug object k|expire k 1 nx|keys *|swapdb 0 1"""
+mset a 1 b 2|getset a b|set a b get|debug object k|expire k 1 nx|keys *|swapdb 0 1
+FCALL f 2 a b c|FCALL f 0|FCALL f 9 a|FCALL_RO f x a|EVAL s 9 a|EVAL_RO s -1 a|EVALSHA s 1 a b"""
 
 
 def as_map(flat):

@@ -90,6 +90,9 @@ COMMANDS += """multi exec discard watch unwatch subscribe unsubscribe psubscribe
 publish spublish pubsub|channels pubsub|numpat pubsub|numsub pubsub|shardchannels pubsub|shardnumsub pubsub|help
 wait memory|doctor memory|malloc-stats memory|purge memory|stats memory|help dump restore sort sort_ro copy move""".split()
 
+COMMANDS += """fcall fcall_ro function function|load function|delete function|flush function|list function|stats
+function|kill function|dump function|restore function|help""".split()
+
 # Where 7.2 differs from the reference's 7.0: (command, field).
 INFO_EXCEPTIONS = {
     ("msetnx", "tips"), ("scan", "tips"), ("randomkey", "tips"), ("config|rewrite", "tips"),

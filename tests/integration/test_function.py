@@ -4,6 +4,7 @@ payloads of DUMP both ways, and that what was loaded is there after a restart, a
 databases."""
 
 import os
+import struct
 import subprocess
 import sys
 import threading
@@ -12,7 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
 from tests.integration.harness import Stave, expect, expect_error, info, wait_until  # noqa: E402
-from tests.support import resp  # noqa: E402
+from tests.support import rdb, resp  # noqa: E402
 from tests.support.servers import TOP, Reference  # noqa: E402
 
 HEAD = "#!lua name=l\n"
@@ -145,6 +146,32 @@ def test_payloads():
             for n in (0, 5, len(payload) - 1):
                 expect_error(b.ask("FUNCTION", "RESTORE", payload[:n]), "ERR DUMP payload version or checksum")
             expect_error(b.ask("FUNCTION", "RESTORE", a.ask("DUMP", "k") or b"x" * 20), "ERR DUMP payload")
+
+
+def test_strange_payloads():
+    """What has a good footer and is no libraries, or is libraries that can't be."""
+    def put(code):
+        return b"\xf5" + rdb.length(len(code)) + code
+
+    def with_footer(body, version=10):
+        body += struct.pack("<H", version)
+        return body + struct.pack("<Q", rdb.crc64(body))
+    one = (HEAD + F).encode()
+    bodies = [b"", put(one), put(one) + put(one), put(one) + put(one.replace(b"=l", b"=m")),
+              put(one) + put(one.replace(b"=l", b"=m").replace(b"'f'", b"'F'")), b"\x00\x01x", b"\xff", put(b"x"),
+              put(b"#!lua name=z\n"), put(b"#!lua name=z\nx = 1"), b"\xf5\xc0\x01", b"\xf5\xc3\x05\x05aaaaa",
+              put(one) + b"\x00\x01x"]
+    with Stave().start() as s, Reference().start() as r:
+        mine, theirs = s.connect(), r.connect()
+        for body in bodies:
+            for policy in ((), ("FLUSH",), ("REPLACE",), ("APPEND",)):
+                for c in (mine, theirs):
+                    c.call("FUNCTION", "FLUSH")
+                    c.call("FUNCTION", "LOAD", library("stays"))
+                for line in (["FUNCTION", "RESTORE", with_footer(body), *policy], ["FUNCTION", "STATS"]):
+                    expect(mine.ask(*line), theirs.ask(*line), repr(line))
+        expect_error(mine.ask("FUNCTION", "RESTORE", with_footer(b"", 99)), "ERR DUMP payload version")
+        expect_error(mine.ask("FUNCTION", "RESTORE", with_footer(b"\xf6\x01x")), "ERR Pre-GA function format")
 
 
 def test_lives():
