@@ -40,9 +40,11 @@ static command_result call(client *c, bool read_only) {
                                         .nkeys = nkeys});
 }
 
+/* FCALL function numkeys key... arg... */
 static command_result fcall_command(client *c) {
     return call(c, false);
 }
+/* The same for one that has said that it writes nothing. */
 static command_result fcall_ro_command(client *c) {
     return call(c, true);
 }
@@ -129,10 +131,12 @@ static command_result function_flush(client *c) {
 /* ---- others ---------------------------------------------------------------------------------
  */
 
+/* Called by another client, while the function runs. */
 static command_result function_kill(client *c) {
     return run_kill(c, true);
 }
 
+/* In the form that Redis' HELP has. */
 static command_result function_help(client *c) {
     static const char *const lines[] = {
         "LOAD [REPLACE] <FUNCTION CODE>",

@@ -8,6 +8,7 @@
 #include "script/function_store.h"
 #include "session/reply.h"
 
+/* The footer alone if there is no library. */
 command_result function_dump(client *c) {
     buf out = {0};
     const libset *now = functions_now();
@@ -93,6 +94,7 @@ static bool parse_policy(client *c, enum policy *out) {
     return false;
 }
 
+/* What is wrong is found before anything is changed. */
 command_result function_restore(client *c) {
     enum policy policy;
     if (c->argc > 4) return reply_sub_syntax(c);

@@ -30,6 +30,7 @@ static uint64_t loading_to; /* monotonic us; 0: however long it takes */
 /* ---- the first line -----------------------------------------------------------------------------
  */
 
+/* In letters of any case. */
 static bool starts_with(slice s, const char *word) {
     size_t n = strlen(word);
     return s.len >= n && slice_ieq(slice_of(s.data, n), word);
@@ -72,6 +73,7 @@ static bool take_header(const slice *words, int n, buf *name, buf *error) {
     return false;
 }
 
+/* Redis' order of errors: no header, no end of it, its words, the name, the language. */
 bool function_header(slice code, buf *name, buf *error) {
     if (code.len < 2 || memcmp(code.data, "#!", 2) != 0) {
         buf_printf(error, "Missing library metadata");
@@ -247,6 +249,7 @@ static int make_globals(lua_State *L) {
     return 0;
 }
 
+/* Made once, as it costs some 50 KiB. */
 vm *function_vm(void) {
     if (state) return state;
     state = vm_new();
@@ -257,10 +260,12 @@ vm *function_vm(void) {
     return state;
 }
 
+/* For INFO. */
 size_t function_vm_bytes(void) {
     return state ? state->used : 0;
 }
 
+/* The collector takes it when it comes by. */
 void function_unref(int ref) {
     CHECK(state);
     vm_open_limit(state);
@@ -268,6 +273,7 @@ void function_unref(int ref) {
     vm_close_limit(state);
 }
 
+/* All that functions have kept goes with it. */
 void function_vm_free(void) {
     if (state) vm_free(state);
     state = NULL;
@@ -322,6 +328,7 @@ static bool run_text(vm *v, slice code, buf *error) {
     return good;
 }
 
+/* The globals are those of loading for exactly as long as the text runs. */
 library *function_load(slice name, slice code, bool timed, buf *error) {
     vm *v = function_vm();
     CHECK(!loading);

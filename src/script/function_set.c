@@ -24,6 +24,7 @@ static char *copy_name(slice name) {
     return p;
 }
 
+/* Its text is copied: a library outlives the command that brought it. */
 library *library_new(slice name, slice code) {
     library *lib = mem_zalloc(sizeof *lib);
     lib->holders = 1;
@@ -33,6 +34,7 @@ library *library_new(slice name, slice code) {
     return lib;
 }
 
+/* The last holder's release frees it, with what its functions refer to in Lua. */
 void library_release(library *lib) {
     CHECK(lib->holders > 0);
     if (--lib->holders > 0) return;
@@ -49,6 +51,7 @@ void library_release(library *lib) {
     mem_free(lib);
 }
 
+/* Names of one library differ by letters' case too, as in Redis. */
 function *library_add(library *lib, slice name, int ref) {
     for (size_t i = 0; i < lib->n; i++)
         if (slice_eq(slice_cstr(lib->functions[i]->name), name)) return NULL;
@@ -60,6 +63,7 @@ function *library_add(library *lib, slice name, int ref) {
     return f;
 }
 
+/* Not empty, and no byte but letters, digits and underscores. */
 bool library_name_is_valid(slice name) {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.data[i];
@@ -73,6 +77,7 @@ bool library_name_is_valid(slice name) {
 /* ---- sets --------------------------------------------------------------------------------------
  */
 
+/* Empty. */
 libset *libset_new(void) {
     libset *s = mem_zalloc(sizeof *s);
     s->by_name = dict_new(true);
@@ -89,6 +94,7 @@ libset *libset_copy(const libset *s) {
     return copy;
 }
 
+/* Libraries that no other set holds go with it. */
 void libset_free(libset *s) {
     if (!s) return;
     for (size_t i = 0; i < s->n; i++)
@@ -98,29 +104,35 @@ void libset_free(libset *s) {
     mem_free(s);
 }
 
+/* Of libraries, those without functions too. */
 size_t libset_count(const libset *s) {
     return s->n;
 }
 
+/* As libraries have them: a name that two spell alike counts twice. */
 size_t libset_functions(const libset *s) {
     return s->functions;
 }
 
+/* What Lua has of them is not in it. */
 size_t libset_bytes(const libset *s) {
     return sizeof *s + s->bytes;
 }
 
+/* By rank. */
 library *libset_at(const libset *s, size_t i) {
     CHECK(i < s->n);
     return s->libs[i];
 }
 
+/* There are few: one after the other. */
 library *libset_find(const libset *s, slice name) {
     for (size_t i = 0; i < s->n; i++)
         if (slice_eq(slice_cstr(s->libs[i]->name), name)) return s->libs[i];
     return NULL;
 }
 
+/* By the table, which ignores case. */
 function *libset_function(const libset *s, slice name) {
     return dict_get(s->by_name, name);
 }

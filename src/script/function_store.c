@@ -14,6 +14,7 @@
 
 static libset *now;
 
+/* Never NULL: before the engine is open there is an empty one. */
 const libset *functions_now(void) {
     if (!now) now = libset_new();
     return now;
@@ -69,6 +70,7 @@ static engine_result put_records(keyspace *ks, const libset *next) {
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
+/* Records first, as these may be refused; then the set, which can't be. */
 engine_result functions_change(keyspace *ks, libset *next) {
     CHECK(functions_now() && ks_in_batch(ks));
     engine_result r = put_records(ks, next);
@@ -102,6 +104,7 @@ static bool waits(keyspace *ks, engine_result r) {
     return r == ENGINE_PENDING;
 }
 
+/* All of them, before any is read: a scan's visitor may not ask the engine. */
 static status scan_names(keyspace *ks, buf *names) {
     uint64_t next = 0;
     do {
@@ -146,6 +149,7 @@ static status read_library(keyspace *ks, libset *set, slice record) {
     return r == ENGINE_ERROR ? engine_error(ks_engine(ks)) : STATUS_OK;
 }
 
+/* The set there is stays if the records can't be read. */
 status functions_open(keyspace *ks) {
     buf names = {0};
     libset *set = libset_new();
@@ -166,6 +170,7 @@ status functions_open(keyspace *ks) {
     return st;
 }
 
+/* The set first, as its libraries refer to the state. */
 void functions_close(void) {
     libset_free(now);
     now = NULL;
