@@ -5,7 +5,8 @@
  *
  * A removed entry keeps its slot, so that probing goes on behind it, unless there is nothing behind
  * it; it stays among the entries until these are full: then the live ones are packed, in a table of
- * twice the size if they are more than half. The entries give an order of iteration that does not
+ * twice the size if they are more than half; or until few are left, which are packed in a smaller
+ * one. The entries give an order of iteration that does not
  * depend on the hash, whose key is random for each process (names may come from clients): what
  * iterates replays. */
 #include "base/dict.h"
@@ -17,6 +18,7 @@
 #include "base/rand.h"
 
 #define SMALLEST 8 /* entries of a new table */
+#define FEW_PART 8 /* of the capacity: fewer than that are few */
 
 typedef struct entry {
     char *key;
@@ -177,6 +179,7 @@ void *dict_del(dict *d, slice key) {
         d->slots[at] = 0;
         at = (at - 1) & mask;
     }
+    if (d->capacity > SMALLEST && d->live < d->capacity / FEW_PART) rebuild(d, d->capacity / 2);
     return before;
 }
 

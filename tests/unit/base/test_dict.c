@@ -133,6 +133,26 @@ static void adding_and_removing_for_ever_does_not_grow(void **state) {
     dict_free(d, NULL);
 }
 
+/* Most of many go: so does their place; those that stay are found, in their order. */
+static void gives_memory_back(void **state) {
+    (void)state;
+    dict *d = dict_new(false);
+    uint64_t before = mem_used();
+    for (uint64_t i = 0; i < 10000; i++)
+        assert_null(dict_set(d, slice_of(&i, sizeof i), d));
+    for (uint64_t i = 0; i < 10000; i++)
+        if (i % 1000 != 7) assert_ptr_equal(dict_del(d, slice_of(&i, sizeof i)), d);
+    assert_true(mem_used() < before + 8000);
+    size_t pos = 0;
+    slice key;
+    void *value;
+    uint64_t n = 7;
+    for (; dict_next(d, &pos, &key, &value); n += 1000)
+        assert_true(slice_eq(key, slice_of(&n, sizeof n)));
+    assert_int_equal(n, 10007);
+    dict_free(d, NULL);
+}
+
 /* Among many others, one key that comes and goes: a minute, if its places made a long run. */
 static void one_key_comes_and_goes(void **state) {
     (void)state;
@@ -167,6 +187,7 @@ int main(void) {
         cmocka_unit_test(keys_without_case),
         cmocka_unit_test(iterates_in_order_of_insertion),
         cmocka_unit_test(adding_and_removing_for_ever_does_not_grow),
+        cmocka_unit_test(gives_memory_back),
         cmocka_unit_test(one_key_comes_and_goes),
         cmocka_unit_test(frees_values_and_takes_the_empty_key),
     };
