@@ -250,6 +250,7 @@ def test_patterns():
                 (["ZSCAN", "z", 0, "MATCH", pattern], [b"0", []]), (["CONFIG", "GET", pattern], []),
                 (["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern], []),
                 (["PUBSUB", "CHANNELS", pattern], []),
+                (["FUNCTION", "LIST", "LIBRARYNAME", pattern], []),
             ])
         other = s.connect()
         expect(other.call("PSUBSCRIBE", stars), [b"psubscribe", stars.encode(), 1])
