@@ -13,6 +13,7 @@
 #include "session/identity.h"
 #include "session/reply.h"
 
+/* The one session of the server, and the number under which its gate is armed. */
 static session *served;
 static int gate_number;
 
@@ -52,6 +53,7 @@ static void reply_denied(client *c, denial d, const user *u) {
 static gate_result pass(client *c, void *ctx) {
     int at;
     (void)ctx;
+    /* One load and one test for a user who may do everything, while others may not. */
     const user *u = users_of(c);
     if (u->unrestricted) return GATE_PASS;
     denial d = check_command(u, c->row, c->argc, c->argv, &at);
@@ -72,6 +74,8 @@ static void arm(bool restricted) {
 
 /* A password is hashed in any case, so that the time does not tell whether there is such a user. */
 static bool authenticate(client *c, slice name, slice password) {
+    /* Of a user who is not there the default one's passwords are tried, for the time that it takes.
+     */
     user *u = users_find(name);
     bool right = user_has_password(u ? u : users_default(), password);
     if (u && u->on && (u->nopass || right)) {

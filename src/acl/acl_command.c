@@ -2,7 +2,14 @@
  *
  * Errors have names and rules in them that somebody else has given, of any length: they are put
  * together in a buf, and are not cut. What changes users changes them at once, not with the batch:
- * users are no data, and are in no log (file.c keeps them, when it is told to). */
+ * users are no data, and are in no log (file.c keeps them, when it is told to).
+ *
+ *     SETUSER ──> rules_merge ──> user_set on a copy ──> users_change ──┐
+ *     DELUSER ────────────────────────────────────────> users_delete  ──┼──> is the gate needed?
+ *     LOAD ─────> file_load ──> all users anew ───────> users_exchange ─┘
+ *
+ * None of them asks the engine, so none is ever run again: what it has changed stays changed, also
+ * when the EXEC around it fails. */
 #include "acl/acl.h"
 #include "acl/internal.h"
 
@@ -37,11 +44,15 @@ static command_result setuser(client *c) {
         buf_printf(&text, "'.");
         return refuse(c, &text);
     }
+    /* The copy begins as the user is now, or as one who may do nothing. */
     user *there = users_find(name), *next = user_new(name);
+    /* Clients keep their pointer to the one who was there, so he gets the copy's contents. */
     if (there) user_assign(next, there);
     for (size_t i = 0; i < rules.n && !text.len; i++) {
         rule_error e = user_set(next, rules.at[i]);
         if (e == RULE_OK) continue;
+        /* The first rule that is wrong is the one that is told, in the words that it was given in.
+         */
         buf_printf(&text, "ERR Error in ACL SETUSER modifier '");
         buf_append_slice(&text, rules.at[i]);
         buf_printf(&text, "': %s", rule_error_text(e));
@@ -62,6 +73,8 @@ static command_result setuser(client *c) {
 /* None of them, if one is the default user. */
 static command_result deluser(client *c) {
     int64_t n = 0;
+    /* Looked for first, as a user that is deleted takes his connections with him: there is no way
+     * back. */
     for (int i = 2; i < c->argc; i++)
         if (slice_eq(c->argv[i], SLICE("default")))
             return reply_error(c, "ERR The 'default' user cannot be removed");
@@ -136,6 +149,8 @@ static command_result getuser(client *c) {
         reply_null(c);
         return CMD_DONE;
     }
+    /* An array of flags and one of hashes come first, then the root's three fields, then the
+     * others'. */
     const char *flags[3];
     int n = user_flags(u, flags);
     size_t pos = 0;
@@ -178,11 +193,11 @@ static command_result reply_users(client *c, bool rules) {
     return CMD_DONE;
 }
 
-/* What ACL SAVE would write. */
+/* ACL LIST: the lines that ACL SAVE would write. */
 static command_result list(client *c) {
     return reply_users(c, true);
 }
-/* Names alone. */
+/* ACL USERS: names alone. */
 static command_result users(client *c) {
     return reply_users(c, false);
 }
@@ -228,6 +243,7 @@ static command_result cat(client *c) {
     if (!command_category_names[i])
         return reply_error(c, "ERR Unknown category '%.*s'", (int)(name.len < 128 ? name.len : 128),
                            name.data);
+    /* How many there are is known only behind the last one, and a reply begins with that. */
     buf body = {0};
     size_t pos = 0;
     int64_t n = 0;
@@ -251,6 +267,7 @@ static command_result genpass(client *c) {
     char pass[GENPASS_BITS_MAX / 4 + 1];
     if (c->argc > 3) return reply_sub_syntax(c);
     if (c->argc == 3 && !arg_i64(c, 2, &bits)) return CMD_REFUSED;
+    /* The room for the digits is on the stack. */
     if (bits <= 0 || bits > GENPASS_BITS_MAX)
         return reply_error(c,
                            "ERR ACL GENPASS argument must be the number of bits for the output "
@@ -279,6 +296,7 @@ static command_result dryrun(client *c) {
     if (!u) return refuse_named(c, "User", c->argv[2], "not found");
     const command_row *row = command_find(argv, argc, NULL);
     if (!row) return refuse_named(c, "Command", argv[0], "not found");
+    /* Where keys are is not asked of a line that its command would refuse. */
     int arity = row->def->arity;
     if (arity > 0 ? argc != arity : argc < -arity)
         return reply_error(c, "ERR wrong number of arguments for '%s' command", row->full_name);

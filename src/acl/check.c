@@ -4,7 +4,11 @@
  *
  * Where keys are says the command's row, with what is done to them; they are looked up once for all
  * selectors, and only if one of them does not allow all keys. A line of which that can't be told is
- * left to the command, which refuses it. */
+ * left to the command, which refuses it.
+ *
+ * One selector has to allow the whole line: of (+get ~a) and (+set ~b), GET b is denied, though
+ * each of its parts is allowed by one of them. If all deny, the one that came nearest says why: a
+ * channel or a key that is denied belongs to a command that was allowed. */
 #include "acl/internal.h"
 
 #include "base/mem.h"
@@ -18,6 +22,7 @@ typedef struct line_keys {
 
 #define KEYS_KEPT 256 /* room that is kept for the next line */
 
+/* Kept from line to line: a check allocates nothing for lines of the usual length. */
 static int *key_room;
 static int key_room_for;
 
@@ -29,6 +34,7 @@ static void look_up(line_keys *k, const command_row *row, int argc, const slice 
     }
     k->at = key_room;
     k->flags = (unsigned *)key_room + key_room_for;
+    /* A command has no more keys than arguments, so there is room for all of them. */
     k->n = command_keys(row, argv, argc, k->at, k->flags);
     if (k->n < 0) k->n = 0;
 }
@@ -50,6 +56,7 @@ static unsigned access_of(unsigned flags) {
 /* REQUIRES: the row has channels. */
 static denial check_channels(const selector *s, const command_row *row, int argc, const slice *argv,
                              int *at) {
+    /* PUBLISH names one channel, SUBSCRIBE and its like as many as there are arguments. */
     int last = row->def->channels == CHANNEL_FIRST ? 1 : argc - 1;
     for (int i = 1; i <= last; i++) {
         if (selector_allows_channel(s, argv[i], row->def->channels == CHANNEL_PATTERNS)) continue;
@@ -64,6 +71,7 @@ static denial check_selector(const selector *s, const command_row *row, int argc
                              line_keys *keys, int *at) {
     if (!(row->flags & CMD_NO_AUTH) && !selector_allows_command(s, row, argc, argv))
         return DENIED_COMMAND;
+    /* Most users have ~* or commands without keys: neither looks for them. */
     if (!s->all_keys && (row->def->getkeys || row->def->keys[0].flags)) {
         if (keys->n < 0) look_up(keys, row, argc, argv);
         for (int i = 0; i < keys->n; i++) {
@@ -88,6 +96,7 @@ denial check_command(const user *u, const command_row *row, int argc, const slic
             worst = d;
             break;
         }
+        /* Of one kind the place further behind: that selector has allowed more of the line. */
         if (d < worst || (d == worst && here <= *at)) continue;
         worst = d;
         *at = here;
@@ -98,6 +107,8 @@ denial check_command(const user *u, const command_row *row, int argc, const slic
 
 /* By one and the same selector. */
 bool check_reads_all(const user *u, const command_row *row, int argc, const slice *argv) {
+    /* Two halves are not enough here either: the selector that allows the command has to allow all
+     * keys. */
     bool may = u->unrestricted;
     line_keys keys = {.n = -1};
     int at;

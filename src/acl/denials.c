@@ -20,6 +20,7 @@
 
 enum context { IN_TOPLEVEL, IN_MULTI, IN_SCRIPT };
 
+/* What was denied, how often, and who the client was at the last time. */
 typedef struct log_entry {
     list_node node;
     denial reason;
@@ -32,6 +33,7 @@ typedef struct log_entry {
 int64_t denials_max;
 static list_node newest; /* the head of the list */
 static size_t length;
+/* Numbers of entries go on over RESET; the counters are INFO's. */
 static uint64_t next_id, counts[DENIED_CHANNEL + 1];
 
 /* ---- the list ----------------------------------------------------------------------------------
@@ -71,6 +73,7 @@ static log_entry *find_same(denial d, enum context in, slice name, slice object,
     int left = LOOKED_AT;
     for (list_node *n = newest.next; n != &newest && left-- > 0; n = n->next) {
         log_entry *e = LIST_OWNER(n, log_entry, node);
+        /* The clock may be set back. */
         int64_t since = now - e->updated_ms;
         if (e->reason == d && e->context == in && since <= SAME_WITHIN_MS &&
             since >= -SAME_WITHIN_MS && slice_eq(buf_slice(&e->object), object) &&
@@ -117,6 +120,7 @@ static void note_later(void *ctx, slice bytes) {
     const client *c = client_by_id(s, load_u64(bytes.data + 2));
     slice texts = slice_skip(bytes, 14);
     size_t n = load_u32(bytes.data + 10);
+    /* The client has gone meanwhile: there is nobody to describe. */
     if (!c) return;
     note(c, (denial)bytes.data[0], (enum context)bytes.data[1], slice_of(texts.data, n),
          slice_skip(texts, n));
@@ -130,6 +134,8 @@ void denials_note(client *c, denial d, slice name, slice what) {
         note(c, d, c->flags & CLIENT_MULTI ? IN_MULTI : IN_TOPLEVEL, name, what);
         return;
     }
+    /* What is noted is bytes, as the command that was denied may be gone by then, and its client
+     * too. */
     char head[14] = {(char)d, c->outer->flags & CMD_CARRIES ? IN_MULTI : IN_SCRIPT};
     buf b = {0};
     put_u64(head + 2, c->id);

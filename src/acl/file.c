@@ -3,7 +3,16 @@
  * The configuration is read before any command is known, so its lines are kept, looked at for what
  * can be seen in them, and applied at the start. The aclfile is read whole, all of its users are
  * made, and take the place of all that were there, or, if there is anything wrong, none does. It is
- * written beside itself, fsynced and renamed. */
+ * written beside itself, fsynced and renamed.
+ *
+ *     configuration: user NAME RULE ..  ──> first_line ──┐
+ *                                                        ├──> file_start ──> users
+ *     aclfile:       user NAME RULE ..  ─── (ACL LOAD) ──┘        │
+ *                        ^                                        │
+ *                        └──────────────── ACL SAVE ──────────────┘
+ *
+ * A line of the configuration becomes one again by CONFIG REWRITE, from the users there are by
+ * then. What is wrong in either file is told in Redis' words, with the line's number. */
 #include "acl/internal.h"
 
 #include "base/log.h"
@@ -81,6 +90,7 @@ static status apply(user *u, int argc, const slice *argv, bool known) {
 /* A line more; none: from the beginning. */
 status file_set_user(const setting *s, int argc, const slice *argv) {
     (void)s;
+    /* One empty argument, `user ""`, is how CONFIG takes all of them away. */
     user_line **at = &first_line;
     if (argc == 0 || (argc == 1 && argv[0].len == 0)) {
         drop_lines();
@@ -92,11 +102,14 @@ status file_set_user(const setting *s, int argc, const slice *argv) {
         if (slice_eq((*at)->words[0], argv[0]))
             return status_make(ST_INVALID, "Error in user declaration '%.*s': %s", (int)argv[0].len,
                                argv[0].data, rule_error_text(RULE_DUPLICATE_USER));
+    /* What is wrong in itself is told now, with the line's number; a command that is not known is
+     * not, as none is: features have not registered theirs. */
     user *probe = user_new(argv[0]);
     status st = apply(probe, argc - 1, argv + 1, false);
     user_free(probe);
     if (!status_ok(st)) return st;
     user_line *l = mem_zalloc(sizeof *l);
+    /* At the end, so that CONFIG REWRITE and errors have them in the order of the file. */
     l->words = copy_words(argc, argv);
     l->n = argc;
     *at = l;
@@ -107,6 +120,7 @@ status file_set_user(const setting *s, int argc, const slice *argv) {
 static void append_words(slice rules, buf *out) {
     while (rules.len) {
         const char *space = memchr(rules.data, ' ', rules.len);
+        /* A pattern may have any byte in it but a space, so a space always ends a word here. */
         size_t n = space ? (size_t)(space - rules.data) : rules.len;
         bool quote = memchr(rules.data, '"', n) || memchr(rules.data, '\'', n);
         buf_append(out, " \"", quote ? 2 : 1);
@@ -149,6 +163,7 @@ static status apply_line(const user_line *l) {
         user_free(fresh);
         return st;
     }
+    /* A user that nobody can be is most often an `on` that was forgotten. */
     if (!fresh->on)
         log_notice("The user '%s' is disabled (there is no 'on' modifier in the user description). "
                    "Make sure this is not a configuration error.",
@@ -171,6 +186,7 @@ status file_start(void) {
                            "to configuration errors and security holes, please define either an "
                            "ACL file or declare users directly in your redis.conf, but not both.");
     for (const user_line *l = first_line; l; l = l->next)
+        /* Commands are known by now: a rule that names none of them ends the start. */
         TRY(apply_line(l));
     drop_lines();
     buf errors = {0};
@@ -204,6 +220,8 @@ static int split(slice line, slice **out) {
     size_t n = 1;
     for (size_t i = 0; i < line.len; i++)
         n += line.data[i] == ' ';
+    /* As many words as there are spaces, and one; two spaces have an empty word between them, which
+     * is no rule (user_set). */
     slice *words = mem_alloc(n * sizeof *words);
     n = 0;
     for (bool more = true; more;) {
@@ -229,6 +247,7 @@ static void apply_rules(user *u, int number, int argc, const slice *argv, buf *e
         return;
     }
     for (size_t i = 0; i < rules.n; i++) {
+        /* A tab separates nothing, as in Redis, but is not a part of the rule at its ends. */
         slice rule = trimmed(rules.at[i], "\t\r\n");
         rule_error e = user_set(u, rule);
         if (e == RULE_UNKNOWN) {
@@ -258,6 +277,8 @@ static void load_line(dict *fresh, int number, slice line, buf *errors) {
         buf_printf(errors, "WARNING: Duplicate user '%.*s' found on line %d. ", (int)words[1].len,
                    words[1].data, number);
     } else {
+        /* Put to the table before its rules are looked at, so that a second line of the same name
+         * is found. */
         user *u = user_new(words[1]);
         (void)dict_set(fresh, words[1], u);
         apply_rules(u, number, n - 2, words + 2, errors);
@@ -300,6 +321,7 @@ bool file_load(buf *errors, const client *asker) {
     }
     buf_free(&text);
     if (!errors->len) {
+        /* From here on nothing can fail. */
         users_exchange(fresh, asker);
         return true;
     }
@@ -325,6 +347,7 @@ status file_save(void) {
         buf_append_char(&text, '\n');
     }
     mem_free(users);
+    /* A crash leaves the old file or the new one. */
     status st = vfs_posix_replace(users_file, buf_slice(&text));
     buf_free(&text);
     return st;

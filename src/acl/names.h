@@ -21,9 +21,11 @@ static inline void names_set(names *n, slice name, unsigned number) {
 static inline bool names_del(names *n, slice name) {
     return *n && dict_del(*n, name);
 }
+/* How many there are. */
 static inline size_t names_count(names n) {
     return n ? dict_count(n) : 0;
 }
+/* Empty again; what the numbers stand for is the caller's. */
 static inline void names_clear(names *n) {
     dict_free(*n, NULL);
     *n = NULL;

@@ -58,6 +58,7 @@ selector *selector_copy(const selector *s) {
     names_copy(&copy->rules, s->rules);
     names_copy(&copy->keys, s->keys);
     names_copy(&copy->channels, s->channels);
+    /* Arrays and names are pointers: those of the original are forgotten before they are copied. */
     copy->first = NULL;
     copy->nfirst = copy->first_cap = 0;
     for (uint32_t i = 0; i < s->nfirst; i++) {
@@ -107,6 +108,7 @@ static void set_command(selector *s, const command_row *row, bool on) {
 
 /* All there are, and all there will be. */
 static void set_all(selector *s, bool on) {
+    /* Rules before it have no effect any more, so none is kept. */
     memset(s->commands, on ? 0xff : 0, sizeof s->commands);
     s->all_commands = s->from_all = on;
     names_clear(&s->rules);
@@ -117,6 +119,8 @@ static void set_all(selector *s, bool on) {
 static void set_category(selector *s, uint32_t category, bool on) {
     size_t pos = 0;
     for (command_row *row; (row = command_next(&pos)) != NULL;) {
+        /* Sub-commands are looked at by themselves too: some are in categories that their container
+         * is not in. */
         if (row->categories & category) set_command(s, row, on);
         for (int i = 0; i < row->nsubs; i++)
             if (row->subs[i].categories & category) set_command(s, &row->subs[i], on);
@@ -170,6 +174,7 @@ static rule_error allow_part(selector *s, slice text, size_t bar) {
     const command_row *row = command_by_name(slice_of(text.data, bar));
     slice word = slice_skip(text, bar + 1);
     if (!row) return RULE_UNKNOWN;
+    /* "config|get|x": the part before the last bar is itself a sub-command. */
     if (row->parent) return RULE_OF_SUBCOMMAND;
     if (!word.len) return RULE_SYNTAX;
     if (!name_is_clean(word)) return RULE_SYNTAX;
@@ -197,6 +202,7 @@ static rule_error allow_part(selector *s, slice text, size_t bar) {
 /* What follows the sign of +cmd, -cmd, +@category, -@category. */
 static rule_error set_commands(selector *s, slice text, bool on) {
     if (text.len && text.data[0] == '@') {
+        /* "all" is none of them: +@all and -@all are words, and were seen before. */
         for (int i = 0; command_category_names[i]; i++) {
             if (!slice_ieq(slice_skip(text, 1), command_category_names[i])) continue;
             set_category(s, 1u << i, on);
@@ -205,6 +211,7 @@ static rule_error set_commands(selector *s, slice text, bool on) {
         }
         return RULE_UNKNOWN;
     }
+    /* The last bar, as a first argument has none in it and a sub-command's name has one. */
     const char *bar = text.len ? memrchr(text.data, '|', text.len) : NULL;
     if (on && bar) return allow_part(s, text, (size_t)(bar - text.data));
     const command_row *row = command_by_name(text);
@@ -232,6 +239,7 @@ static bool parse_access(slice *text, unsigned *access) {
         char c = text->data[0];
         unsigned bit = c == 'R' || c == 'r' ? KEY_READS : c == 'W' || c == 'w' ? KEY_WRITES : 0;
         *text = slice_skip(*text, 1);
+        /* "%~" gives no access at all, and is not a rule. */
         if (c == '~' && *access) return true;
         if (!bit || (*access & bit)) return false;
         *access |= bit;
@@ -246,6 +254,7 @@ static rule_error add_keys(selector *s, slice rule) {
     if (s->all_keys) return RULE_ALL_KEYS;
     if (rule.data[0] == '%' && !parse_access(&pattern, &access)) return RULE_SYNTAX;
     if (!name_is_clean(pattern)) return RULE_SYNTAX;
+    /* names_get is 0 for one that is not there. */
     names_set(&s->keys, pattern, access | names_get(s->keys, pattern));
     return RULE_OK;
 }
@@ -321,6 +330,8 @@ const char *rule_error_text(rule_error e) {
 /* What the sign of a rule and its text are, quoted if within parentheses they would be taken for
  * something else. */
 static void show_word(const char *sign, slice text, bool nested, buf *out) {
+    /* A word that ends with a parenthesis would end the selector, one with quotes begin a quoted
+     * part. */
     bool quote = nested && text.len && text.data[text.len - 1] == ')';
     for (size_t i = 0; nested && i < text.len; i++)
         quote = quote || text.data[i] == '"' || text.data[i] == '\'';
@@ -349,6 +360,7 @@ static void show_keys(const selector *s, bool nested, buf *out) {
         [KEY_READS] = "%R~", [KEY_WRITES] = "%W~", [KEY_READS | KEY_WRITES] = "~"};
     slice text;
     unsigned access;
+    /* The word ~* stands for all patterns, so with it there is no other. */
     if (s->all_keys) show_word("~", SLICE("*"), nested, out);
     for (size_t pos = 0; names_next(s->keys, &pos, &text, &access);)
         show_word(access == (KEY_READS | KEY_WRITES) && slice_eq(text, SLICE("*")) ? "%RW~"

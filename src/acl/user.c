@@ -67,6 +67,7 @@ void user_free(user *u) {
 
 /* What a user has, without what belongs to it. */
 static void copy_values(user *to, const user *from) {
+    /* The name is what clients and the table have of him: it stays. */
     char *name = to->name;
     size_t name_len = to->name_len;
     *to = *from;
@@ -115,10 +116,12 @@ static rule_error set_password(user *u, char sign, slice text) {
         sha256_hex(text.data, text.len, hash);
     else
         memcpy(hash, text.data, sizeof hash);
+    /* From here on clear text and hash are the same. */
     text = slice_of(hash, sizeof hash);
     if (sign == '<' || sign == '!')
         return names_del(&u->passwords, text) ? RULE_OK : RULE_NO_PASSWORD;
     names_set(&u->passwords, text, 1);
+    /* A user with a password needs one. */
     u->nopass = false;
     return RULE_OK;
 }
@@ -143,6 +146,7 @@ bool user_has_password(const user *u, slice password) {
     bool found = false;
     sha256_hex(password.data, password.len, given);
     for (size_t pos = 0; names_next(u->passwords, &pos, &hash, &one);)
+        /* No early end: how long it takes says nothing of which password was nearly right. */
         found |= bytes_same(hash.data, given, sizeof given);
     return found;
 }
@@ -181,6 +185,7 @@ rule_error user_set(user *u, slice rule) {
     if (slice_ieq(rule, "on") || slice_ieq(rule, "off")) {
         u->on = rule.len == 2;
     } else if (slice_ieq(rule, "sanitize-payload") || slice_ieq(rule, "skip-sanitize-payload")) {
+        /* Told, and without effect: payloads are always looked at. */
         u->skip_sanitize = slice_ieq(rule, "skip-sanitize-payload");
     } else if (slice_ieq(rule, "nopass") || slice_ieq(rule, "resetpass")) {
         drop_passwords(u, slice_ieq(rule, "nopass"));
@@ -262,6 +267,7 @@ bool rules_merge(const slice *argv, int argc, rule_list *out, int *bad) {
     (void)buf_reserve_exact(&out->text, bytes);
     for (int i = 0; i < argc; i++) {
         slice *last = &out->at[out->n];
+        /* Nothing is open, and nothing is left open: the argument is a rule as it stands. */
         if (open < 0 && (!opens(argv[i]) || closes(argv[i]))) {
             out->at[out->n++] = argv[i];
             continue;

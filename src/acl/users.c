@@ -141,6 +141,7 @@ void users_exchange(dict *fresh, const client *asker) {
     size_t pos = 0;
     slice name;
     void *u;
+    /* A file without a line for him leaves a default user who may do everything, as in Redis. */
     user *with = dict_del(fresh, SLICE("default"));
     if (!with) with = user_new_default();
     (void)dict_del(old, SLICE("default"));
@@ -187,6 +188,7 @@ static void look_at(void *ctx, slice name, bool is_pattern) {
 
 /* As Redis: only if a pattern was taken away. */
 void users_change(user *old, user *with, const client *asker) {
+    /* Asked before he changes; clients are looked at after. */
     bool lost = !keeps_channels(old, with);
     user_take(old, with);
     for (client *c = NULL; lost && (c = session_next_client(all.served, c)) != NULL;) {

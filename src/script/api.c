@@ -1,7 +1,11 @@
 /* api: the functions of `redis`, but for those that run commands (call.c).
  *
  * What concerns replicas (set_repl, replicate_commands) is taken and has nothing to do: a script's
- * changes are one batch of the log whatever it says. The debugger is not there. */
+ * changes are one batch of the log whatever it says. The debugger is not there.
+ *
+ * Most of these can be called outside of a run too, by the text of a library that is being loaded:
+ * run_in() tells, and is NULL then. Each function raises its errors by longjmp, so none of them
+ * holds memory that is not Lua's while it may. */
 #include "script/api.h"
 #include "script/run_int.h"
 
@@ -12,6 +16,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* The bits that redis.set_repl takes. Their values are Redis', as scripts may have written them
+ * down. */
 #define REPL_AOF     1
 #define REPL_REPLICA 2
 #define REPL_ALL     (REPL_AOF | REPL_REPLICA)
@@ -24,6 +30,8 @@ static void push_error(lua_State *L, const char *text) {
     lua_setfield(L, -2, "err");
 }
 
+/* For functions of `redis`: the error is a table, as that of a command is, so that a script that
+ * catches it finds the text under `err`. */
 int api_error(lua_State *L, const char *fmt, ...) {
     char text[512];
     va_list ap;
@@ -59,6 +67,7 @@ static int error_reply(lua_State *L) {
     return 1;
 }
 
+/* {ok = text}: what the script returns becomes a status. */
 static int status_reply(lua_State *L) {
     if (!one_string(L)) return 1;
     lua_createtable(L, 0, 1);
@@ -67,6 +76,7 @@ static int status_reply(lua_State *L) {
     return 1;
 }
 
+/* The digest of its one argument in hexadecimal; of what is no string, that of nothing. */
 static int sha1hex(lua_State *L) {
     if (lua_gettop(L) != 1) return api_error(L, "wrong number of arguments");
     size_t n;
@@ -111,6 +121,8 @@ static int log_message(lua_State *L) {
     return 0;
 }
 
+/* From here on the script's commands answer in that protocol. The reply of the script itself is in
+ * the client's. */
 static int setresp(lua_State *L) {
     if (lua_gettop(L) != 1) return api_error(L, "redis.setresp() requires one argument.");
     int version = (int)lua_tointeger(L, 1);
@@ -120,6 +132,7 @@ static int setresp(lua_State *L) {
     return 0;
 }
 
+/* Says what Redis would send to replicas: looked at, and forgotten. */
 static int set_repl(lua_State *L) {
     if (lua_gettop(L) != 1) return api_error(L, "redis.set_repl() requires two arguments.");
     if (lua_tointeger(L, 1) & ~(lua_Integer)REPL_ALL)
@@ -128,6 +141,7 @@ static int set_repl(lua_State *L) {
     return 0;
 }
 
+/* Was to be called before the first write in older versions: it is always so. */
 static int replicate_commands(lua_State *L) {
     lua_pushboolean(L, 1);
     return 1;
@@ -139,6 +153,7 @@ static int breakpoint(lua_State *L) {
     return 1;
 }
 
+/* Nobody listens. */
 static int debug(lua_State *L) {
     (void)L;
     return 0;
@@ -147,6 +162,7 @@ static int debug(lua_State *L) {
 /* ---- the table ---------------------------------------------------------------------------------
  */
 
+/* What a script calls as redis.NAME. */
 static const luaL_Reg functions[] = {
     {"call", call_raising},         {"pcall", call_returning},
     {"acl_check_cmd", call_may},    {"error_reply", error_reply},
@@ -155,6 +171,7 @@ static const luaL_Reg functions[] = {
     {"set_repl", set_repl},         {"replicate_commands", replicate_commands},
     {"breakpoint", breakpoint},     {"debug", debug},
 };
+/* Numbers under names; the first table is seen by libraries while they are loaded, too. */
 static const struct {
     const char *name;
     int value;
@@ -191,6 +208,7 @@ void api_push_load(lua_State *L) {
     lua_setfield(L, -2, "REDIS_VERSION_NUM");
 }
 
+/* All of it, for scripts, and for functions when they are called. */
 void api_push(lua_State *L) {
     api_push_load(L);
     for (size_t i = 0; i < COUNT(functions); i++) {

@@ -2,7 +2,14 @@
  *
  * What EVAL brings is used once or a million times; nobody can tell. So the 500 latest of these are
  * kept (as Redis 7.4 does), while what SCRIPT LOAD brought stays. An EVAL that repeats the last
- * one's text, as most do, needs no digest. */
+ * one's text, as most do, needs no digest.
+ *
+ *     by_sha ──> script {sha, text, flags, function} ──> the registry of the Lua state
+ *                  │
+ *                  └─ link: evals ──> oldest ──> ... ──> latest      (not the loaded ones)
+ *
+ * A script can't go while it runs: nothing is compiled, and so nothing forgotten, from within one,
+ * as the commands that would are CMD_NOSCRIPT and refused while the server is busy. */
 #include "script/cache.h"
 
 #include "base/dict.h"
@@ -12,6 +19,7 @@
 
 #include <ctype.h>
 
+/* All scripts there are. `evals` holds those that may go, the next to go first. */
 static struct {
     vm *v;
     dict *by_sha;
@@ -21,6 +29,7 @@ static struct {
     uint64_t evicted;
 } cache;
 
+/* Made when the first script comes: a server that runs none has no Lua state. */
 vm *cache_vm(void) {
     if (cache.v) return cache.v;
     cache.v = vm_new();
@@ -90,6 +99,7 @@ static bool parse_shebang(client *c, slice body, slice *code, unsigned *flags) {
 /* ---- scripts -----------------------------------------------------------------------------------
  */
 
+/* As Redis counts a script: its text with what belongs to it, and the digest as a key. */
 static size_t bytes_of(const script *s) {
     return mem_size(s) + SHA1_HEX_LEN;
 }
@@ -111,6 +121,8 @@ static void use(script *s) {
     list_append(&cache.evals, &s->link);
 }
 
+/* Digests are written in small letters, but may be asked for in any. What is found counts as used.
+ */
 script *cache_find(slice sha) {
     if (sha.len != SHA1_HEX_LEN || !cache.v) return NULL;
     char lower[SHA1_HEX_LEN];
@@ -143,6 +155,7 @@ static int compiled(client *c, slice code) {
         vm_close_limit(cache.v);
         return ref;
     }
+    /* An error of the compiler's is a string; want of memory is one too. */
     const char *why = lua_tostring(L, -1);
     (void)reply_error(c, "ERR Error compiling script (new function): %s", why ? why : "?");
     lua_pop(L, 1);
@@ -164,6 +177,7 @@ static script *make(client *c, slice body, const char *sha) {
     (void)dict_set(cache.by_sha, slice_of(s->sha, SHA1_HEX_LEN), s);
     cache.bytes += bytes_of(s);
     list_append(&cache.evals, &s->link);
+    /* It was appended last, so it is never itself the one that goes. */
     if (++cache.nevals > CACHE_EVALS) {
         cache.nevals--;
         cache.evicted++;
@@ -172,6 +186,9 @@ static script *make(client *c, slice body, const char *sha) {
     return s;
 }
 
+/* The text of the script that ran last is compared before anything is computed: a client that sends
+ * the same EVAL again and again pays for a memcmp. Whoever is loaded leaves the list of those that
+ * may be forgotten, for good. */
 script *cache_add(client *c, slice body, bool loaded) {
     (void)cache_vm();
     script *s = cache.latest;
@@ -192,6 +209,8 @@ script *cache_add(client *c, slice body, bool loaded) {
     return s;
 }
 
+/* The Lua state goes with the scripts: what they set in libraries (cjson's settings) is as at
+ * first. The count of those that were evicted is of the server's life. */
 void cache_flush(void) {
     if (!cache.v) return;
     size_t pos = 0;
@@ -211,10 +230,12 @@ size_t cache_count(void) {
     return cache.v ? dict_count(cache.by_sha) : 0;
 }
 
+/* Of texts and digests. What their functions take in Lua is in the state's own count. */
 size_t cache_bytes(void) {
     return cache.bytes;
 }
 
+/* Since the server's start. */
 uint64_t cache_evicted(void) {
     return cache.evicted;
 }

@@ -28,6 +28,8 @@
 #define EXACT       1e17 /* integers below are written as such by %.17g */
 #define LOGGED_PLUS 4096 /* what a change logs besides its arguments */
 
+/* Arguments of the command that is being called: commands do not nest here, so one place serves
+ * all. Numbers become text in `numbers`, strings stay where Lua has them. */
 static struct {
     slice *argv;
     char (*numbers)[NUMBER_ROOM];
@@ -119,6 +121,7 @@ static bool disk_allows(run *r, const command_row *row, int argc) {
 static int take_reply(lua_State *L, run *r, bool raise) {
     buf *out = &r->c->out;
     size_t len = out->len;
+    /* A command that said nothing gives false. */
     if (len == r->out_from) {
         lua_pushboolean(L, 0);
         return 1;
@@ -129,6 +132,8 @@ static int take_reply(lua_State *L, run *r, bool raise) {
     CHECK(after <= end);
     out->len = r->out_from;
     if (!error) return 1;
+    /* The error was counted where the command answered, so it is not when the script passes it on.
+     */
     lua_pushboolean(L, 1);
     lua_setfield(L, -2, "ignore_error_stats_update");
     return raise ? lua_error(L) : 1;
@@ -147,6 +152,8 @@ static int call(lua_State *L, bool raise) {
     bool coded;
     wrong = refusal(r, row, argc, &coded);
     if (wrong && !coded) return fail(L, raise, slice_cstr(wrong));
+    /* What an earlier command, or a refused one, has left in the output is not part of this reply.
+     */
     r->row = row;
     c->out.len = r->out_from;
     if (wrong)
@@ -154,10 +161,14 @@ static int call(lua_State *L, bool raise) {
     else if (disk_allows(r, row, argc)) {
         inside_command in = {.row = row, .argc = argc, .argv = args.argv};
         int proto = c->proto;
+        /* The command answers in the protocol that the script wants to see, and the client gets its
+         * own back whatever happens. */
         c->proto = r->proto;
+        /* Noted before it runs: from here on SCRIPT KILL is refused. */
         if (is_write(row)) r->state.wrote = true;
         command_result result = inside_run(c, &in);
         c->proto = proto;
+        /* These two never come back: the script is unwound, and its batch has no trace. */
         if (result == CMD_AGAIN) return vm_end(L, VM_AGAIN);
         if (result == CMD_FAILED) return vm_end(L, VM_FAILED);
         record_add(r->record, &in);
@@ -165,14 +176,18 @@ static int call(lua_State *L, bool raise) {
     return take_reply(L, r, raise);
 }
 
+/* redis.call: an error of the command's is an error of the script's. */
 int call_raising(lua_State *L) {
     return call(L, true);
 }
 
+/* redis.pcall: it is a table {err = text}, and the script goes on. */
 int call_returning(lua_State *L) {
     return call(L, false);
 }
 
+/* redis.acl_check_cmd: would the user be allowed to run this command with these arguments? The
+ * command itself is not run. */
 int call_may(lua_State *L) {
     run *r = run_in(L);
     if (!r) return luaL_error(L, "redis.acl_check_cmd can only be called inside a script");

@@ -3,7 +3,24 @@
  * What a command has replied is parsed where it stands, in the client's output; it was written by
  * the server itself, so a malformed one is a bug and not an input. What a script returns is its
  * own: tables may hold themselves, or each other many times over, so depth and length of what is
- * made of them are bounded. */
+ * made of them are bounded.
+ *
+ *     RESP            Lua                              back
+ *     :1              1                                cut to an integer
+ *     $ string        string                           the same
+ *     + status        {ok = text}                      the same
+ *     - error         {err = text}                     the same
+ *     * array         {1, 2, ..}                       up to the first nil
+ *     nil             false (RESP2), nil (RESP3)       null
+ *     # boolean       true, false                      1, null (RESP2), the same (RESP3)
+ *     , double        {double = 1.5}                   the same
+ *     % map, ~ set    {map = {..}}, {set = {..}}       the same
+ *     ( big number    {big_number = text}              the same
+ *     = verbatim      {verbatim_string = {format =     the same
+ *                       "txt", string = text}}
+ *
+ * RESP3's kinds are seen by a script that has called redis.setresp(3); another one's commands are
+ * answered in RESP2, where maps and sets are arrays and the like are strings. */
 #include "script/convert.h"
 #include "script/vm.h"
 
@@ -48,6 +65,8 @@ static void push_field(lua_State *L, const char *name, const char *p, const char
     lua_setfield(L, -2, name);
 }
 
+/* {element, ...}: n values from p on. A nil leaves a hole, at which scripts see the end. The table
+ * is made as large as the reply says, up to a million places; beyond that it grows. */
 static const char *push_array(lua_State *L, const char *p, const char *end, int64_t n) {
     lua_createtable(L, n < 1 << 20 ? (int)n : 1 << 20, 0);
     for (int64_t i = 1; i <= n; i++) {
@@ -67,6 +86,7 @@ static const char *push_pairs(lua_State *L, const char *p, const char *end, int6
             p = convert_to_lua(L, p, end);
         else
             lua_pushboolean(L, 1);
+        /* Lua's tables take no nil for a key; the value goes with it. */
         if (lua_isnil(L, -2))
             lua_pop(L, 2);
         else
@@ -145,6 +165,7 @@ typedef struct making {
     size_t tables, tables_max; /* how many were made into replies, and may be */
 } making;
 
+/* A table's elements are values again. */
 static void put_value(making *m);
 
 /* Pushes the field of the table on the stack, as it is; false, and nothing, if it is not of that
@@ -273,6 +294,8 @@ static void put_value(making *m) {
         lua_pop(L, 1);
         return;
     }
+    /* Strings are bounded by their bytes; empty tables, which have none to speak of, by their
+     * number. */
     m->tables += lua_istable(L, -1);
     if (c->out.len - c->out_from > REPLY_MAX || m->tables > m->tables_max) {
         reply_null(c);
@@ -280,9 +303,12 @@ static void put_value(making *m) {
         return;
     }
     m->depth++;
+    /* Functions, threads and userdata have no reply: null, as nil. */
     switch (lua_type(L, -1)) {
     case LUA_TSTRING: reply_bulk(c, text_of(L)); break;
     case LUA_TNUMBER: reply_int(c, integer_of(lua_tonumber(L, -1))); break;
+    /* RESP2 has no booleans: true is 1, false is null. In RESP3 the script must have asked for
+     * them. */
     case LUA_TBOOLEAN:
         if (m->proto < 3 && !lua_toboolean(L, -1))
             reply_null(c);

@@ -1,4 +1,12 @@
-/* eval: EVAL, EVALSHA and their RO kinds, SCRIPT. */
+/* eval: EVAL, EVALSHA and their RO kinds, SCRIPT.
+ *
+ *     EVAL text n key.. arg..       cache_add: found, or compiled now ──┐
+ *                                                                       ├──> run_script
+ *     EVALSHA sha1 n key.. arg..    cache_find: found, or NOSCRIPT ─────┘
+ *
+ * Both count their keys first: an argument that is wrong is told before a text is compiled for
+ * nothing. What the cache has learned of a text (its function, its flags) stays when the command
+ * has to run again for a pending read: knowing a script is no effect of the command. */
 #include "script/script.h"
 
 #include "script/cache.h"
@@ -26,6 +34,7 @@ static command_result eval(client *c, bool read_only) {
     return s ? run_cached(c, s, read_only) : CMD_REFUSED;
 }
 
+/* What can't be a digest is not looked for: NOSCRIPT comes before any other error, as in Redis. */
 static command_result eval_sha(client *c, bool read_only) {
     int nkeys;
     bool digest = c->argv[1].len == SHA1_HEX_LEN;
@@ -35,15 +44,19 @@ static command_result eval_sha(client *c, bool read_only) {
     return run_cached(c, s, read_only);
 }
 
+/* EVAL script numkeys key... arg... */
 static command_result eval_command(client *c) {
     return eval(c, false);
 }
+/* EVAL_RO: the same, and a command that writes is refused within it. */
 static command_result eval_ro_command(client *c) {
     return eval(c, true);
 }
+/* EVALSHA sha1 numkeys key... arg... */
 static command_result evalsha_command(client *c) {
     return eval_sha(c, false);
 }
+/* EVALSHA_RO: likewise read-only. */
 static command_result evalsha_ro_command(client *c) {
     return eval_sha(c, true);
 }
@@ -51,6 +64,7 @@ static command_result evalsha_ro_command(client *c) {
 /* ---- SCRIPT ------------------------------------------------------------------------------------
  */
 
+/* SCRIPT LOAD script: compiled, kept until SCRIPT FLUSH, not run; answers the digest. */
 static command_result script_load(client *c) {
     script *s = cache_add(c, c->argv[2], true);
     if (!s) return CMD_REFUSED;
@@ -58,6 +72,8 @@ static command_result script_load(client *c) {
     return CMD_DONE;
 }
 
+/* SCRIPT EXISTS sha1...: one that is asked for is also used, so it is forgotten later than others.
+ */
 static command_result script_exists(client *c) {
     reply_array(c, c->argc - 2);
     for (int i = 2; i < c->argc; i++)
@@ -65,6 +81,7 @@ static command_result script_exists(client *c) {
     return CMD_DONE;
 }
 
+/* SCRIPT FLUSH [ASYNC|SYNC]: at once either way, as it takes no time to speak of. */
 static command_result script_flush(client *c) {
     if (c->argc > 3 || (c->argc == 3 && !arg_is(c, 2, "sync") && !arg_is(c, 2, "async")))
         return reply_error(c, "ERR SCRIPT FLUSH only support SYNC|ASYNC option");
@@ -73,6 +90,7 @@ static command_result script_flush(client *c) {
     return CMD_DONE;
 }
 
+/* SCRIPT KILL: sent by another client while the script runs. */
 static command_result script_kill(client *c) {
     return run_kill(c, false);
 }
@@ -88,22 +106,19 @@ static command_result script_debug(client *c) {
     return reply_error(c, "ERR the Lua debugger is not supported by this server");
 }
 
+/* In the form that Redis' HELP has. */
 static command_result script_help(client *c) {
     static const char *const lines[] = {
         "DEBUG (YES|SYNC|NO)",
-        "    Set the debug mode for subsequent scripts executed.",
+        "    Would debug the scripts that follow: there is no debugger, NO is taken.",
         "EXISTS <sha1> [<sha1> ...]",
-        "    Return information about the existence of the scripts in the script cache.",
+        "    Tell which of these scripts EVALSHA would find.",
         "FLUSH [ASYNC|SYNC]",
-        "    Flush the Lua scripts cache. Very dangerous on replicas.",
-        "    When called without the optional mode argument, the behavior is determined by the",
-        "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
-        "    * ASYNC: Asynchronously flush the scripts cache.",
-        "    * SYNC: Synchronously flush the scripts cache.",
+        "    Forget all scripts, at once either way.",
         "KILL",
-        "    Kill the currently executing Lua script.",
+        "    End the script that runs, if it has changed nothing.",
         "LOAD <script>",
-        "    Load a script into the scripts cache without executing it.",
+        "    Keep a script for EVALSHA without running it.",
         NULL,
     };
     return reply_help(c, lines);
@@ -112,6 +127,7 @@ static command_result script_help(client *c) {
 /* ---- tables ------------------------------------------------------------------------------------
  */
 
+/* The four commands that run a script differ in little. Where their keys are depends on numkeys. */
 #define EVAL(name_, run_, flags_, key_flags_, since_, summary_, of_, notes_)                       \
     {                                                                                              \
         .name = name_, .run = run_, .arity = -3,                                                   \
@@ -126,6 +142,7 @@ static command_result script_help(client *c) {
 #define WRITES (KEY_RW | KEY_ACCESS | KEY_UPDATE)
 #define READS  (KEY_RO | KEY_ACCESS)
 
+/* Tips for clients that speak to a cluster: where to send it, and how to join the answers. */
 static const char *const sums[] = {"request_policy:all_shards", "response_policy:agg_logical_and",
                                    NULL};
 static const char *const all_succeed[] = {"request_policy:all_nodes",
@@ -133,6 +150,7 @@ static const char *const all_succeed[] = {"request_policy:all_nodes",
 static const char *const one_succeeds[] = {"request_policy:all_shards",
                                            "response_policy:one_succeeded", NULL};
 
+/* A row of SCRIPT's subcommands. */
 #define SUB(name_, run_, arity_, flags_, since_, complexity_, summary_, ...)                       \
     {                                                                                              \
         .name = name_, .run = run_, .arity = arity_, .flags = CMD_NOSCRIPT | (flags_),             \

@@ -1,4 +1,8 @@
-/* FUNCTION LIST and FUNCTION STATS: what functions there are, and which one runs. */
+/* FUNCTION LIST and FUNCTION STATS: what functions there are, and which one runs.
+ *
+ * What is told is the set as it is now, to which the running batch's own changes belong; so the
+ * reply waits for the log's end. STATS is also asked while a function runs, from within it: that is
+ * what it is for. */
 #include "base/clock.h"
 #include "base/glob.h"
 #include "script/function.h"

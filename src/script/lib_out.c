@@ -41,6 +41,7 @@ void lib_out_byte(lib_out *o, unsigned byte) {
     o->len++;
 }
 
+/* Padding. */
 void lib_out_zeros(lib_out *o, size_t n) {
     char *to = lib_out_reserve(o, n);
     if (n) memset(to, 0, n);

@@ -33,16 +33,19 @@ static int find(lua_State *L) {
     return lua.find(L);
 }
 
+/* string.match(s, pattern [, init]). */
 static int match(lua_State *L) {
     check(L);
     return lua.match(L);
 }
 
+/* string.gmatch(s, pattern): checked once, when the iterator is made. */
 static int gmatch(lua_State *L) {
     check(L);
     return lua.gmatch(L);
 }
 
+/* string.gsub(s, pattern, replacement [, n]). */
 static int gsub(lua_State *L) {
     check(L);
     return lua.gsub(L);

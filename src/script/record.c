@@ -38,6 +38,8 @@ struct record {
     uint32_t ntallies, tallies_cap;
 };
 
+/* Those that have ended, the oldest first; one that is kept for the next script; and whose run they
+ * are of. */
 static record *done, **last = &done;
 static record *spare;
 static uint64_t run_number;
@@ -59,6 +61,7 @@ static void empty(record *r) {
     r->next = NULL;
 }
 
+/* With all of its memory. */
 static void free_record(record *r) {
     empty(r);
     mem_free(r->blocks);
@@ -87,6 +90,8 @@ static void forget_done(void) {
     last = &done;
 }
 
+/* A number of another run says that the commands of the one before were aborted, or ended without
+ * being counted: they never happened. */
 record *record_begin(client *c) {
     uint64_t number = session_runs(c->session);
     if (number != run_number) forget_done();
@@ -128,6 +133,8 @@ static void add_tally(record *r, const inside_command *in) {
     r->tallies[i].failed += in->failed;
 }
 
+/* The row stays as it is for as long as the server runs; the arguments are the script's, and are
+ * gone when it has ended: they are copied, the slices first and the bytes behind them. */
 void record_add(record *r, const inside_command *in) {
     if (r->bytes + r->n * sizeof *in >= RECORD_BYTES) {
         add_tally(r, in);
@@ -148,6 +155,7 @@ void record_add(record *r, const inside_command *in) {
     r->commands[r->n++].argv = argv;
 }
 
+/* At the end of the list, as scripts of one EXEC are counted in their order. */
 void record_end(record *r) {
     *last = r;
     last = &r->next;

@@ -27,6 +27,7 @@ const char *const script_flag_names[] = {
 
 static run *running; /* one at a time */
 
+/* Names are compared as they are written: Redis knows no capitals here either. */
 bool script_flag(slice name, unsigned *flags) {
     for (int i = 0; script_flag_names[i]; i++) {
         if (!slice_eq(name, slice_cstr(script_flag_names[i]))) continue;
@@ -64,6 +65,8 @@ static bool may_begin(client *c, const run_request *q) {
                               "ERR Can not execute a script with write flag using *_ro command.");
             return false;
         }
+        /* Asked before it starts: one that may write shall not fail half way because the disk was
+         * full when it began. */
         status st = engine_room(ks_engine(c->ks), 0);
         if (!status_ok(st)) {
             (void)reply_engine_status(c, st);
@@ -210,10 +213,13 @@ static void tick(vm *v, lua_State *L) {
     if (script_config.instruction_limit &&
         r->ticks * VM_HOOK_COUNT >= (uint64_t)script_config.instruction_limit)
         end_here(r, L, VM_LIMIT);
+    /* The clock is read so seldom that a script pays nothing to speak of. */
     uint64_t now = clock_mono_us(), us = now - r->state.started_us;
     if (!r->busy && script_config.busy_ms && us / 1000 >= (uint64_t)script_config.busy_ms)
         become_busy(r, us);
     if (!r->busy || now - r->served_us < SERVE_US) return;
+    /* Others are served for their own sake, but not so often that the script gets nowhere. One of
+     * them may ask for its end, or for that of the server. */
     r->served_us = now;
     session_serve(s);
     if (reactor_stopping(session_reactor(s))) end_here(r, L, VM_STOPPED);
@@ -250,6 +256,7 @@ command_result run_script(client *c, const run_request *q) {
         lua_pop(q->v->L, 1);
         return CMD_REFUSED;
     }
+    /* Scripts do not nest: EVAL and FCALL are CMD_NOSCRIPT. */
     CHECK(!running);
     uint32_t db = c->db, flags = c->flags;
     int proto = c->proto;
@@ -261,6 +268,8 @@ command_result run_script(client *c, const run_request *q) {
              .out_from = c->out.len,
              .row = c->row};
     r.read_only = q->read_only || q->flags & SCRIPT_NO_WRITES;
+    /* Without a shebang it has promised nothing, and each of its commands is looked at by itself.
+     */
     r.allow_oom = !(q->flags & SCRIPT_COMPAT) && q->flags & SCRIPT_ALLOW_OOM;
     r.state = (run_state){.name = q->name,
                           .function = q->function,
@@ -270,14 +279,17 @@ command_result run_script(client *c, const run_request *q) {
                           .started_us = clock_mono_us()};
     r.record = record_begin(c);
     running = &r;
+    /* Commands see from here on that they are a script's, which may not wait. */
     c->flags |= CLIENT_SCRIPT;
     command_result result = execute(&r);
     c->flags = (c->flags & ~(uint32_t)CLIENT_SCRIPT) | (flags & CLIENT_SCRIPT);
+    /* SELECT within the script was its own. */
     c->db = db;
     c->proto = proto;
     running = NULL;
     if (r.busy) run_arm_busy(c->session, false);
     record_end(r.record);
+    /* One that will run again will say the same again. */
     if (result != CMD_AGAIN) write_log(&r);
     buf_free(&r.log);
     return result;
@@ -286,10 +298,13 @@ command_result run_script(client *c, const run_request *q) {
 /* ---- from outside ------------------------------------------------------------------------------
  */
 
+/* What FUNCTION STATS shows. */
 const run_state *run_current(void) {
     return running ? &running->state : NULL;
 }
 
+/* Asked by another client while the server serves from within the script, so that is between two of
+ * its instructions: it is noted here, and tick() ends it. */
 command_result run_kill(client *c, bool function) {
     if (!running) return reply_error(c, "NOTBUSY No scripts in execution right now.");
     if (running->state.wrote)

@@ -23,17 +23,6 @@ extern const char *const script_flag_names[];
 /* Adds the flag of that name; false if there is none. */
 bool script_flag(slice name, unsigned *flags);
 
-/* The first line of a script, `#!lua name=lib flags=a,b`. */
-typedef struct script_shebang {
-    slice engine;   /* "lua" */
-    slice name;     /* empty if not given */
-    bool has_flags; /* flags= was there */
-    unsigned flags;
-    size_t len; /* of the line, without its newline; 0: there is no shebang */
-} script_shebang;
-/* false: *error is the message, without a code; static or in `text`. allow_name: FUNCTION LOAD. */
-bool script_shebang_parse(slice source, script_shebang *out, char *text, size_t text_size);
-
 /* What is to be run; the function is on v's stack, on top. */
 typedef struct run_request {
     vm *v;

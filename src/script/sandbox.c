@@ -5,6 +5,17 @@
  * newproxy (finalizers). What replaces a function of Lua's calls that one as a C function in its
  * own frame, so that its messages stay as they are.
  *
+ * All scripts of a state share one table of globals, and none may leave anything in it for another.
+ * Lua 5.1 knows no read-only tables, so what a script holds is an empty one before the real one:
+ *
+ *     script ──> shown {}  ── metatable ──┬─ __index     hidden {string = .., redis = ..}
+ *                                         ├─ __newindex  an error
+ *                                         └─ &marker     hidden, for the functions below
+ *
+ * Each table that a hidden one holds is shown likewise, once (the registry remembers as which).
+ * Functions that look past metatables (rawset, next, table.insert ...) are replaced by some that
+ * ask sandbox_hidden first.
+ *
  * Catching functions (pcall, xpcall, coroutine.resume) raise again what ends a script for good.
  *
  * Some of Lua's own functions have holes: those that match patterns recurse (patterns.c); `unpack`
@@ -52,6 +63,7 @@ static int refuse(lua_State *L) {
     return lua_error(L);
 }
 
+/* Before any of Lua's own functions that write to a table without asking its metatable. */
 void sandbox_check_writable(lua_State *L, int idx) {
     if (sandbox_hidden(L, idx)) (void)refuse(L);
 }
@@ -69,6 +81,8 @@ static int no_global(lua_State *L) {
                       name ? name : luaL_typename(L, 2));
 }
 
+/* To the table on the stack: names that are not there raise an error, where Lua would give nil. A
+ * misspelt variable is told at once. */
 void sandbox_strict(lua_State *L) {
     lua_createtable(L, 0, 1);
     lua_pushcfunction(L, no_global);
@@ -100,6 +114,7 @@ void sandbox_protect(lua_State *L) {
         lua_pop(L, 1);
         return;
     }
+    /* From here on: hidden, the map hidden -> shown, and what the map says. */
     int hidden = lua_gettop(L);
     lua_pushlightuserdata(L, &shown);
     lua_rawget(L, LUA_REGISTRYINDEX);
@@ -112,6 +127,8 @@ void sandbox_protect(lua_State *L) {
     }
     lua_pop(L, 1);
     lua_newtable(L); /* shown */
+    /* Its metatable: reads go to the hidden table, writes are refused, and `marker` leads
+     * sandbox_hidden there, as no key of a script's can be that address. */
     lua_createtable(L, 0, 3);
     lua_pushvalue(L, hidden);
     lua_setfield(L, -2, "__index");
@@ -124,6 +141,8 @@ void sandbox_protect(lua_State *L) {
     lua_pushvalue(L, hidden);
     lua_pushvalue(L, -2);
     lua_rawset(L, -4); /* hidden, map, shown */
+    /* The tables inside are shown too: each value of the hidden one that is a table becomes its
+     * shown one. A field that exists may be set while lua_next walks. */
     lua_pushnil(L);
     while (lua_next(L, hidden)) {
         if (lua_istable(L, -1)) {
@@ -151,21 +170,25 @@ static int get_metatable(lua_State *L) {
     return 1;
 }
 
+/* A shown table's metatable is what makes it read-only. */
 static int set_metatable(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.setmetatable(L);
 }
 
+/* rawset would get around __newindex. */
 static int raw_set(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.rawset(L);
 }
 
+/* rawget on a shown table, which is empty, would find nothing: it reads the hidden one. */
 static int raw_get(lua_State *L) {
     if (sandbox_hidden(L, 1)) lua_replace(L, 1);
     return lua.rawget(L);
 }
 
+/* Likewise: a shown table is walked through the one it hides. The keys are the same in both. */
 static int next_pair(lua_State *L) {
     if (sandbox_hidden(L, 1)) lua_replace(L, 1);
     return lua.next(L);
@@ -181,21 +204,26 @@ static int pairs(lua_State *L) {
     return 3;
 }
 
+/* The functions of `table` that write use raw access too. A shown table that they would find empty
+ * is refused before they look at it. */
 static int table_insert(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.insert(L);
 }
 
+/* Refused even where there is nothing to remove. */
 static int table_remove(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.remove(L);
 }
 
+/* The elements are swapped in place. */
 static int table_sort(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.sort(L);
 }
 
+/* Obsolete in Lua 5.1, where it says so; refused first. */
 static int table_setn(lua_State *L) {
     sandbox_check_writable(L, 1);
     return lua.setn(L);
@@ -233,6 +261,7 @@ static int handle(lua_State *L) {
     return 1;
 }
 
+/* xpcall(f, handler): the handler is wrapped, and anything behind it is dropped, as Lua does. */
 static int protected_call_with(lua_State *L) {
     luaL_checkany(L, 2);
     lua_settop(L, 2);
@@ -240,6 +269,8 @@ static int protected_call_with(lua_State *L) {
     return caught(L, lua.xpcall(L));
 }
 
+/* A coroutine is a protected call too: what ends the script has ended the coroutine, and goes on
+ * here. */
 static int resume(lua_State *L) {
     return caught(L, lua.resume(L));
 }
@@ -257,6 +288,7 @@ static int compile(lua_State *L, const char *chunk) {
     return 2;
 }
 
+/* loadstring(text [, name]). */
 static int load_string(lua_State *L) {
     const char *text = luaL_checkstring(L, 1);
     const char *chunk = luaL_optstring(L, 2, text);
@@ -297,6 +329,8 @@ static int load_pieces(lua_State *L) {
 /* ---- others ------------------------------------------------------------------------------------
  */
 
+/* unpack(table [, from [, to]]): how many there are is computed in 64 bits, where no pair of ints
+ * wraps, and compared with what the stack takes. */
 static int unpack(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     int from = luaL_optint(L, 2, 1);
@@ -337,6 +371,8 @@ static int math_random(lua_State *L) {
     return 1;
 }
 
+/* As srand48 does it: the seed in the high 32 bits. It counts for this state, until it is seeded
+ * anew. */
 static int math_randomseed(lua_State *L) {
     uint32_t seed = (uint32_t)luaL_checkint(L, 1);
     unsigned short *x = vm_of(L)->rng;
@@ -385,6 +421,7 @@ static void open_lib(lua_State *L, const char *name, lua_CFunction open) {
     lua_call(L, 1, 0);
 }
 
+/* Puts f under a name to the table on the stack. */
 static void set_function(lua_State *L, const char *name, lua_CFunction f) {
     lua_pushcfunction(L, f);
     lua_setfield(L, -2, name);
@@ -421,6 +458,8 @@ static void take_lib(lua_State *L, int real, const char *name) {
     lua_setfield(L, real, name);
 }
 
+/* The other libraries, one by one: opened as globals, what is dangerous replaced, moved to `real`.
+ * Of `os` only the clock is left. */
 static void take_libs(lua_State *L, int real) {
     take_lib(L, real, "coroutine");
     lua.resume = own(L, "resume");

@@ -9,13 +9,17 @@
 
 script_config_t script_config = {.busy_ms = 5000, .memory_limit = 256 << 20};
 
+/* What the gate has found, and the number under which the other one is armed. */
 static bool out_of_memory;
 static int busy_gate;
 
+/* The gate costs nothing while it is not armed, which is nearly always. */
 void run_arm_busy(session *s, bool armed) {
     session_gate_arm(s, busy_gate, armed);
 }
 
+/* As of the last script that passed the gate: a script is one batch, and in it nothing is evicted.
+ */
 bool run_out_of_memory(void) {
     return out_of_memory;
 }
@@ -23,6 +27,8 @@ bool run_out_of_memory(void) {
 /* ---- settings ----------------------------------------------------------------------------------
  */
 
+/* At once, for states that there are too. One that holds more already gets no memory until it has
+ * given some back. */
 static status apply_memory_limit(const setting *st) {
     (void)st;
     vm_set_limit((size_t)script_config.memory_limit);
@@ -43,6 +49,7 @@ const setting script_settings[] = {
 /* ---- INFO --------------------------------------------------------------------------------------
  */
 
+/* States, texts and libraries, under the names that Redis has for them. */
 static void emit_memory(buf *out, void *ctx) {
     (void)ctx;
     size_t vm_bytes = cache_count() ? cache_vm()->used : 0;
@@ -60,6 +67,7 @@ static void emit_memory(buf *out, void *ctx) {
     metric_bytes_human(out, "used_memory_scripts", cache_bytes() + functions);
 }
 
+/* How many scripts of EVAL's were forgotten for want of room. */
 static void emit_stats(buf *out, void *ctx) {
     (void)ctx;
     metric_u64(out, "evicted_scripts", cache_evicted());
@@ -103,6 +111,8 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     if (c->row->flags & CMD_RUNS_SCRIPT) record_account(c);
 }
 
+/* The busy gate comes late in the row of gates: a command that is wrong in itself is told
+ * that. */
 void script_start(session *s) {
     vm_set_limit((size_t)script_config.memory_limit);
     session_gate_add(s, &(gate){.name = "script memory",
@@ -115,10 +125,12 @@ void script_start(session *s) {
     session_watch_add(s, &(command_watch){.after = after_command});
 }
 
+/* Libraries are read before the first command is served. */
 status script_opened(keyspace *ks) {
     return functions_open(ks);
 }
 
+/* After the last command. The scripts first: their functions are the state's. */
 void script_stop(void) {
     cache_flush();
     functions_close();

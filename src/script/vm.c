@@ -20,8 +20,10 @@
 
 #define LEVEL_MAX 1024 /* of a long bracket */
 
+/* Bytes that a state may take; 0: as many as it likes. */
 static size_t limit;
 
+/* Of every state, at its next allocation. */
 void vm_set_limit(size_t bytes) {
     limit = bytes;
 }
@@ -37,6 +39,7 @@ static void *allocate(void *ud, void *p, size_t old, size_t size) {
         v->used -= old;
         return NULL;
     }
+    /* Growth alone is refused. What the compiler takes counts too. */
     bool over = size > old && limit && !v->unlimited && v->used + (size - old) > limit;
     if (over) return NULL;
     p = mem_realloc(p, size);
@@ -49,6 +52,7 @@ void vm_open_limit(vm *v) {
     v->unlimited++;
 }
 
+/* Opened and closed in pairs, which may nest. */
 void vm_close_limit(vm *v) {
     CHECK(v->unlimited > 0);
     v->unlimited--;
@@ -75,6 +79,8 @@ static int panicked(lua_State *L) {
     return 0;
 }
 
+/* The state's allocator knows it: no global, no look into the registry, and it serves coroutines
+ * too. */
 vm *vm_of(lua_State *L) {
     void *ud;
     (void)lua_getallocf(L, &ud);
@@ -142,6 +148,8 @@ vm *vm_new(void) {
     return v;
 }
 
+/* Closing runs no code of a script's: there are no finalizers in the sandbox. What Lua has taken it
+ * has given back. */
 void vm_free(vm *v) {
     lua_close(v->L);
     CHECK(v->used == 0);
@@ -179,6 +187,8 @@ static bool is_bytecode(slice s) {
     return s.len && s.data[0] == LUA_SIGNATURE[0];
 }
 
+/* The compiler keeps a name that it did not copy: it stays on the stack until the function is
+ * there. */
 bool vm_load(lua_State *L, slice source, const char *chunk) {
     luaL_checkstack(L, 3, NULL);
     lua_pushstring(L, chunk);
@@ -196,6 +206,7 @@ bool vm_load(lua_State *L, slice source, const char *chunk) {
     return false;
 }
 
+/* Where it is called does not matter: the message is never seen, `unwind` is what counts. */
 int vm_end(lua_State *L, vm_unwind why) {
     vm_of(L)->unwind = why;
     lua_pushliteral(L, "the script was ended");
@@ -212,16 +223,20 @@ bool vm_call(vm *v, int nargs, int nresults) {
     lua_rawgeti(L, LUA_REGISTRYINDEX, v->handler);
     lua_insert(L, at);
     vm_close_limit(v);
+    /* A script that is run from within the server's own work is limited all the same. */
     int depth = v->unlimited;
     v->unlimited = 0;
     int r = lua_pcall(L, nargs, nresults, at);
     v->unlimited = depth;
     lua_remove(L, at);
     if (r == 0 && v->unwind == VM_RUNS) return true;
+    /* It was ended: whether the error came through, or a coroutine swallowed it and returned, there
+     * is no result. */
     if (v->unwind != VM_RUNS) {
         lua_settop(L, at - 1);
         return false;
     }
+    /* make_error has seen it. */
     if (lua_istable(L, -1)) return false;
     vm_open_limit(v);
     const char *text = lua_tostring(L, -1);
@@ -233,6 +248,8 @@ bool vm_call(vm *v, int nargs, int nresults) {
     return false;
 }
 
+/* Past __newindex, which refuses: into the table that is shown, where __index is asked only for
+ * what is not there. */
 void vm_set_global(vm *v, const char *name) {
     lua_State *L = v->L;
     lua_rawgeti(L, LUA_REGISTRYINDEX, v->globals);
