@@ -259,7 +259,7 @@ static uint32_t category_of(slice name) {
 /* Does this filter let the row through? */
 static bool listed(const command_row *row, enum list_filter filter, slice arg) {
     switch (filter) {
-    case LIST_ALL: return !row->parent;
+    case LIST_ALL: return true;
     case LIST_MODULE: return false; /* there are no modules */
     case LIST_CATEGORY: return row->categories & category_of(arg);
     case LIST_PATTERN: return glob_match(arg, slice_cstr(row->full_name), true);
@@ -281,7 +281,7 @@ static int64_t append_names(buf *out, enum list_filter filter, slice arg) {
     return n;
 }
 
-/* Without a filter, sub-commands are not listed. */
+/* Sub-commands too. */
 static command_result list_command(client *c) {
     enum list_filter filter = LIST_ALL;
     slice arg = SLICE_EMPTY;
