@@ -1,15 +1,14 @@
 /* acl_command: ACL and its sub-commands.
  *
  * Errors have names and rules in them that somebody else has given, of any length: they are put
- * together in a buf, and are not cut. What changes users changes them at once, not with the batch:
- * users are no data, and are in no log (file.c keeps them, when it is told to).
+ * together in a buf, and are not cut. Users are no data, and are in no log (file.c keeps them, when
+ * it is told to).
  *
  *     SETUSER ──> rules_merge ──> user_set on a copy ──> users_change ──┐
  *     DELUSER ────────────────────────────────────────> users_delete  ──┼──> is the gate needed?
  *     LOAD ─────> file_load ──> all users anew ───────> users_exchange ─┘
  *
- * None of them asks the engine, so none is ever run again: what it has changed stays changed, also
- * when the EXEC around it fails. */
+ * A batch that is aborted, as EXEC's is when a read must wait, has changed no user (users.c). */
 #include "acl/acl.h"
 #include "acl/internal.h"
 
@@ -73,8 +72,7 @@ static command_result setuser(client *c) {
 /* None of them, if one is the default user. */
 static command_result deluser(client *c) {
     int64_t n = 0;
-    /* Looked for first, as a user that is deleted takes his connections with him: there is no way
-     * back. */
+    /* Looked for first, so that what is refused has deleted nobody. */
     for (int i = 2; i < c->argc; i++)
         if (slice_eq(c->argv[i], SLICE("default")))
             return reply_error(c, "ERR The 'default' user cannot be removed");

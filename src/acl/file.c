@@ -304,7 +304,7 @@ static bool read_all(buf *text, buf *errors) {
 }
 
 /* Users are made apart, and take the place of those that are there at the end. */
-bool file_load(buf *errors, const client *asker) {
+bool file_load(buf *errors, client *asker) {
     buf text = {0};
     dict *fresh = dict_new(false);
     if (!read_all(&text, errors)) {

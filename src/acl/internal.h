@@ -16,20 +16,21 @@ user *users_find(slice name);
 user *users_default(void);
 /* Who c is: the default user if he has not said otherwise. */
 user *users_of(const client *c);
+/* Within EXEC it is taken back if that has to run again; so are those below, in any batch. */
 void users_set(client *c, user *u);
 /* By name; free the array. The first is at 0. */
 user **users_sorted(size_t *n);
 /* u is one of them from now on. REQUIRES: no other has its name. */
 void users_add(user *u);
-/* These end connections: at once, but for the one that asks (NULL: none does), which has its reply
- * first. The user `old` is as `with` says, whose contents are taken. Subscribers of his that may no
+/* These end connections, when the batch has committed: that of who asks (NULL: nobody) when it has
+ * its reply. The user `old` is as `with` says, whose contents are taken. Subscribers of his that may no
  * longer listen to what they do are closed. */
-void users_change(user *old, user *with, const client *asker);
+void users_change(user *old, user *with, client *asker);
 /* Ends his connections. False: there is none. REQUIRES: it is not the default user. */
-bool users_delete(slice name, const client *asker);
+bool users_delete(slice name, client *asker);
 /* All users at once: owned from now on, by name. Connections of those who were there are ended, but
  * for those of the default user. */
-void users_exchange(dict *by_name, const client *asker);
+void users_exchange(dict *by_name, client *asker);
 /* What any of them may do has changed: is there something to check? */
 void users_changed(void);
 
@@ -72,7 +73,7 @@ void file_get_users(const setting *s, buf *out);
 /* The users of the settings, or of the file. */
 status file_start(void);
 /* Appends what is wrong; then nothing has changed. */
-bool file_load(buf *errors, const client *asker);
+bool file_load(buf *errors, client *asker);
 status file_save(void);
 
 #endif

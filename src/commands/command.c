@@ -9,9 +9,13 @@
 #include "session/keyspec.h"
 #include "session/reply.h"
 
-/* Does a list of names by bit have a set bit's name for us to say: calls resp_simple on each. */
+/* The names of the bits that are set and have one: a bit that has none is not counted either, as a
+ * client would wait for ever for what a reply promises and does not have. */
 static void reply_names(client *c, const char *const *names, unsigned bits, const char *prefix) {
-    resp_set(&c->out, c->proto, __builtin_popcount(bits));
+    int64_t n = 0;
+    for (int i = 0; names[i]; i++)
+        n += bits >> i & 1;
+    resp_set(&c->out, c->proto, n);
     for (int i = 0; names[i]; i++)
         if (bits & 1u << i) buf_printf(&c->out, "+%s%s\r\n", prefix, names[i]);
 }

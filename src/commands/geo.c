@@ -108,6 +108,7 @@ const command geo_commands[] = {
      .syntax = "key longitude:double latitude:double radius:double " UNIT " " WITH " " COUNT_ANY
                " " ORDER STORE,
      .keys = {READ_KEY, STORE_KEYS(6)},
+     .getkeys = geo_radius_keys,
      .history = "6.2.0: Added the `ANY` option for `COUNT`.\n" UPPERCASE,
      .deprecated_since = "6.2.0",
      .replaced_by = "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument"},
@@ -135,6 +136,7 @@ const command geo_commands[] = {
      .summary = "Returns, or keeps, the members of a geo set that are near one of them.",
      .syntax = "key member radius:double " UNIT " " WITH " " COUNT_ANY " " ORDER STORE,
      .keys = {READ_KEY, STORE_KEYS(5)},
+     .getkeys = geo_member_keys,
      .history = "6.2.0: Added the `ANY` option for `COUNT`.\n" UPPERCASE,
      .deprecated_since = "6.2.0",
      .replaced_by = "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` "

@@ -17,6 +17,9 @@ command_result cmd_georadius(client *c);
 command_result cmd_georadius_ro(client *c);
 command_result cmd_georadiusbymember(client *c);
 command_result cmd_georadiusbymember_ro(client *c);
+/* Keys of GEORADIUS and GEORADIUSBYMEMBER. */
+int geo_radius_keys(const slice *argv, int argc, int *out, unsigned *flags);
+int geo_member_keys(const slice *argv, int argc, int *out, unsigned *flags);
 
 /* ---- shared: geo_place.c ------------------------------------------------------------------------
  */

@@ -248,3 +248,25 @@ command_result cmd_georadiusbymember(client *c) {
 command_result cmd_georadiusbymember_ro(client *c) {
     return radius(c, true, false);
 }
+
+/* The source, and each destination among the options from `at` on: a specification finds the first
+ * one only, and the last one counts. */
+static int radius_keys(const slice *argv, int argc, int at, int *out, unsigned *flags) {
+    int n = 1;
+    out[0] = 1;
+    if (flags) flags[0] = KEY_RO | KEY_ACCESS;
+    for (int i = at; i + 1 < argc; i++) {
+        if (!slice_ieq(argv[i], "store") && !slice_ieq(argv[i], "storedist")) continue;
+        if (flags) flags[n] = KEY_OW | KEY_UPDATE;
+        out[n++] = ++i;
+    }
+    return n;
+}
+
+int geo_radius_keys(const slice *argv, int argc, int *out, unsigned *flags) {
+    return radius_keys(argv, argc, 6, out, flags);
+}
+
+int geo_member_keys(const slice *argv, int argc, int *out, unsigned *flags) {
+    return radius_keys(argv, argc, 5, out, flags);
+}

@@ -144,7 +144,8 @@ const command stream_commands[] = {
                 "pending for it.",
      .syntax = "@group-block:<GROUP group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] "
                "@streams:STREAMS <key... id:string...>",
-     .keys = {KEYS_OF_STREAMS(4)}},
+     .keys = {KEYS_OF_STREAMS(4)},
+     .getkeys = stream_group_keys},
     {.name = "xack",
      .run = cmd_xack,
      .arity = -4,

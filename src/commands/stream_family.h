@@ -18,6 +18,8 @@ command_result cmd_xrevrange(client *c);
 /* stream_read.c */
 command_result cmd_xread(client *c);
 command_result cmd_xreadgroup(client *c);
+/* Keys of XREADGROUP. */
+int stream_group_keys(const slice *argv, int argc, int *out, unsigned *flags);
 /* stream_pending.c */
 command_result cmd_xack(client *c);
 command_result cmd_xpending(client *c);

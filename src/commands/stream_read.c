@@ -302,3 +302,19 @@ command_result cmd_xread(client *c) {
 command_result cmd_xreadgroup(client *c) {
     return read_streams(c, true);
 }
+
+/* As they are parsed above: a group or a consumer may be called "streams", which a specification
+ * takes for the word before the keys. */
+int stream_group_keys(const slice *argv, int argc, int *out, unsigned *flags) {
+    int at = 1;
+    while (at < argc && !slice_ieq(argv[at], "streams"))
+        at += slice_ieq(argv[at], "group")                                   ? 3
+              : slice_ieq(argv[at], "count") || slice_ieq(argv[at], "block") ? 2
+                                                                             : 1;
+    int n = (argc - at - 1) / 2;
+    for (int i = 0; i < n; i++) {
+        out[i] = at + 1 + i;
+        if (flags) flags[i] = KEY_RO | KEY_ACCESS;
+    }
+    return n > 0 ? n : -1;
+}

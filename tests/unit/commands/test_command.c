@@ -118,8 +118,28 @@ static void getkeys(void **state) {
         "-ERR Invalid number of arguments specified for command\r\n");
 }
 
+/* Where the specifications would be misled: the last STORE counts, and a group may be called as the
+ * word before the keys. */
+static void getkeys_as_parsed(void **state) {
+    (void)state;
+    ASK("COMMAND GETKEYS GEORADIUS k 1 2 3 m STORE a STORE b\r\n",
+        "*3\r\n$1\r\nk\r\n$1\r\na\r\n$1\r\nb\r\n");
+    ASK("COMMAND GETKEYS GEORADIUSBYMEMBER store store 3 m STOREDIST a\r\n",
+        "*2\r\n$5\r\nstore\r\n$1\r\na\r\n");
+    ASK("COMMAND GETKEYS XREADGROUP COUNT 1 GROUP streams streams STREAMS k l 0 0\r\n",
+        "*2\r\n$1\r\nk\r\n$1\r\nl\r\n");
+    ASK("COMMAND GETKEYS XREADGROUP GROUP g c STREAMS k\r\n",
+        "-ERR Invalid number of arguments specified for command\r\n");
+}
+
+/* A command with a flag that COMMAND INFO has no name for: replies over all have it in them. */
+static const command odd[] = {{.name = "odd", .arity = 1, .flags = CMD_FAST | 1u << 29}, {0}};
+
 static int once(void **state) {
     (void)state;
+    commands_register(odd);
+    commands_register(geo_commands);
+    commands_register(stream_commands);
     commands_register(string_commands);
     commands_register(bitmap_commands);
     commands_register(keys_commands);
@@ -131,7 +151,7 @@ static int once(void **state) {
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(info), TEST(whole), TEST(docs), TEST(lists), TEST(getkeys),
+        TEST(info), TEST(whole), TEST(docs), TEST(lists), TEST(getkeys), TEST(getkeys_as_parsed),
     };
     return cmocka_run_group_tests(tests, once, NULL);
 }
