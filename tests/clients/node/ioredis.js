@@ -6,7 +6,9 @@ const Redis = require("ioredis");
 const kit = require("./kit");
 
 const { range, refused, same, sleep, until } = kit;
-const connect = (how) => new Redis({ port: kit.PORT, host: "127.0.0.1", maxRetriesPerRequest: 1, ...how });
+// No INFO by itself: it may come when the connection listens already, or be more than a user may.
+const connect = (how) => new Redis({ port: kit.PORT, host: "127.0.0.1", maxRetriesPerRequest: 1,
+  enableReadyCheck: false, ...how });
 
 // A connection that collects what it is told, and the list of that.
 function listener(event = "message", how = {}) {
