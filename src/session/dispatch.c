@@ -75,9 +75,11 @@ static gate_result ask_gates(client *c) {
     return GATE_PASS;
 }
 
-/* The command waits: nothing of it is left, `why` says until when. */
+/* The command waits: nothing of it is left, `why` says until when. What was pushed to the client
+ * may have been too much: then it is in the list of those that end, and waits for nothing. */
 static dispatch_result hold(client *c, uint32_t why) {
     session *s = c->session;
+    if (c->flags & CLIENT_CLOSE_ASAP) return DISPATCH_DONE;
     c->flags |= why;
     if (!(c->flags & CLIENT_FAKE)) list_append(&s->waiting, &c->run_link);
     return DISPATCH_WAIT;

@@ -22,7 +22,7 @@
 /* Open to clients that are authenticated, so asked for others only. */
 static gate_result auth_gate(client *c, void *ctx) {
     (void)ctx;
-    if ((c->row->flags & CMD_NO_AUTH) || identity_open()) return GATE_PASS;
+    if ((c->row->flags & CMD_NO_AUTH) || !identity_must_say(c)) return GATE_PASS;
     (void)reply_error_text(c, SLICE("NOAUTH Authentication required."));
     return GATE_REFUSE;
 }

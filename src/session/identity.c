@@ -86,6 +86,10 @@ slice identity_name(const client *c) {
 bool identity_open(void) {
     return asked->open();
 }
+/* One who came while a password was asked for need not say it when it is no more. */
+bool identity_must_say(const client *c) {
+    return !(c->flags & CLIENT_AUTHENTICATED) && !identity_open();
+}
 bool identity_nopass(void) {
     return asked->nopass();
 }

@@ -35,6 +35,8 @@ void identity_use(const identity *who);
 bool identity_authenticate(client *c, slice user, slice password);
 slice identity_name(const client *c);
 bool identity_open(void);
+/* Must c say who he is before anything else? Limits are tight until then. */
+bool identity_must_say(const client *c);
 bool identity_nopass(void);
 bool identity_known(slice user);
 bool identity_reads_all(const client *c);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "session/config.h"
 #include "session/dispatch.h"
+#include "session/identity.h"
 #include "session/reply.h"
 #include "session/state.h"
 
@@ -26,7 +27,7 @@
 /* What the parser may take from this client. */
 static resp_limits limits_of(const client *c) {
     resp_limits l = {session_config.max_bulk, RESP_ARGS_MAX, 0};
-    if (!(c->flags & CLIENT_AUTHENTICATED)) {
+    if (identity_must_say(c)) {
         l.max_multibulk = UNAUTH_MULTI;
         l.max_bulk_unauth = UNAUTH_BULK;
     }

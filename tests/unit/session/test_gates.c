@@ -1,4 +1,5 @@
 /* gates: what keeps a command from running, in what order, with which words; pauses. */
+#include "session/config.h"
 #include "session/reply.h"
 #include "session/state.h"
 #include "support/session_test.h"
@@ -19,6 +20,17 @@ static void password(void **state) {
                                "$7\r\nbox|two\r\n");
     /* Who was there before stays who it was. */
     ASK("GET a\r\n", "$-1\r\n");
+/* Nothing is asked of anybody any more, and nothing is kept short for it. */
+#define FIVE "$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n$1\r\na\r\n"
+    const char *many = "*11\r\n$4\r\nMGET\r\n" FIVE FIVE;
+    assert_string_equal(kit_ask(&k, other, many),
+                        "-ERR Protocol error: unauthenticated multibulk length\r\n");
+    (void)kit_client(&k, &other);
+    kit_set("requirepass", "");
+    assert_int_equal(strncmp(kit_ask(&k, other, many), "*10\r\n", 5), 0);
+    kit_set("requirepass", "secret");
+    o = kit_client(&k, &other);
+    assert_string_equal(kit_ask(&k, other, "GET a\r\n"), NOAUTH);
     o->flags |= CLIENT_AUTHENTICATED;
     assert_string_equal(kit_ask(&k, other, "GET a\r\n"), "$-1\r\n");
 }
@@ -233,6 +245,28 @@ static void paused_and_gone(void **state) {
     kit_turn(&k);
 }
 
+/* A client that is closed for what a gate has pushed to it waits for nothing any more. */
+static void pushed_too_much(void **state) {
+    (void)state;
+    static gate_result say;
+    say = GATE_PASS;
+    (void)session_gate_add(k.session, &(gate){.name = "pushes", .pass = pushes, .ctx = &say});
+    output_limit *l = &session_config.output[OUTPUT_CLASS_PUBSUB];
+    end->take = 0;
+    kit_send(end, "BIG 100000\r\n");
+    kit_turn(&k);
+    int64_t hard = l->hard;
+    c->flags |= CLIENT_PUBSUB;
+    l->hard = 1;
+    say = GATE_HOLD;
+    kit_send(end, "PING\r\n");
+    kit_turn(&k);
+    l->hard = hard;
+    assert_true(end->closed);
+    assert_false(list_used(&k.session->waiting));
+    assert_false(list_used(&k.session->closing));
+}
+
 int main(void) {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -248,6 +282,7 @@ int main(void) {
         TEST(pause_twice),
         TEST(pause_freezes_expiry),
         TEST(paused_and_gone),
+        TEST(pushed_too_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
