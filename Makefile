@@ -147,7 +147,9 @@ utils: utils/stave-check utils/stave-convert utils/engine-bench
 
 EXTRA_tests := -Itests $(call pkg,--cflags cmocka)
 CMOCKA_LIBS := $(call pkg,--libs cmocka)
-UNIT     := $(sort $(wildcard tests/unit/*/test_*.c))
+UNUSED_TESTS := $(if $(filter yes,$(LUA)),,tests/unit/script/%) \
+                $(if $(filter yes,$(TLS)),,tests/unit/io/test_tls.c)
+UNIT     := $(filter-out $(UNUSED_TESTS),$(sort $(wildcard tests/unit/*/test_*.c)))
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 SIM_MAIN := tests/sim/simulator.c
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort \

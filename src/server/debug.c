@@ -330,7 +330,7 @@ static gate_result pass_protected(client *c, void *ctx) {
 status debug_start(server *s) {
     srv = s;
     session_gate_add(s->session,
-                     &(gate){"debug", GATE_RANK_AUTH + 50, pass_protected, NULL, CMD_PROTECTED});
+                     &(gate){"debug", GATE_RANK_PROTECTED, pass_protected, NULL, CMD_PROTECTED});
     return STATUS_OK;
 }
 

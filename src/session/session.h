@@ -32,10 +32,9 @@ typedef struct gate {
 } gate;
 
 enum gate_rank {
-    GATE_RANK_PROTECTED = 50,
     GATE_RANK_AUTH = 100,
+    GATE_RANK_PROTECTED = 150,
     GATE_RANK_ACL = 200,
-    GATE_RANK_MULTI = 250,
     GATE_RANK_CLUSTER = 300,
     GATE_RANK_MEMORY = 400,
     GATE_RANK_DISK = 500,

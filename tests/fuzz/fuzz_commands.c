@@ -10,18 +10,13 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "commands/commands.h"
-#include "pubsub/pubsub.h"
 #include "resp/reader.h"
 #include "session/block.h"
+#include "support/families.h"
 #include "support/session_kit.h"
-#include "tx/tx.h"
 
 #include <string.h>
 #include <strings.h>
-#ifdef STAVE_LUA
-#include "script/script.h"
-#endif
 
 #define CLIENTS   2
 #define LINES_MAX 200
@@ -36,25 +31,11 @@ typedef struct run_state {
 } run_state;
 
 static void start(run_state *s, unsigned pending) {
-    static const command *const tables[] = {
-        string_commands, bitmap_commands, hash_commands, zset_commands,   list_commands,
-        set_commands,    stream_commands, hll_commands,  sort_commands,   geo_commands,
-        keys_commands,   dump_commands,   tx_commands,   pubsub_commands,
-#ifdef STAVE_LUA
-        script_commands,
-#endif
-    };
-    bool first = command_count() == 0;
-    for (size_t i = 0; first && i < sizeof tables / sizeof *tables; i++)
-        commands_register(tables[i]);
+    families_register();
     kit_start(&s->k);
     kit_set("proto-max-bulk-len", "1mb");
     s->k.knobs->pending_permille = pending;
-    tx_start(s->k.session);
-    pubsub_start(s->k.session);
-#ifdef STAVE_LUA
-    script_start(s->k.session);
-#endif
+    families_start(s->k.session);
     for (int i = 0; i < CLIENTS; i++)
         s->c[i] = kit_client(&s->k, &s->end[i]);
 }
@@ -99,9 +80,7 @@ static void run(run_state *s, unsigned pending, const buf *requests, size_t n) {
     CHECK(status_ok(engine_check(s->k.engine, &report)) && report.len == 0);
     buf_free(&report);
     kit_stop(&s->k);
-#ifdef STAVE_LUA
-    script_stop();
-#endif
+    families_stop();
 }
 
 static bool begins(slice word, const char *name) {
