@@ -23,8 +23,8 @@ user **users_sorted(size_t *n);
 /* u is one of them from now on. REQUIRES: no other has its name. */
 void users_add(user *u);
 /* These end connections, when the batch has committed: that of who asks (NULL: nobody) when it has
- * its reply. The user `old` is as `with` says, whose contents are taken. Subscribers of his that may no
- * longer listen to what they do are closed. */
+ * its reply. The user `old` is as `with` says, whose contents are taken. Subscribers of his that
+ * may no longer listen to what they do are closed. */
 void users_change(user *old, user *with, client *asker);
 /* Ends his connections. False: there is none. REQUIRES: it is not the default user. */
 bool users_delete(slice name, client *asker);
