@@ -99,10 +99,10 @@ static bool auth_secret(const slice *argv, int argc, int i) {
     return i >= 1;
 }
 
-/* The two behind AUTH. */
+/* The two behind AUTH, also where it should not be. */
 static bool hello_secret(const slice *argv, int argc, int i) {
     (void)argc;
-    return (i >= 3 && slice_ieq(argv[i - 1], "auth")) || (i >= 4 && slice_ieq(argv[i - 2], "auth"));
+    return (i >= 2 && slice_ieq(argv[i - 1], "auth")) || (i >= 3 && slice_ieq(argv[i - 2], "auth"));
 }
 
 /* What HELLO answers: the server, and this connection. "redis" and the version are what libraries

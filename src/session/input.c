@@ -109,7 +109,7 @@ static size_t run_commands(client *c, const char *p, size_t n) {
             drop_partial(c);
             resp_reader_free(&s->reader);
             s->reader = (resp_reader){0};
-            return n;
+            break;
         }
         size_t consumed = r->consumed;
         bool was_auth = c->flags & CLIENT_AUTHENTICATED;

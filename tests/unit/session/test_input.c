@@ -136,6 +136,18 @@ static void protocol_errors(void **state) {
     ASK("PING\r\n", "+PONG\r\n");
 }
 
+/* A client that is still owed its error has no arguments any more: CLIENT LIST looks at them. */
+static void protocol_error_kept(void **state) {
+    (void)state;
+    end->take = 0;
+    kit_send(end, "PING\r\n*x\r\n");
+    kit_turn(&k);
+    assert_false(end->closed);
+    assert_true(c->flags & CLIENT_CLOSE_AFTER_REPLY);
+    assert_int_equal(c->argc, 0);
+    assert_null(c->argv);
+}
+
 static void bulk_limits(void **state) {
     (void)state;
     kit_set("proto-max-bulk-len", "1mb");
@@ -351,6 +363,7 @@ int main(void) {
         TEST(fair_goes_on),
         TEST(look_ahead),
         TEST(garbage),
+        TEST(protocol_error_kept),
         TEST(blocked_is_seen_to_end),
         TEST(waiting_is_read_so_far),
     };
