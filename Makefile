@@ -154,7 +154,8 @@ UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 SIM_MAIN := tests/sim/simulator.c
 SUPPORT  := $(patsubst %.c,$(BUILD)/%.o,$(sort \
               $(filter-out %/fuzz_main.c,$(wildcard tests/support/*.c)) \
-              $(filter-out $(SIM_MAIN),$(wildcard tests/sim/*.c))))
+              $(filter-out $(SIM_MAIN) $(if $(filter yes,$(LUA)),,tests/sim/simscript.c), \
+                $(wildcard tests/sim/*.c))))
 
 $(BUILD)/lib/support.a: $(SUPPORT)
 	@mkdir -p $(@D)
@@ -216,7 +217,7 @@ SEEDS ?= 1000
 FROM  ?= 1
 
 $(BUILD)/sim: $(patsubst %.c,$(BUILD)/%.o,$(SIM_MAIN)) $(BUILD)/lib/support.a \
-		$(call archives,$(LINK_commands) tx)
+		$(call archives,$(LINK_commands) tx $(if $(filter yes,$(LUA)),script))
 	$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(call grouped,$(filter %.a,$^)) $(LIBS)
 
 tests/sim/sim: $(BUILD)/sim

@@ -91,12 +91,6 @@ static bool begins(const client *c, const char *text) {
     return c->out.len >= n && memcmp(c->out.data, text, n) == 0;
 }
 
-/* There was room for all of it before, which has gone since: then it is refused, before anything
- * was run. */
-static bool room_is_low(const simtypes *t) {
-    return !status_ok(engine_room(t->s->e, t->exec->bytes));
-}
-
 /* EXEC does nothing if the other has changed the key. What the change of a watched key is can't
  * always be read at once in a hook, and then counts as one. */
 static void check_watch(sim *s, const client *c, bool changed, bool unread) {
@@ -116,7 +110,8 @@ static void run_really(simtypes *t, bool trouble) {
         log_pos end = engine_log_end(s->e);
         if (!simtypes_run(t, st->c, &st->words, st->seed)) return;
         bool exec = simwords_is(&st->words, "EXEC");
-        trouble |= t->tee.failed || simtypes_in_trouble(s) || room_is_low(t);
+        trouble |=
+            t->tee.failed || simtypes_in_trouble(s) || simtypes_room_is_low(t, t->exec->bytes);
         if (exec && !trouble) check_watch(s, st->c, changed, unread);
         slice should = slice_of(t->expected.data + from, st->reply_end - from);
         simtypes_compare(t, st->c, &st->words, should, trouble || (exec && unread));
@@ -133,10 +128,9 @@ void simexec_command(simtypes *t) {
     uint32_t db = sim_pick_db(s);
     if (!t->exec) t->exec = mem_zalloc(sizeof *t->exec);
     make(t);
-    t->exec->bytes = (size_t)t->exec->n * 4096;
+    t->exec->bytes = 0;
     for (int i = 0; i < t->exec->n; i++)
-        for (int k = 0; k < t->exec->steps[i].words.argc; k++)
-            t->exec->bytes += t->exec->steps[i].words.argv[k].len;
+        t->exec->bytes += simwords_bytes(&t->exec->steps[i].words);
     if (!simtypes_prepare(t, t->exec->bytes)) return;
     if (has_other(t->exec)) simtypes_expire(s);
     if (simfs_stopped(s->fs)) return;

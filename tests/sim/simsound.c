@@ -6,7 +6,7 @@
  * state never goes back, a key that is renamed, moved or copied stays the same to the byte.
  *
  * All of it reads the model, dry: that the engine has the same is simverify's affair. */
-#include "sim/simtypes.h"
+#include "sim/simscript.h"
 
 #include "base/log.h"
 #include "keyspace/keyenc.h"
@@ -278,6 +278,7 @@ void simsound_all(simtypes *t) {
     }
     simsystem_sound(t->s);
     t->tee.dry = false;
+    simscript_sound(t);
 }
 
 /* ---- before and after a command ----------------------------------------------------------------

@@ -384,6 +384,15 @@ static status tee_error(engine *e) {
     return engine_error(tee_of(e)->s->e);
 }
 
+/* Who can't come back later waits: the engine has what it was asked for. */
+static bool tee_background(engine *e, uint64_t budget_us) {
+    sim *s = tee_of(e)->s;
+    (void)budget_us;
+    sim_await_ready(s);
+    s->ready = false;
+    return false;
+}
+
 void simtee_init(simtee *t, sim *s) {
     *t = (simtee){.s = s};
     t->ops = (engine_ops){.name = "tee",
@@ -415,6 +424,7 @@ void simtee_init(simtee *t, sim *s) {
                           .begin = tee_begin,
                           .commit = tee_commit,
                           .abort = tee_abort,
+                          .background = tee_background,
                           .room = tee_room,
                           .log_end = tee_log_end,
                           .released = tee_released,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "commands/commands.h"
+#include "sim/simscript.h"
 #include "tx/tx.h"
 #include "types/classes.h"
 #include "types/limits.h"
@@ -27,6 +28,7 @@ void simtypes_start(void) {
     setting_defaults(session_settings);
     setting_defaults(keyspace_settings);
     setting_defaults(types_settings);
+    simscript_register();
     types_start();
 }
 
@@ -46,6 +48,7 @@ void simtypes_open(sim *s) {
     tx_start(t->session);
     t->client = client_fake(t->session);
     t->other = client_fake(t->session);
+    simscript_open(t);
     simsound_all(t);
 }
 
@@ -55,11 +58,13 @@ void simtypes_close(sim *s) {
     client_fake_free(t->client);
     client_fake_free(t->other);
     session_free(t->session);
+    simscript_close(t);
     reactor_free(t->reactor);
     ks_free(t->ks);
     simtee_free(&t->tee);
     simwords_free(&t->words);
     simexec_free(t);
+    region_free(&t->kept);
     buf_free(&t->expected);
     buf_free(&t->dump);
     buf_free(&t->before);
@@ -99,6 +104,10 @@ bool simtypes_in_trouble(const sim *s) {
            !status_ok(engine_failed(s->e));
 }
 
+bool simtypes_room_is_low(const simtypes *t, size_t bytes) {
+    return !status_ok(engine_room(t->s->e, bytes));
+}
+
 /* All that a command does is one batch, however many others it carries. */
 void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble) {
     sim *s = t->s;
@@ -120,8 +129,10 @@ void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice sho
 }
 
 void simtypes_run_dry(simtypes *t, client *c, const simwords *w, uint64_t seed) {
+    void *kept = simscript_keep(t);
     t->tee.dry = true;
     CHECK(run(t, c, w, seed));
+    simscript_put_back(t, kept);
     t->tee.dry = false;
     buf_append_slice(&t->expected, buf_slice(&c->out));
 }
@@ -153,6 +164,8 @@ static void keep_reply(simtypes *t) {
     size_t from = (size_t)(body + 1 - out->data);
     slice text = slice_of(out->data + from, out->len - from - 2);
     if (simwords_is(&t->words, "XADD")) simwords_added(&t->words, text);
+    if (simwords_is(&t->words, "FUNCTION") && slice_eq(t->words.argv[1], SLICE("DUMP")))
+        simscript_keep_payload(t, text);
     if (!simwords_is(&t->words, "DUMP")) return;
     buf_clear(&t->dump);
     buf_append_slice(&t->dump, text);
@@ -167,7 +180,10 @@ static void do_command(simtypes *t) {
     buf_clear(&t->expected);
     simtypes_run_dry(t, t->client, &t->words, seed);
     bool done = simtypes_run(t, t->client, &t->words, seed);
+    if (t->words.inner) trouble |= simtypes_room_is_low(t, simwords_bytes(&t->words));
     if (done) simtypes_compare(t, t->client, &t->words, buf_slice(&t->expected), trouble);
+    if (done && !trouble && !simtypes_in_trouble(t->s) && !t->tee.failed)
+        simscript_check_mark(t, &t->words);
     simsound_after(t, &before, done && t->tee.commits > 0);
     if (done) keep_reply(t);
 }
@@ -184,16 +200,13 @@ bool simtypes_prepare(simtypes *t, size_t bytes) {
 /* Alone, or several between MULTI and EXEC. */
 void simtypes_command(sim *s) {
     simtypes *t = s->types;
-    size_t bytes = 4096;
     if (sim_permille(s, 100)) {
         simexec_command(t);
     } else {
         t->words.dump = buf_slice(&t->dump);
         t->client->db = sim_pick_db(s);
         simwords_make(&t->words, s);
-        for (int i = 0; i < t->words.argc; i++)
-            bytes += t->words.argv[i].len;
-        if (simtypes_prepare(t, bytes)) do_command(t);
+        if (simtypes_prepare(t, simwords_bytes(&t->words))) do_command(t);
     }
     if (!simfs_stopped(s->fs) && sim_permille(s, 10)) simsound_all(t);
 }

@@ -25,7 +25,12 @@ typedef struct simtypes {
     simwords words;
     struct simexec *exec; /* transactions (simexec.c) */
     buf expected, dump, before;
-    buf key; /* of one that is looked at */
+    /* Scripts and functions (simscript.c). */
+    simwords inner; /* a command of a script */
+    region kept;    /* what is put back after a dry run */
+    buf payload;    /* of FUNCTION DUMP */
+    bool functions; /* they were loaded at the open */
+    buf key;        /* of one that is looked at */
 } simtypes;
 
 /* Once a process: the commands and settings. */
@@ -53,6 +58,9 @@ bool simtypes_run(simtypes *t, client *c, const simwords *w, uint64_t seed);
 void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble);
 /* Is there anything that a command may be refused for? */
 bool simtypes_in_trouble(const sim *s);
+/* There was room for so many bytes before, which has gone since: then what asks for it inside of
+ * another command is refused. */
+bool simtypes_room_is_low(const simtypes *t, size_t bytes);
 /* There is room for commands of so many bytes, or it is said that there is none. False: the machine
  * has stopped. */
 bool simtypes_prepare(simtypes *t, size_t bytes);

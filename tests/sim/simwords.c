@@ -13,6 +13,7 @@
 #include "sim/simwords.h"
 
 #include "base/log.h"
+#include "sim/simscript.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -244,7 +245,7 @@ static void put_text(simwords *w, sim *s, const char *p, const char *end) {
 }
 
 /* Where the words are, once no more are added. */
-static void settle(simwords *w) {
+void simwords_end(simwords *w) {
     end_word(w);
     for (int i = 0; i < w->argc; i++) {
         size_t from = i ? w->ends[i - 1] : 0;
@@ -252,9 +253,10 @@ static void settle(simwords *w) {
     }
 }
 
-static void begin(simwords *w) {
+void simwords_begin(simwords *w) {
     buf_clear(&w->bytes);
-    w->argc = 0;
+    w->argc = w->inner = 0;
+    w->mark = 0;
     w->open = false;
 }
 
@@ -271,19 +273,36 @@ static const char *pick_line(sim *s) {
 }
 
 void simwords_line(simwords *w, sim *s, const char *line) {
-    begin(w);
+    simwords_begin(w);
     put_text(w, s, line, line + strlen(line));
-    settle(w);
+    simwords_end(w);
 }
 
-void simwords_make(simwords *w, sim *s) {
+void simwords_plain(simwords *w, sim *s) {
     const char *line = pick_line(s);
     if (sim_permille(s, s->style.flushes)) line = rare[below(s, sizeof rare / sizeof *rare)];
     simwords_line(w, s, line);
 }
 
+void simwords_make(simwords *w, sim *s) {
+    if (!simscript_make(w, s)) simwords_plain(w, s);
+}
+
+void simwords_word(simwords *w, slice word) {
+    buf_append_slice(&w->bytes, word);
+    w->open = true;
+    end_word(w);
+}
+
+size_t simwords_bytes(const simwords *w) {
+    size_t bytes = (1 + (size_t)w->inner) * 4096;
+    for (int i = 0; i < w->argc; i++)
+        bytes += w->argv[i].len;
+    return bytes;
+}
+
 void simwords_on_key(simwords *w, const char *line, slice key) {
-    begin(w);
+    simwords_begin(w);
     for (const char *p = line; *p; p++) {
         w->open |= *p != ' ';
         if (*p == '%')
@@ -293,7 +312,7 @@ void simwords_on_key(simwords *w, const char *line, slice key) {
         else
             buf_append_char(&w->bytes, *p);
     }
-    settle(w);
+    simwords_end(w);
 }
 
 void simwords_read_all(simwords *w, unsigned type, slice key) {
