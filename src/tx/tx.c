@@ -106,7 +106,8 @@ static void keep(client *c, tx *t) {
     client_close_soon(c);
 }
 
-/* The gate. A transaction that can't succeed any more needs no memory for what follows. */
+/* The gate. A transaction that can't succeed any more needs no memory for what follows. While a
+ * script holds the server its batch is open, in which nothing can be evicted. */
 static gate_result take(client *c, void *ctx) {
     (void)ctx;
     if (!(c->flags & CLIENT_MULTI) || runs_at_once(c->row)) return GATE_PASS;
@@ -116,7 +117,8 @@ static gate_result take(client *c, void *ctx) {
         (void)reply_error_text(c, SLICE("ERR Command not allowed inside a transaction"));
         return GATE_REFUSE;
     }
-    if (!(c->row->flags & CMD_DENYOOM) && !ks_make_room(c->ks)) {
+    bool room = session_serving(c->session) || c->row->flags & CMD_DENYOOM || ks_make_room(c->ks);
+    if (!room) {
         (void)reply_out_of_memory(c);
         return GATE_REFUSE;
     }

@@ -60,6 +60,21 @@ def test_kill():
             expect_error(answer(other, "SCRIPT", "KILL"), "NOTBUSY")
 
 
+def test_transaction_meanwhile():
+    """What may come while a script runs may be queued meanwhile, also when there is no memory left."""
+    with Stave() as server:
+        setter = server.connect()
+        setter.call("CONFIG", "SET", "maxmemory", 1)
+        c, other = busy(server, "while true do end")
+        expect(other.call("MULTI"), "OK")
+        expect(other.call("HELLO"), "QUEUED")
+        expect(str(answer(other, "PING")), BUSY)
+        expect(other.call("DISCARD"), "OK")
+        expect(other.call("SCRIPT", "KILL"), "OK")
+        expect_error(answer(c), "ERR Script killed")
+        expect(other.call("CONFIG", "SET", "maxmemory", 0), "OK")
+
+
 def test_pipelines_meanwhile():
     """What a client sends behind its script waits; what others send is answered in order."""
     with Stave() as server:
