@@ -21,6 +21,7 @@ static struct {
     int stale_data, replica_read_only, diskless_sync, diskless_load, tcp_nodelay, replica_lazy;
     int64_t rewrite_percentage, rewrite_min_size, io_threads, diskless_delay, diskless_max;
     int64_t replica_priority, repl_timeout, repl_ping, repl_backlog;
+    int64_t script_busy, script_memory, script_instructions;
 } v;
 
 static const setting_choice oom_adj_choices[] = {
@@ -120,5 +121,11 @@ const setting accepted_setting_table[] = {
     NUM("replica-priority", "slave-priority", replica_priority, "100", 0),
     STR("masteruser", masteruser, "", SETTING_SENSITIVE),
     STR("masterauth", masterauth, "", SETTING_SENSITIVE),
+#ifndef STAVE_LUA
+    /* scripts, which this build does not have: one file serves every build */
+    NUM("busy-reply-threshold", "lua-time-limit", script_busy, "5000", 0),
+    MEM("script-memory-limit", NULL, script_memory, "256mb"),
+    NUM("script-instruction-limit", NULL, script_instructions, "0", 0),
+#endif
     {0},
 };

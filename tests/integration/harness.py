@@ -3,6 +3,7 @@ server from outside."""
 
 import contextlib
 import ctypes
+import functools
 import os
 import re
 import signal
@@ -33,9 +34,23 @@ def only(engine):
     return mark
 
 
-def main(namespace):
+def scripts(test):
+    """Marks a test that needs scripts: a server that was built without (make LUA=no) skips it."""
+    test.scripts = True
+    return test
+
+
+@functools.lru_cache(maxsize=None)
+def has_scripts():
+    """Does this server run scripts?"""
+    with Stave().start() as s:
+        return not isinstance(s.connect().ask("EVAL", "return 1", 0), resp.Error)
+
+
+def main(namespace, all_scripts=False):
     """Runs the functions named test_... in the order they are written, those whose name contains
-    sys.argv[1] if it is given; prints `N passed, N failed`; the exit status."""
+    sys.argv[1] if it is given; prints `N passed, N failed`; the exit status. all_scripts: each of them
+    needs scripts."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers are ended too
     passed = failed = 0
     wanted = sys.argv[1] if len(sys.argv) > 1 else ""
@@ -43,6 +58,8 @@ def main(namespace):
         if not name.startswith("test_") or wanted not in name or getattr(test, "engine", ENGINE) != ENGINE:
             continue
         try:
+            if (all_scripts or getattr(test, "scripts", False)) and not has_scripts():
+                raise Skip("this build has no scripts")
             test()
             passed += 1
         except Skip as why:

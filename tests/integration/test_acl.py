@@ -178,11 +178,10 @@ def test_exec_asks_again():
         expect(info(admin, "acl_access_denied_key"), 2)
 
 
+@harness.scripts
 def test_scripts():
     with Stave().start() as s:
         admin = s.connect()
-        if isinstance(admin.ask("EVAL", "return 1", "0"), resp.Error):
-            raise harness.Skip("this build has no scripts")
         make(admin, "bob", "+@all", "-del", "~a")
         bob = login(s, "bob")
         expect(bob.ask("EVAL", "return redis.call('SET', 'a', '1')", "0"), "OK")

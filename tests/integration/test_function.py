@@ -305,4 +305,4 @@ def test_under_load():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main(globals()))
+    sys.exit(harness.main(globals(), all_scripts=True))

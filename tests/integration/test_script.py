@@ -266,4 +266,4 @@ def test_redis_cli():
 
 
 if __name__ == "__main__":
-    sys.exit(harness.main(globals()))
+    sys.exit(harness.main(globals(), all_scripts=True))

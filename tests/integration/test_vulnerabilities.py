@@ -123,6 +123,7 @@ def test_random_counts():
                 expect(len(s.c.call(command, key, -5, values)), 10)
 
 
+@harness.scripts
 def test_numbers_of_keys():
     """SINTERCARD, LMPOP and the others that are told how many keys follow."""
     greater = "ERR Number of keys can't be greater than number of args"
@@ -232,6 +233,7 @@ def test_same_key_twice():
 
 # ---- patterns and text ---------------------------------------------------------------------------
 
+@harness.scripts
 def test_patterns():
     """CVE-2022-36021, CVE-2022-3647: many stars take no more than pattern times text; CVE-2024-31228: a long
     pattern is no deep recursion."""
@@ -270,6 +272,7 @@ def test_lcs():
         expect(s.c.call("LCS", "a", "short", "LEN"), 1)
 
 
+@harness.scripts
 def test_text_in_answers():
     """What a client says does not end the line of an error, nor of a list: names, commands, users, scripts."""
     with Hostile() as s:
@@ -307,6 +310,7 @@ def scripts(c, table):
         expect(script(c, text), wanted, text[:300])
 
 
+@harness.scripts
 def test_lua_unpack():
     """CVE-2025-46817, CVE-2020-14147's like: a range whose length wraps, results that no stack holds."""
     many = "ERR user_script:1: too many results to unpack"
@@ -321,6 +325,7 @@ def test_lua_unpack():
         expect_error(s.c.ask("EVAL", "return {string.byte(string.rep('x', 100000), 1, -1)}", 0), "ERR ")
 
 
+@harness.scripts
 def test_lua_libraries():
     """CVE-2018-11218, CVE-2018-11219, CVE-2020-14147 (cmsgpack, struct), CVE-2022-24834 (cjson), CVE-2024-31449
     (bit.tohex): see also tests/unit/script."""
@@ -349,6 +354,7 @@ def test_lua_libraries():
         scripts(s.c, [("return 1", 1)])
 
 
+@harness.scripts
 def test_lua_sandbox():
     """CVE-2022-0543 (package), CVE-2015-4335 (bytecode), CVE-2022-24735, CVE-2025-46818 (tables and metatables that
     others use), CVE-2024-46981 (finalizers), CVE-2022-24736, CVE-2021-32626."""
@@ -391,6 +397,7 @@ def test_lua_sandbox():
         scripts(c, [("return type(redis.call)", b"function"), ("return ('x'):rep(3)", b"xxx")])
 
 
+@harness.scripts
 def test_lua_use_after_free():
     """CVE-2025-49844: the collector runs while a chunk is compiled; CVE-2025-46819: a bracket's level is counted."""
     with Hostile(mib=300) as s:
