@@ -10,7 +10,6 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from tests.integration import harness  # noqa: E402
 from tests.integration.harness import (Stave, expect, expect_error, info, raw, run_once,  # noqa: E402
                                        wait_until)
-from tests.support import resp  # noqa: E402
 
 WRONGPASS = "WRONGPASS invalid username-password pair or user is disabled."
 NO_KEY = "NOPERM No permissions to access a key"

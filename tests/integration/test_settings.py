@@ -44,7 +44,7 @@ def all_settings(c):
     return dict(zip(flat[::2], flat[1::2]))
 
 
-ALIASES = re.compile(r"slave|ziplist")  # older names, which CONFIG GET shows and no new file needs
+ALIASES = re.compile(r"slave|ziplist|lua-time")  # older names, which CONFIG GET shows and no new file needs
 
 
 def test_file_and_settings_agree():
