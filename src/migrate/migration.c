@@ -133,9 +133,11 @@ static const char *io_error(link_end why) {
                                   : "reading to target instance";
 }
 
-/* The reply, in the order of redis-server: what the target said goes before what broke. */
+/* The reply, in the order of redis-server: what the target said goes before what broke. What was
+ * deleted was the client's change, for WAITAOF behind it. */
 static void reply(client *c, const migration *j) {
     client_depends_on_end(c);
+    if (!j->copy) c->wrote = c->depends;
     if (j->error.len > 0) {
         (void)reply_error(c, "ERR Target instance replied with error: %.*s", (int)j->error.len,
                           j->error.data);

@@ -56,6 +56,19 @@ def test_between_two():
         t.stop()
 
 
+def test_waitaof_behind():
+    """What MIGRATE deletes here is its client's change: WAITAOF waits until that is durable."""
+    with Stave({"appendfsync": "no"}).start() as s, Stave().start() as t:
+        a, other = s.connect(), s.connect()
+        other.call("MSET", "a", 1, "b", 2)
+        expect(a.call("MIGRATE", HOST, t.port, "", 0, 5000, "KEYS", "a", "b"), "OK")
+        expect(a.call("WAITAOF", 1, 0, 0), [1, 0])
+        fields = dict(line.split(":", 1) for line in a.call("INFO").decode().splitlines() if ":" in line)
+        assert int(fields["log_durable"]) >= int(fields["log_end"]), fields
+        s.stop()
+        t.stop()
+
+
 def test_to_and_from_reference():
     with Stave().start() as s, Reference() as ref:
         a, b = s.connect(), ref.connect()
