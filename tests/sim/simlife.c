@@ -33,7 +33,10 @@ void sim_observe(sim *s) {
     uint64_t limit = simfs_knobs_of(s->fs)->limit;
     /* Room for a batch is more than a batch of the usual kind. */
     uint64_t batch = (uint64_t)s->style.batch_max * (s->style.value_max + 500);
-    if (limit && simfs_used(s->fs) + SIM_LOW_ROOM + batch > limit) s->low_us = s->now_us;
+    uint64_t used = simfs_used(s->fs), low = SIM_LOW_ROOM + batch;
+    /* The least compaction is kept room for, which may write as much as there is. */
+    if (s->kind->collects) low += used < SIM_LOW_ROOM ? used : SIM_LOW_ROOM;
+    if (limit && used + low > limit) s->low_us = s->now_us;
     log_pos released = engine_released(s->e), durable = engine_durable(s->e);
     log_pos end = engine_log_end(s->e);
     uint64_t batches = engine_mem_batches(s->model);
