@@ -26,8 +26,10 @@
 
 #define ERROR_TEXT 256
 
-/* For the id of sessions: a client may bring one back to the server that gave it, and no other. */
-static const unsigned char session_context[] = "stave";
+/* For the id of sessions, by what clients must show: one may bring a session back to the server
+ * that gave it, and to no other, and not when more is asked for than when it was given. */
+static const unsigned char session_context[][8] = {
+    [TLS_AUTH_NO] = "stave-n", [TLS_AUTH_YES] = "stave-y", [TLS_AUTH_OPTIONAL] = "stave-o"};
 
 static SSL_CTX *accept_with, *connect_with; /* the second one NULL: as the first */
 static tls_auth client_auth = TLS_AUTH_YES;
@@ -202,9 +204,8 @@ static status set_dh(SSL_CTX *ctx, const char *path) {
                        tls_context_error());
 }
 
-/* What only who accepts has. Tickets are bound to the session context too. */
+/* What only who accepts has. */
 static status fill_accepting(SSL_CTX *ctx, const tls_options *o) {
-    SSL_CTX_set_session_id_context(ctx, session_context, sizeof session_context - 1);
     if (o->session_caching) {
         SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_SERVER);
         SSL_CTX_sess_set_cache_size(ctx, (long)o->session_cache_size);
@@ -280,7 +281,9 @@ SSL *tls_context_open(int accepting) {
     SSL *ssl = ctx ? SSL_new(ctx) : NULL;
     if (!ssl) return NULL;
     if (accepting) {
+        const unsigned char *id = session_context[client_auth];
         SSL_set_verify(ssl, verify[client_auth], NULL);
+        SSL_set_session_id_context(ssl, id, sizeof session_context[0]); /* tickets have it too */
         SSL_set_accept_state(ssl);
     } else {
         SSL_set_connect_state(ssl);

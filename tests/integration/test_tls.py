@@ -218,6 +218,33 @@ def test_sessions():
         expect(again(s), False)
 
 
+def test_sessions_and_certificates():
+    """Who was let in without a certificate does not come in again by that session when one is asked for."""
+    with server(**{"tls-auth-clients": "no", "tls-session-caching": "yes"}).start() as s:
+        plain = s.connect()
+        for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+            expect(plain.call("CONFIG", "SET", "tls-auth-clients", "no"), "OK")
+            context = certs.context(None)
+            context.maximum_version = version
+
+            def ask(session):
+                """The session of a connection that got an answer, and whether it was the one that was given."""
+                with socket.create_connection(("127.0.0.1", s.tls), timeout=PATIENCE) as raw_socket, \
+                        context.wrap_socket(raw_socket, session=session) as c:
+                    c.sendall(b"PING\r\n")
+                    expect(c.recv(100), b"+PONG\r\n")
+                    return c.session, c.session_reused
+
+            session, _ = ask(None)
+            assert ask(session)[1], version
+            expect(plain.call("CONFIG", "SET", "tls-auth-clients", "yes"), "OK")
+            try:
+                ask(session)
+                assert False, "let in by a session of %s" % version
+            except (OSError, EOFError):
+                pass
+
+
 def test_dh_params():
     path = certs.path("dh.pem")
     if not os.path.exists(path):
