@@ -332,7 +332,8 @@ help:
 FUZZ_SECONDS   ?= 30
 FUZZ_LINK_resp := base resp
 FUZZ_LINK_rdb  := $(LINK_rdb)
-FUZZ_LINK_commands := $(LINK_commands) tx pubsub $(if $(filter yes,$(LUA)),script)
+FUZZ_LINK_commands := $(LINK_commands) tx pubsub tracking wait acl observe migrate \
+                      $(if $(filter yes,$(LUA)),script)
 FUZZ_LINK_acl  := $(LINK_acl)
 FUZZ_LINK_lualibs := $(LINK_script)
 FUZZ_NAMES     := $(filter-out $(if $(filter yes,$(LUA)),,lualibs), \

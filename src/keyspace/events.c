@@ -113,7 +113,7 @@ void held_tell(keyspace *ks) {
     ks->telling = true;
     for (size_t i = 0; i < ks->nheld; i++) {
         const held *h = &ks->held[i];
-        slice key = slice_of(ks->held_keys.data + h->key_at, h->key_len);
+        slice key = h->key_len ? slice_of(ks->held_keys.data + h->key_at, h->key_len) : SLICE_EMPTY;
         ks->telling_itself = h->kind & HELD_ITSELF;
         if (h->kind == HELD_CALL) h->call(h->ctx, key);
         for (size_t j = 0; j < ks->nhooks; j++)

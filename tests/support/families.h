@@ -1,11 +1,12 @@
 /* families: every family of commands, and the features that streams of commands go through, in one
- * session: strings to streams, transactions, messages, and scripts where they are built. */
+ * session: strings to streams, transactions, messages, tracking, users, logs of what was slow, and
+ * scripts and functions where they are built. */
 #ifndef STAVE_TESTS_FAMILIES_H
 #define STAVE_TESTS_FAMILIES_H
 
 #include "session/session.h"
 
-/* All commands, once a process. */
+/* All commands, and what is set for them by default, once a process. */
 void families_register(void);
 /* Gates and watches, in the order of server/modules.c. */
 void families_start(session *s);
