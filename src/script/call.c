@@ -23,10 +23,11 @@
 
 #include <stdio.h>
 
-#define NUMBER_ROOM 32   /* bytes of a number as text */
-#define KEEP_ARGS   1024 /* arguments whose places are kept for the next command */
-#define EXACT       1e17 /* integers below are written as such by %.17g */
-#define LOGGED_PLUS 4096 /* what a change logs besides its arguments */
+#define NUMBER_ROOM 32      /* bytes of a number as text */
+#define KEEP_ARGS   1024    /* arguments whose places are kept for the next command */
+#define EXACT       1e17    /* integers below are written as such by %.17g */
+#define LOOK_NS     1000000 /* of commands: few instructions may be hours */
+#define LOGGED_PLUS 4096    /* what a change logs besides its arguments */
 
 /* Arguments of the command that is being called: commands do not nest here, so one place serves
  * all. Numbers become text in `numbers`, strings stay where Lua has them. */
@@ -145,6 +146,7 @@ static int call(lua_State *L, bool raise) {
     if (!r) return luaL_error(L, "redis.call and redis.pcall can only be called inside a script");
     client *c = r->c;
     int argc = lua_gettop(L);
+    if (r->inside_ns > LOOK_NS) run_look(r, L);
     const char *wrong = take_args(L, argc);
     if (wrong) return fail(L, raise, slice_cstr(wrong));
     command_row *row = command_find_near(args.argv, argc, r->row, NULL);
@@ -165,9 +167,10 @@ static int call(lua_State *L, bool raise) {
          * own back whatever happens. */
         c->proto = r->proto;
         /* Noted before it runs: from here on SCRIPT KILL is refused. */
-        if (is_write(row)) r->state.wrote = true;
+        if (row->flags & CMD_WRITE) r->state.wrote = true;
         command_result result = inside_run(c, &in);
         c->proto = proto;
+        r->inside_ns += in.ns;
         /* These two never come back: the script is unwound, and its batch has no trace. */
         if (result == CMD_AGAIN) return vm_end(L, VM_AGAIN);
         if (result == CMD_FAILED) return vm_end(L, VM_FAILED);

@@ -36,6 +36,8 @@
 #define REPLY_MAX   (512u << 20) /* bytes that a script may answer */
 #define TABLE_BYTES 56           /* the least that Lua takes for one */
 #define SHARED_MAX  100000       /* tables in a reply beyond those that there can be */
+#define VALUE_BYTES 16           /* the least that Lua takes for a value in a table */
+#define VALUES_MAX  16777216     /* values in a reply's tables, beyond those that there can be */
 #define TOO_DEEP    "ERR reached lua stack limit"
 #define TOO_LONG    "ERR the script's reply is too long"
 
@@ -162,7 +164,8 @@ typedef struct making {
     client *c;
     int proto; /* the script's */
     int depth;
-    size_t tables, tables_max; /* how many were made into replies, and may be */
+    size_t tables, values; /* how many more may be made into replies */
+    bool over;             /* it is too long; what is left of it is not looked at */
 } making;
 
 /* A table's elements are values again. */
@@ -204,13 +207,26 @@ static void put_digits(making *m, slice s) {
         if (digits[i] == '\r' || digits[i] == '\n') digits[i] = ' ';
 }
 
-/* The pairs of the table on the stack: all, or their keys alone. It may change while it is walked:
- * no script runs. */
+/* One value more has been seen in a table; false: it is one too many. Counted before any of them is
+ * put, as each takes time even where it takes no bytes. */
+static bool take_value(making *m) {
+    if (m->values == 0) m->over = true;
+    if (m->over) return false;
+    m->values--;
+    return true;
+}
+
+/* The pairs of the table on the stack: all, or their keys alone. It can't change while it is
+ * walked: no script runs. */
 static void put_pairs(making *m, bool map) {
     lua_State *L = m->L;
     int64_t n = 0;
-    for (lua_pushnil(L); lua_next(L, -2); n++)
+    for (lua_pushnil(L); lua_next(L, -2); n++) {
         lua_pop(L, 1);
+        if (take_value(m)) continue;
+        lua_pop(L, 1);
+        return;
+    }
     if (map)
         reply_map(m->c, n);
     else
@@ -222,6 +238,9 @@ static void put_pairs(making *m, bool map) {
             put_value(m);
         else
             lua_pop(L, 1);
+        if (!m->over) continue;
+        lua_pop(L, 1);
+        return;
     }
 }
 
@@ -234,9 +253,10 @@ static void put_array(making *m) {
         bool end = lua_isnil(L, -1);
         lua_pop(L, 1);
         if (end) break;
+        if (!take_value(m)) return;
     }
     reply_array(m->c, n);
-    for (int i = 1; i <= n; i++) {
+    for (int i = 1; i <= n && !m->over; i++) {
         lua_rawgeti(L, -1, i);
         put_value(m);
     }
@@ -296,12 +316,13 @@ static void put_value(making *m) {
     }
     /* Strings are bounded by their bytes; empty tables, which have none to speak of, by their
      * number. */
-    m->tables += lua_istable(L, -1);
-    if (c->out.len - c->out_from > REPLY_MAX || m->tables > m->tables_max) {
-        reply_null(c);
+    bool table = lua_istable(L, -1);
+    if (c->out.len - c->out_from > REPLY_MAX || (table && m->tables == 0)) m->over = true;
+    if (m->over) {
         lua_pop(L, 1);
         return;
     }
+    m->tables -= table;
     m->depth++;
     /* Functions, threads and userdata have no reply: null, as nil. */
     switch (lua_type(L, -1)) {
@@ -329,9 +350,10 @@ static void put_value(making *m) {
 void convert_to_reply(lua_State *L, client *c, int proto) {
     size_t from = c->out.len;
     making m = {.L = L, .c = c, .proto = proto};
-    m.tables_max = SHARED_MAX + vm_of(L)->used / TABLE_BYTES;
+    m.tables = SHARED_MAX + vm_of(L)->used / TABLE_BYTES;
+    m.values = VALUES_MAX + vm_of(L)->used / VALUE_BYTES;
     put_value(&m);
-    if (c->out.len - from <= REPLY_MAX && m.tables <= m.tables_max) return;
+    if (!m.over && c->out.len - from <= REPLY_MAX) return;
     c->out.len = from;
     (void)reply_error_text(c, SLICE(TOO_LONG));
 }

@@ -120,16 +120,27 @@ static bool take_flags(lua_State *L, unsigned *flags) {
     }
 }
 
-/* One named argument: its value is on the stack, where a callback is kept. NULL, or what is wrong.
- */
+/* Places on the stack where named arguments are kept: a number that became a string is held by
+ * nothing else. */
+enum { CALLBACK_AT = 2, NAME_AT, DESCRIPTION_AT };
+
+/* The string on the stack, kept at `at` too. */
+static bool keep_string(lua_State *L, int at, slice *out) {
+    if (!take_string(L, -1, out)) return false;
+    lua_pushvalue(L, -1);
+    lua_replace(L, at);
+    return true;
+}
+
+/* One named argument, whose value is on the stack. NULL, or what is wrong. */
 static const char *take_named(lua_State *L, slice key, registration *r) {
     if (slice_ieq(key, "function_name")) {
-        r->named = take_string(L, -1, &r->name);
+        r->named = keep_string(L, NAME_AT, &r->name);
         if (!r->named)
             return "function_name argument given to redis.register_function must be a "
                    "string";
     } else if (slice_ieq(key, "description")) {
-        r->described = take_string(L, -1, &r->description);
+        r->described = keep_string(L, DESCRIPTION_AT, &r->description);
         if (!r->described)
             return "description argument given to redis.register_function must be "
                    "a string";
@@ -138,8 +149,8 @@ static const char *take_named(lua_State *L, slice key, registration *r) {
             return "callback argument given to redis.register_function "
                    "must be a function";
         lua_pushvalue(L, -1);
-        lua_replace(L, 2);
-        r->callback = 2;
+        lua_replace(L, CALLBACK_AT);
+        r->callback = CALLBACK_AT;
     } else if (slice_ieq(key, "flags")) {
         if (!lua_istable(L, -1))
             return "flags argument to redis.register_function must be a "
@@ -156,8 +167,7 @@ static const char *take_table(lua_State *L, registration *r) {
     if (!lua_istable(L, 1))
         return "calling redis.register_function with a single argument is only applicable to Lua "
                "table (representing named arguments).";
-    lua_settop(L, 1);
-    lua_pushnil(L); /* the callback's place */
+    lua_settop(L, DESCRIPTION_AT);
     lua_pushnil(L);
     while (lua_next(L, 1)) {
         slice key;

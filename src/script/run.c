@@ -191,8 +191,10 @@ static command_result ended(run *r) {
 /* Ends it, and notes where. */
 static void end_here(run *r, lua_State *L, vm_unwind why) {
     lua_Debug ar;
-    if (lua_getstack(L, 0, &ar) && lua_getinfo(L, "Sl", &ar))
-        snprintf(r->where, sizeof r->where, ", on %s:%d.", ar.source, ar.currentline);
+    bool known = lua_getstack(L, 0, &ar) && lua_getinfo(L, "Sl", &ar);
+    if (known && *ar.what == 'C') /* a function of the sandbox's */
+        known = lua_getstack(L, 1, &ar) && lua_getinfo(L, "Sl", &ar);
+    if (known) snprintf(r->where, sizeof r->where, ", on %s:%d.", ar.source, ar.currentline);
     (void)vm_end(L, why);
 }
 
@@ -205,14 +207,9 @@ static void become_busy(run *r, uint64_t us) {
     run_arm_busy(r->c->session, true);
 }
 
-/* Between any VM_HOOK_COUNT instructions. */
-static void tick(vm *v, lua_State *L) {
-    run *r = v->ctx;
+void run_look(run *r, lua_State *L) {
     session *s = r->c->session;
-    r->ticks++;
-    if (script_config.instruction_limit &&
-        r->ticks * VM_HOOK_COUNT >= (uint64_t)script_config.instruction_limit)
-        end_here(r, L, VM_LIMIT);
+    r->inside_ns = 0;
     /* The clock is read so seldom that a script pays nothing to speak of. */
     uint64_t now = clock_mono_us(), us = now - r->state.started_us;
     if (!r->busy && script_config.busy_ms && us / 1000 >= (uint64_t)script_config.busy_ms)
@@ -226,6 +223,16 @@ static void tick(vm *v, lua_State *L) {
     if (r->kill) end_here(r, L, VM_KILLED);
 }
 
+/* Between any VM_HOOK_COUNT instructions. */
+static void tick(vm *v, lua_State *L) {
+    run *r = v->ctx;
+    r->ticks++;
+    if (script_config.instruction_limit &&
+        r->ticks * VM_HOOK_COUNT >= (uint64_t)script_config.instruction_limit)
+        end_here(r, L, VM_LIMIT);
+    run_look(r, L);
+}
+
 /* Calls it and replies. */
 static command_result execute(run *r) {
     lua_State *L = r->v->L;
@@ -236,9 +243,11 @@ static command_result execute(run *r) {
     r->v->tick = NULL;
     r->v->ctx = NULL;
     r->c->out.len = r->out_from;
-    if (r->v->unwind != VM_RUNS) return ended(r);
     r->c->proto = r->client_proto;
-    if (ok) {
+    command_result result = CMD_DONE;
+    if (r->v->unwind != VM_RUNS) {
+        result = ended(r);
+    } else if (ok) {
         vm_open_limit(r->v);
         convert_to_reply(L, r->c, r->proto);
         vm_close_limit(r->v);
@@ -246,7 +255,7 @@ static command_result execute(run *r) {
         reply_script_error(r);
     }
     vm_tidy(r->v);
-    return CMD_DONE;
+    return result;
 }
 
 /* Nothing may stay of what was changed by one whose reply is an error of the dispatcher's, so only
@@ -278,6 +287,9 @@ command_result run_script(client *c, const run_request *q) {
                           .argv = c->argv,
                           .started_us = clock_mono_us()};
     r.record = record_begin(c);
+    rng lots = *ks_rng(c->ks);
+    unsigned short numbers[3];
+    memcpy(numbers, q->v->rng, sizeof numbers);
     running = &r;
     /* Commands see from here on that they are a script's, which may not wait. */
     c->flags |= CLIENT_SCRIPT;
@@ -289,8 +301,14 @@ command_result run_script(client *c, const run_request *q) {
     running = NULL;
     if (r.busy) run_arm_busy(c->session, false);
     record_end(r.record);
-    /* One that will run again will say the same again. */
-    if (result != CMD_AGAIN) write_log(&r);
+    /* One that will run again will say the same again, and draws the same lots, or it might read
+     * other keys each time. */
+    if (result == CMD_AGAIN) {
+        *ks_rng(c->ks) = lots;
+        memcpy(q->v->rng, numbers, sizeof numbers);
+    } else {
+        write_log(&r);
+    }
     buf_free(&r.log);
     return result;
 }

@@ -19,6 +19,7 @@ typedef struct run {
     buf log;            /* what it logged, to be written when it has ended */
     uint64_t ticks;     /* of VM_HOOK_COUNT instructions */
     uint64_t served_us; /* when others were last answered */
+    uint64_t inside_ns; /* that its commands took since it was last looked at */
     char where[64];     /* in which line it was ended, as messages say it */
     bool busy;          /* it has taken longer than busy-reply-threshold */
     bool kill;          /* somebody wants it to end */
@@ -34,6 +35,9 @@ int call_raising(lua_State *L);
 int call_returning(lua_State *L);
 /* redis.acl_check_cmd. */
 int call_may(lua_State *L);
+
+/* What is to be done from time to time: answers others, if it takes long; ends it, if it must. */
+void run_look(run *r, lua_State *L);
 
 /* Others are refused from now on, or no longer. */
 void run_arm_busy(session *s, bool armed);

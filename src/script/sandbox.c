@@ -34,13 +34,15 @@
 #include <stdlib.h>
 
 #define UNPACK_MAX 7900 /* Lua's C stack takes 8000 */
+#define COROUTINES 16   /* that are made between two looks at what they do */
 
 static char marker; /* its address: key of a shown table's metatable for the hidden one */
 static char shown;  /* its address: key of the registry's table hidden -> shown */
 
 /* Lua's own functions that are called from the ones here. The same in every state. */
 static struct {
-    lua_CFunction getmetatable, setmetatable, next, rawget, rawset, pcall, xpcall, resume, gc;
+    lua_CFunction getmetatable, setmetatable, next, rawget, rawset, pcall, xpcall, gc;
+    lua_CFunction create, resume, wrap;
     lua_CFunction insert, remove, sort, setn;
 } lua;
 
@@ -275,6 +277,22 @@ static int resume(lua_State *L) {
     return caught(L, lua.resume(L));
 }
 
+/* A coroutine counts its own instructions, so ones that end before they have counted to
+ * VM_HOOK_COUNT, one after the other or within each other, would never be looked at. */
+static void count_coroutine(lua_State *L) {
+    if (++vm_of(L)->coroutines % COROUTINES == 0) vm_tick(L);
+}
+
+static int create(lua_State *L) {
+    count_coroutine(L);
+    return lua.create(L);
+}
+
+static int wrap(lua_State *L) {
+    count_coroutine(L);
+    return lua.wrap(L);
+}
+
 /* ---- compiling ---------------------------------------------------------------------------------
  */
 
@@ -462,8 +480,12 @@ static void take_lib(lua_State *L, int real, const char *name) {
  * Of `os` only the clock is left. */
 static void take_libs(lua_State *L, int real) {
     take_lib(L, real, "coroutine");
+    lua.create = own(L, "create");
     lua.resume = own(L, "resume");
+    lua.wrap = own(L, "wrap");
+    set_function(L, "create", create);
     set_function(L, "resume", resume);
+    set_function(L, "wrap", wrap);
     open_lib(L, LUA_TABLIBNAME, luaopen_table);
     take_lib(L, real, "table");
     lua.insert = own(L, "insert");

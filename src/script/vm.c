@@ -87,12 +87,16 @@ vm *vm_of(lua_State *L) {
     return ud;
 }
 
-/* Counts instructions of all coroutines alike, as these inherit it. */
-static void on_count(lua_State *L, lua_Debug *ar) {
+void vm_tick(lua_State *L) {
     vm *v = vm_of(L);
-    (void)ar;
     if (v->unwind != VM_RUNS) (void)vm_end(L, v->unwind);
     if (v->tick) v->tick(v, L);
+}
+
+/* Coroutines inherit it, but each begins to count anew. */
+static void on_count(lua_State *L, lua_Debug *ar) {
+    (void)ar;
+    vm_tick(L);
 }
 
 /* What went wrong becomes a table that says where: {err = "ERR text", source = "@user_script", line

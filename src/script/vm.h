@@ -36,6 +36,7 @@ typedef struct vm {
     void (*tick)(struct vm *v, lua_State *L);
     void *ctx;             /* of who runs it */
     unsigned short rng[3]; /* of math.random: the same after each start */
+    unsigned coroutines;   /* made; see sandbox.c */
     int globals;           /* reference of what scripts see as _G: see sandbox.h */
     int handler;           /* reference of the function that makes errors out of messages */
 } vm;
@@ -56,6 +57,9 @@ void vm_close_limit(vm *v);
 /* Ends what runs in the state: raises an error that goes through every pcall up to vm_call. Never
  * returns. */
 int vm_end(lua_State *L, vm_unwind why) __attribute__((noreturn));
+
+/* As if VM_HOOK_COUNT instructions had been run: for what takes time that is not counted in any. */
+void vm_tick(lua_State *L);
 
 /* Compiles source text (never bytecode). true: the function is on the stack. false: the message is.
  * chunk: as Lua wants it, "@name". REQUIRES: in a protected call, or the limit open. */

@@ -37,6 +37,7 @@ def busy(server, script, *args):
 def test_kill():
     endless = ["while true do end", "while true do pcall(function() while true do end end) end",
                "while true do redis.call('get', 'x') end", "while true do redis.pcall('nosuch') end",
+               "while true do redis.call('publish', 'c', 'm') end",
                "local function f() while true do end end "
                "while true do coroutine.resume(coroutine.create(function() pcall(f) end)) end"]
     with Stave() as server:
@@ -162,7 +163,14 @@ def test_limits():
             assert info(c, "used_memory_vm_eval") < 8 << 20
         expect(c.call("EVAL", "return (pcall(string.rep, 'x', 2^30))", 0), None)
         expect_error(answer(c, "EVAL", "local a = {} for i = 1, 40 do a = {a, a} end return a", 0), "ERR the script's reply")
+        for shared in ("t[1] = t", "t[1] = {map = {[t] = t}}", "for i = 1, 1000 do t[i] = t end"):
+            expect_error(answer(c, "EVAL", "local t = {} for i = 1, 100000 do t[i] = true end %s return t" % shared, 0),
+                         "ERR the script's reply")
         c.call("CONFIG", "SET", "script-instruction-limit", 1000000)
+        for i in range(20):  # what one leaves that was ended is not the next one's want of memory
+            expect_error(answer(c, "EVAL", "local t = {} for i = 1, 40 do t[i] = string.rep(i, 2^16) end "
+                                "while true do end", 0), "ERR Script used more")
+            expect(c.call("EVAL", "return #string.rep('x', 2^20) + %d" % i, 0), 2 ** 20 + i)
         expect_error(answer(c, "EVAL", "while true do pcall(function() while true do end end) end", 0),
                      "ERR Script used more than script-instruction-limit")
         expect(c.call("EVAL", "local n = 0 for i = 1, 1000 do n = n + i end return n", 0), 500500)

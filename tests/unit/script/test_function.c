@@ -226,6 +226,74 @@ static void sandboxed(void **state) {
     assert_string_equal(ASK("FCALL", "f", "0"), "$4\r\ntrue\r\n");
 }
 
+/* A script that runs again draws the same lots again, or it might never find all that it reads. */
+static void lots(void **state) {
+    (void)state;
+    assert_string_equal(
+        ASK("FUNCTION", "LOAD",
+            HEAD "local seen, n, runs = {}, 0, 0 redis.register_function('f', function(k) "
+                 "local lot = math.random(1e6) runs = runs + 1 "
+                 "if not seen[lot] then seen[lot] = true n = n + 1 end "
+                 "redis.call('get', k[1]) return n .. (runs > n and ' of more' or '') end)"),
+        "$3\r\nlib\r\n");
+    assert_string_equal(ASK("SET", "key", "value"), "+OK\r\n");
+    k.knobs->pending_permille = 500;
+    const char *said = NULL;
+    for (int i = 0; i < 20; i++)
+        said = ASK("FCALL", "f", "1", "key");
+    k.knobs->pending_permille = 0;
+    assert_string_equal(said, "$10\r\n20 of more\r\n");
+}
+
+/* Names that are numbers are strings that nothing but the call holds. */
+static void named_by_numbers(void **state) {
+    (void)state;
+    assert_string_equal(
+        ASK("FUNCTION", "LOAD",
+            HEAD
+            "local function cased(word, i) local bit = 1 "
+            "return (word:gsub('%a', function(c) bit = bit * 2 "
+            "return i % bit >= bit / 2 and c:upper() or nil end)) end "
+            "for n = 0, 15 do "
+            "local t = {callback = function() return n end, [cased('function_name', n)] = 1e6 + n} "
+            "for i = 0, 999 do t[cased('description', i)] = 1e9 + n * 1e6 + i end "
+            "redis.register_function(t) end"),
+        "$3\r\nlib\r\n");
+    assert_string_equal(ASK("FCALL", "1000015", "0"), ":15\r\n");
+}
+
+/* Memory that ends at any place, while functions are loaded or called. */
+static void memory_ends_anywhere(void **state) {
+    (void)state;
+    const char *load = HEAD "redis.register_function{function_name='f', description='d', "
+                            "flags={'allow-oom'}, callback=function(k, a) redis.setresp(3) "
+                            "local r = redis.call('exists', string.rep('x', 100)) "
+                            "local s, t = redis.pcall('nosuch'), redis.pcall('get', 'a') "
+                            "return {r, s.err, {double = 1.5}, {map = {a = {1, 2}}}, "
+                            "{set = {a = true}}, k[1]} end}";
+    int calls = 0, loads = 0;
+    vm *v = function_vm();
+    for (size_t more = 0;; more += 32) {
+        vm_collect(v);
+        vm_set_limit(v->used + more);
+        bool loaded = ASK("FUNCTION", "LOAD", "REPLACE", load)[0] == '$';
+        loads += !loaded;
+        vm_set_limit(16 << 20);
+        if (loaded) break;
+        assert_true(more < 1 << 17);
+    }
+    for (size_t more = 0;; more += 32) {
+        vm_collect(v);
+        vm_set_limit(v->used + more);
+        bool called = ASK("FCALL", "f", "1", "key", "arg")[0] == '*';
+        calls += !called;
+        vm_set_limit(16 << 20);
+        if (called) break;
+        assert_true(more < 1 << 17);
+    }
+    assert_true(loads > 10 && calls > 10);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(loaded_and_called, open_kit, close_kit),
@@ -233,6 +301,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(aborted, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(a_start, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(sandboxed, open_kit, close_kit),
+        cmocka_unit_test_setup_teardown(lots, open_kit, close_kit),
+        cmocka_unit_test_setup_teardown(named_by_numbers, open_kit, close_kit),
+        cmocka_unit_test_setup_teardown(memory_ends_anywhere, open_kit, close_kit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

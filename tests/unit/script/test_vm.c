@@ -157,6 +157,44 @@ static void memory(void **state) {
                         "2");
 }
 
+/* What uses much of what there is: libraries, coroutines, errors, metatables, patterns. */
+static const char *const everything =
+    "local t = {1, 2, {a = 'b', [3] = true}, string.rep('x', 500), x = {y = {}}} "
+    "assert(#cmsgpack.pack(t, cmsgpack.unpack(cmsgpack.pack(t, 1.5))) > 500) "
+    "assert(cjson.decode(cjson.encode({t[3], 'u\\n', {t[4]}})))"
+    "assert(cjson.new().decode('[\"\\\\u00e4\",{\"a\":[1,2,null]}]')) "
+    "assert(struct.unpack('>I2s!8', struct.pack('>I2s!8', 7, t[4]))) "
+    "assert(bit.tohex(5) .. redis.sha1hex(t[4]) .. tostring(redis.error_reply('a').err)) "
+    "assert(not pcall(error, {err = 'x'}) and not pcall(redis.setresp)) "
+    "assert(not xpcall(function() local a = nil .. 1 end, function(e) return e .. 'x' end)) "
+    "local c = coroutine.wrap(function(...) for i = 1, 3 do coroutine.yield({...}) end end) "
+    "assert(c(1, 2) and c(3)) "
+    "assert(loadstring('local a = function() return {1, 2} end return a()')()[2] == 2) "
+    "local parts = {'return ', '1', nil} "
+    "assert(load(function() return table.remove(parts, 1) end)() == 1) "
+    "assert(('abc'):gsub('%w', function(l) return l .. l end) == 'aabbcc') "
+    "for k, v in ('a=1,b=2'):gmatch('(%w)=(%w)') do t[k] = v end "
+    "table.sort(t[3]) assert(setmetatable({}, {__index = t}).b == '2') "
+    "assert(getmetatable(_G) and getmetatable('') and next(redis)) "
+    "assert(string.format('%5.1f %q %s', 1.25, 'a', tostring(t))) return 'all'";
+
+/* Memory ends at any place: that is an error like others, and leaves nothing behind. */
+static void memory_ends_anywhere(void **state) {
+    (void)state;
+    size_t more = 0;
+    unsigned failed = 0;
+    for (const char *got = ""; strcmp(got, "all") != 0; more += more / 256 + 40) {
+        vm_collect(v);
+        vm_set_limit(v->used + more);
+        got = run(everything);
+        vm_set_limit(16 << 20);
+        assert_int_equal(lua_gettop(v->L), 0);
+        failed += strstr(got, "memory") != NULL;
+        assert_true(more < 1 << 20);
+    }
+    assert_true(failed > 200);
+}
+
 static void stack(void **state) {
     (void)state;
     assert_non_null(
@@ -242,6 +280,25 @@ static void not_caught(void **state) {
     }
 }
 
+static void count_ticks(vm *of, lua_State *L) {
+    (void)of;
+    (void)L;
+    ticks++;
+}
+
+/* Each coroutine ends before it is looked at, ten million instructions in all. */
+static void short_coroutines(void **state) {
+    (void)state;
+    ticks = 0;
+    v->tick = count_ticks;
+    assert_string_equal(run("local function spin() for i = 1, 2000 do end end for k = 1, 10 do "
+                            "coroutine.wrap(function() for j = 1, 500 do "
+                            "coroutine.resume(coroutine.create(spin)) end end)() end return 1"),
+                        "1");
+    v->tick = NULL;
+    assert_true(ticks > 100);
+}
+
 /* Errors that a script may catch. */
 static void caught(void **state) {
     (void)state;
@@ -261,8 +318,16 @@ static void caught(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(nothing_changes), TEST(own_tables), TEST(memory),     TEST(stack),
-        TEST(bytecode),        TEST(compiler),   TEST(not_caught), TEST(caught),
+        TEST(nothing_changes),
+        TEST(own_tables),
+        TEST(memory),
+        TEST(stack),
+        TEST(bytecode),
+        TEST(compiler),
+        TEST(not_caught),
+        TEST(caught),
+        TEST(memory_ends_anywhere),
+        TEST(short_coroutines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
