@@ -106,19 +106,23 @@ static command_result script_debug(client *c) {
     return reply_error(c, "ERR the Lua debugger is not supported by this server");
 }
 
-/* In the form that Redis' HELP has. */
+/* In Redis' words, as clients compare them. */
 static command_result script_help(client *c) {
     static const char *const lines[] = {
         "DEBUG (YES|SYNC|NO)",
-        "    Would debug the scripts that follow: there is no debugger, NO is taken.",
+        "    Set the debug mode for subsequent scripts executed.",
         "EXISTS <sha1> [<sha1> ...]",
-        "    Tell which of these scripts EVALSHA would find.",
+        "    Return information about the existence of the scripts in the script cache.",
         "FLUSH [ASYNC|SYNC]",
-        "    Forget all scripts, at once either way.",
+        "    Flush the Lua scripts cache. Very dangerous on replicas.",
+        "    When called without the optional mode argument, the behavior is determined by the",
+        "    lazyfree-lazy-user-flush configuration directive. Valid modes are:",
+        "    * ASYNC: Asynchronously flush the scripts cache.",
+        "    * SYNC: Synchronously flush the scripts cache.",
         "KILL",
-        "    End the script that runs, if it has changed nothing.",
+        "    Kill the currently executing Lua script.",
         "LOAD <script>",
-        "    Keep a script for EVALSHA without running it.",
+        "    Load a script into the scripts cache without executing it.",
         NULL,
     };
     return reply_help(c, lines);
