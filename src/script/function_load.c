@@ -348,6 +348,7 @@ library *function_load(slice name, slice code, bool timed, buf *error) {
     bool good = run_text(v, code, error);
     sandbox_show(v, v->globals);
     loading = NULL;
+    vm_tidy(v);
     if (good && lib->n == 0) {
         buf_printf(error, "No functions registered");
         good = false;

@@ -292,6 +292,13 @@ static void memory_ends_anywhere(void **state) {
         assert_true(more < 1 << 17);
     }
     assert_true(loads > 10 && calls > 10);
+    for (int i = 0; i < 3; i++) {
+        const char *said = ASK("FUNCTION", "LOAD", "REPLACE",
+                               HEAD "local t = {} for i = 1, 100 do t[i] = i .. ('x'):rep(1e5) "
+                                    "end redis.nothing()");
+        assert_non_null(strstr(said, "nonexistent"));
+        assert_true(v->used < 4 << 20);
+    }
 }
 
 int main(void) {
