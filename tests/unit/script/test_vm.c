@@ -136,8 +136,8 @@ static void memory(void **state) {
         "return string.rep('x', 2^30)",
         "local t = {} while true do t[#t + 1] = {} end",
         "local s = 'x' while true do s = s .. s end",
-        "local t = {} for i = 1, 1e5 do t[i] = string.rep('x', 1000) .. i end "
-        "return table.concat(t)",
+        ("local t = {} for i = 1, 1e5 do t[i] = string.rep('x', 1000) .. i end "
+         "return table.concat(t)"),
         "return ('%1000000d'):rep(10)",
         "local s = string.rep('a', 1e6) return s:gsub('a', string.rep('b', 1000))",
         "return loadstring('return \"' .. string.rep('x', 8e6) .. '\"')",
