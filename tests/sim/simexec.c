@@ -53,6 +53,7 @@ static void make(simtypes *t) {
                             watch->argv[2]);
     }
     simwords_line(add(t, t->client), s, "MULTI");
+    t->changes_functions = sim_permille(s, 80);
     for (uint64_t n = rng_below(&s->chance, QUEUE_MAX + 1); n > 0; n--) {
         simwords *w = add(t, t->client);
         if (sim_permille(s, 60))
@@ -60,6 +61,7 @@ static void make(simtypes *t) {
         else
             simwords_make(w, s);
     }
+    t->changes_functions = false;
     simwords_line(add(t, t->client), s, sim_permille(s, 950) ? "EXEC" : "DISCARD");
 }
 
@@ -134,7 +136,7 @@ void simexec_command(simtypes *t) {
     if (!simtypes_prepare(t, t->exec->bytes)) return;
     if (has_other(t->exec)) simtypes_expire(s);
     if (simfs_stopped(s->fs)) return;
-    bool trouble = simtypes_in_trouble(s);
+    bool trouble = simtypes_in_trouble(s) || simtypes_room_is_low(t, t->exec->bytes);
     reset(t, db);
     run_dry(t);
     reset(t, db);

@@ -199,7 +199,7 @@ static void make_fcall(simwords *w, sim *s) {
 }
 
 bool simscript_make(simwords *w, sim *s) {
-    uint64_t what = below(s, 1000);
+    uint64_t what = s->types->changes_functions ? 50 + below(s, 110) : below(s, 1000);
     if (what >= 160 || (what >= 70 && !s->types->functions)) return false;
     simwords_begin(w);
     if (what < 70)

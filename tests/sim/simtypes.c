@@ -177,6 +177,8 @@ static void do_command(simtypes *t) {
     simsound_before before;
     simsound_look(t, &before);
     bool trouble = simtypes_in_trouble(t->s);
+    /* What a script runs asks for room by itself: in the dry run, and again really. */
+    if (t->words.inner) trouble |= simtypes_room_is_low(t, simwords_bytes(&t->words));
     buf_clear(&t->expected);
     simtypes_run_dry(t, t->client, &t->words, seed);
     bool done = simtypes_run(t, t->client, &t->words, seed);

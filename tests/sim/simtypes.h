@@ -26,11 +26,12 @@ typedef struct simtypes {
     struct simexec *exec; /* transactions (simexec.c) */
     buf expected, dump, before;
     /* Scripts and functions (simscript.c). */
-    simwords inner; /* a command of a script */
-    region kept;    /* what is put back after a dry run */
-    buf payload;    /* of FUNCTION DUMP */
-    bool functions; /* they were loaded at the open */
-    buf key;        /* of one that is looked at */
+    simwords inner;         /* a command of a script */
+    region kept;            /* what is put back after a dry run */
+    buf payload;            /* of FUNCTION DUMP */
+    bool functions;         /* they were loaded at the open */
+    bool changes_functions; /* most commands that are made are FUNCTION's */
+    buf key;                /* of one that is looked at */
 } simtypes;
 
 /* Once a process: the commands and settings. */
