@@ -133,29 +133,15 @@ script *cache_find(slice sha) {
     return s;
 }
 
-/* Compiles in a protected call, with memory limited: a text may be made to need very much. */
-static int compile(lua_State *L) {
-    const slice *code = lua_touserdata(L, 1);
-    lua_settop(L, 0);
-    if (!vm_load(L, *code, VM_CHUNK)) return lua_error(L);
-    return 1;
-}
-
 /* A reference to the function, or LUA_NOREF after having replied. */
 static int compiled(client *c, slice code) {
     lua_State *L = cache.v->L;
-    vm_open_limit(cache.v);
-    lua_pushcfunction(L, compile);
-    lua_pushlightuserdata(L, &code);
-    vm_close_limit(cache.v);
-    int r = lua_pcall(L, 1, 1, 0);
-    if (r == 0) {
+    if (vm_compile(cache.v, code, VM_CHUNK)) {
         vm_open_limit(cache.v);
         int ref = luaL_ref(L, LUA_REGISTRYINDEX);
         vm_close_limit(cache.v);
         return ref;
     }
-    /* An error of the compiler's is a string; want of memory is one too. */
     const char *why = lua_tostring(L, -1);
     (void)reply_error(c, "ERR Error compiling script (new function): %s", why ? why : "?");
     lua_pop(L, 1);

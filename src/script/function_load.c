@@ -321,16 +321,14 @@ static bool run_text(vm *v, slice code, buf *error) {
     const char *end = memchr(code.data, '\n', code.len);
     slice text;
     CHECK(end);
-    vm_open_limit(v);
-    bool good = vm_load(v->L, slice_skip(code, (size_t)(end - code.data)), CHUNK);
+    bool good = vm_compile(v, slice_skip(code, (size_t)(end - code.data)), CHUNK);
     if (!good) {
         bool told = take_string(v->L, -1, &text);
         buf_printf(error, "Error compiling function: %.*s", told ? (int)text.len : 0,
                    told ? text.data : "");
         lua_pop(v->L, 1);
+        return false;
     }
-    vm_close_limit(v);
-    if (!good) return false;
     v->tick = tick;
     good = vm_call(v, 0, 0);
     v->tick = NULL;

@@ -210,6 +210,29 @@ bool vm_load(lua_State *L, slice source, const char *chunk) {
     return false;
 }
 
+/* What vm_compile gives to the protected call. */
+typedef struct source_text {
+    slice text;
+    const char *chunk;
+} source_text;
+
+static int compile(lua_State *L) {
+    const source_text *t = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    if (!vm_load(L, t->text, t->chunk)) return lua_error(L);
+    return 1;
+}
+
+/* Errors of the compiler's are strings, and so is want of memory. */
+bool vm_compile(vm *v, slice source, const char *chunk) {
+    source_text t = {source, chunk};
+    vm_open_limit(v);
+    lua_pushcfunction(v->L, compile);
+    lua_pushlightuserdata(v->L, &t);
+    vm_close_limit(v);
+    return lua_pcall(v->L, 1, 1, 0) == 0;
+}
+
 /* Where it is called does not matter: the message is never seen, `unwind` is what counts. */
 int vm_end(lua_State *L, vm_unwind why) {
     vm_of(L)->unwind = why;

@@ -64,6 +64,9 @@ void vm_tick(lua_State *L);
 /* Compiles source text (never bytecode). true: the function is on the stack. false: the message is.
  * chunk: as Lua wants it, "@name". REQUIRES: in a protected call, or the limit open. */
 bool vm_load(lua_State *L, slice source, const char *chunk);
+/* The same in a protected call, with memory limited: a text may be made to need very much. For who
+ * is not called by Lua. */
+bool vm_compile(vm *v, slice source, const char *chunk);
 /* Calls the function that is on the stack under its nargs arguments. true: nresults results. false:
  * the error, a table {err=, source=, line=} of which each may be missing, unless v->unwind says
  * that it was ended: then nothing. Never raises an error. */

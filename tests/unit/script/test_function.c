@@ -301,6 +301,26 @@ static void memory_ends_anywhere(void **state) {
     }
 }
 
+/* A library whose text needs more memory to compile than scripts have. */
+static void too_large_to_compile(void **state) {
+    (void)state;
+    buf text = {0};
+    buf_printf(&text, HEAD "local t = {");
+    for (int i = 0; i < 100000; i++)
+        buf_printf(&text, "'%d',", i);
+    buf_printf(&text, "} redis.register_function('f', function() return #t end)%c", '\0');
+    vm *v = function_vm();
+    vm_collect(v);
+    vm_set_limit(v->used + (1 << 20));
+    const char *said = ASK("FUNCTION", "LOAD", text.data);
+    assert_string_equal(said, "-ERR Error compiling function: not enough memory\r\n");
+    assert_true(v->used < 4 << 20);
+    vm_set_limit(64 << 20);
+    assert_true(ASK("FUNCTION", "LOAD", text.data)[0] == '$');
+    vm_set_limit(16 << 20);
+    buf_free(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(loaded_and_called, open_kit, close_kit),
@@ -311,6 +331,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(lots, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(named_by_numbers, open_kit, close_kit),
         cmocka_unit_test_setup_teardown(memory_ends_anywhere, open_kit, close_kit),
+        cmocka_unit_test_setup_teardown(too_large_to_compile, open_kit, close_kit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

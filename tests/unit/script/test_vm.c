@@ -26,19 +26,10 @@ static int teardown(void **state) {
     return 0;
 }
 
-static int compile(lua_State *L) {
-    const slice *s = lua_touserdata(L, 1);
-    return vm_load(L, *s, VM_CHUNK) ? 1 : lua_error(L);
-}
-
 /* What the script returns, as text; or the message of its error. */
 static const char *run_slice(slice source) {
     lua_State *L = v->L;
-    vm_open_limit(v);
-    lua_pushcfunction(L, compile);
-    lua_pushlightuserdata(L, &source);
-    vm_close_limit(v);
-    bool ok = lua_pcall(L, 1, 1, 0) == 0 && vm_call(v, 0, 1);
+    bool ok = vm_compile(v, source, VM_CHUNK) && vm_call(v, 0, 1);
     if (v->unwind != VM_RUNS) return "ended";
     vm_open_limit(v);
     if (!ok && lua_istable(L, -1)) {
