@@ -120,8 +120,11 @@ static void step(rng *r) {
         break;
     case 0: {
         int from = (int)rng_below(r, KEYS);
-        if (rng_below(r, 4) == 0) /* higher than any of these elements makes it */
-            models[k][rng_below(r, HLL_REGISTERS)] = (uint8_t)(1 + rng_below(r, 51));
+        if (rng_below(r, 4) == 0) { /* higher than any of these elements makes it */
+            uint8_t *m = &models[k][rng_below(r, HLL_REGISTERS)];
+            uint8_t higher = (uint8_t)(1 + rng_below(r, 51));
+            if (higher > *m) *m = higher;
+        }
         for (int i = 0; i < HLL_REGISTERS; i++)
             if (models[from][i] > models[k][i]) models[k][i] = models[from][i];
         BATCH(raise_to(k, models[k], rng_below(r, 8) == 0));
