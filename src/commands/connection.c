@@ -61,6 +61,9 @@ static command_result reset_command(client *c) {
 static command_result select_command(client *c) {
     int64_t db;
     if (!arg_i64(c, 1, &db)) return CMD_REFUSED;
+    if (db < INT32_MIN || db > INT32_MAX)
+        return reply_error(c, "ERR value is out of range, value must between %d and %d", INT32_MIN,
+                           INT32_MAX);
     if (db < 0 || db >= ks_databases(c->ks)) return reply_error(c, "ERR DB index is out of range");
     c->db = (uint32_t)db;
     reply_ok(c);

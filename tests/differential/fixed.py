@@ -28,7 +28,7 @@ STREAMS = [
     b"HELLO 4\r\n", b"HELLO x\r\n", b"HELLO 3 NOPE\r\n", b"HELLO 2 SETNAME\r\n",
     b"HELLO 3 AUTH a\r\n", b"HELLO 3 AUTH default x\r\nPING\r\n", b"HELLO 3 SETNAME \"a b\"\r\n",
     b"QUIT\r\nPING\r\n", b"QUIT a b\r\n", b"RESET\r\n", b"CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\nPING\r\n",
-    b"CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n", b"AUTH x\r\n", b"AUTH\r\n", b"SELECT\r\nSELECT 99\r\nSELECT -1\r\n",
+    b"CLIENT REPLY SKIP\r\nPING\r\nECHO a\r\n", b"AUTH x\r\n", b"AUTH\r\n", b"SELECT\r\nSELECT 99\r\nSELECT -1\r\nSELECT 2147483647\r\nSELECT 2147483648\r\nSELECT -9999999999\r\n",
     b"HELLO 3\r\nRESET\r\nGET nosuchkey\r\n"[9:], b"MSET a\r\nMSET a 1 b\r\n", b"SET a 1 EX\r\nSET a 1 EX 0\r\n",
     b"SET a 1 EX 9223372036854775807\r\nSET a 1 PX -1\r\nSETEX a 0 b\r\nPSETEX a -1 b\r\nGETEX a EX 0\r\n",
     b"SET a 1\r\nEXPIRE a 9223372036854775807\r\nPEXPIRE a 9223372036854775807\r\nEXPIREAT a x\r\n",

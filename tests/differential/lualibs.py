@@ -2,7 +2,8 @@
 the script makes of it.
 
 Keys of tables are short strings, of which both servers' Lua has the same order, and numbers below 2^31 (an
-index beyond is an accident there)."""
+index beyond is an accident there). None is given nil: where it comes again, its place depends on whether the
+collector has run in between."""
 
 TEXT = b"""local function text(v, depth)
   if type(v) == 'number' then return string.format('%.17g', v) end
@@ -10,10 +11,9 @@ TEXT = b"""local function text(v, depth)
   if v == cjson.null then return 'null' end
   if type(v) ~= 'table' then return type(v) .. tostring(type(v) == 'boolean' and v) end
   if depth > 30 then return '...' end
-  local keys, out = {}, {}
-  for k in pairs(v) do keys[#keys + 1] = k end
-  table.sort(keys, function(a, b) return type(a) .. tostring(a) < type(b) .. tostring(b) end)
-  for i = 1, #keys do out[i] = text(keys[i], depth + 1) .. '=' .. text(v[keys[i]], depth + 1) end
+  local out = {}
+  for k, x in pairs(v) do out[#out + 1] = text(k, depth + 1) .. '=' .. text(x, depth + 1) end
+  table.sort(out)
   return '{' .. table.concat(out, ',') .. '}'
 end
 local function go(f, ...) return text({pcall(f, ...)}, 0) end
@@ -66,7 +66,8 @@ def value(r, depth=0):
         return text_value(r)
     if kind < 8:
         return b"{" + b",".join(value(r, depth + 1) for _ in range(r.choice([0, 1, 2, 3, 15, 16, 17]))) + b"}"
-    return b"{" + b",".join(b"[%s]=%s" % (key(r), value(r, depth + 1)) for _ in range(r.choice([1, 2, 3, 16]))) + b"}"
+    pairs = [(key(r), value(r, depth + 1)) for _ in range(r.choice([1, 2, 3, 16]))]
+    return b"{" + b",".join(b"[%s]=%s" % (k, b"false" if v == b"nil" else v) for k, v in pairs) + b"}"
 
 
 def json(r):

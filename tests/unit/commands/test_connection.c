@@ -36,6 +36,8 @@ static void select_db(void **state) {
     ASK("SELECT 16\r\nSELECT -1\r\n",
         "-ERR DB index is out of range\r\n-ERR DB index is out of range\r\n");
     ASK("SELECT x\r\n", "-ERR value is not an integer or out of range\r\n");
+    ASK("SELECT 2147483648\r\n", "-ERR value is out of range, value must between -2147483648 and "
+                                 "2147483647\r\n");
     assert_int_equal(c->db, 15);
 }
 
