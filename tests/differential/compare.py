@@ -87,6 +87,8 @@ def newer(args, left, right):
             return True  # SORT makes a skiplist of a sorted set there; keys of zset.py are never sorted
     if words[0] in (b"SORT", b"SORT_RO"):  # the reference looks at an errno of some number it read long before
         return isinstance(left, list) and isinstance(right, resp.Error) and "into double" in str(right)
+    if words[:2] == [b"PFDEBUG", b"DECODE"]:  # the reference reads half an opcode at the end with what lies behind
+        return isinstance(left, bytes) and isinstance(right, bytes) and right.startswith(left)
     return zset.newer(words, args, left, right)
 
 
