@@ -266,12 +266,15 @@ static void test_commands_about_commands(void **state) {
     redisContext *c = kit_connect(&kit_the_server);
     long long count = kit_int(c, "COMMAND COUNT");
     assert_true(count > 70);
-    const char *const per_command[] = {"COMMAND", "COMMAND LIST", "COMMAND INFO"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *const per_command[] = {"COMMAND", "COMMAND INFO"};
+    for (size_t i = 0; i < 2; i++) {
         redisReply *all = kit_call(c, per_command[i]);
         assert_int_equal(all->elements, count);
         freeReplyObject(all);
     }
+    redisReply *names = kit_call(c, "COMMAND LIST"); /* of sub-commands too */
+    assert_true(names->elements > (size_t)count);
+    freeReplyObject(names);
     /* All of it nests deeper than this library can read: test_protocol.py asks for that. */
     redisReply *docs = kit_call(c, "COMMAND DOCS get set nosuch");
     assert_int_equal(docs->elements, 4);
