@@ -150,7 +150,7 @@ bool num_parse_ldouble(slice s, long double *out) {
     return true;
 }
 
-size_t num_format_special(char *out, long double v) {
+size_t num_format_special(char *out, double v) {
     const char *text = isnan(v) ? "nan" : isinf(v) ? (v > 0 ? "inf" : "-inf") : "";
     size_t n = strlen(text);
     memcpy(out, text, n);
@@ -160,9 +160,8 @@ size_t num_format_special(char *out, long double v) {
 /* 17 digits after the point, then without the zeros at their end, and without the point if none is
  * left; "-0" is 0. */
 size_t num_format_ldouble(char *out, long double v) {
-    size_t n = num_format_special(out, v);
-    if (n) return n;
-    n = (size_t)snprintf(out, NUM_LDOUBLE_TEXT, "%.17Lf", v);
+    if (isnan(v) || isinf(v)) return num_format_special(out, (double)v);
+    size_t n = (size_t)snprintf(out, NUM_LDOUBLE_TEXT, "%.17Lf", v);
     while (out[n - 1] == '0')
         n--;
     if (out[n - 1] == '.') n--;

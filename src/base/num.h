@@ -22,7 +22,7 @@ bool num_parse_ldouble(slice s, long double *out);
  * inf, -inf, nan, -0. */
 size_t num_format_double(char *out, double v);
 /* inf, -inf or nan; nothing, and 0, if v is a finite number. */
-size_t num_format_special(char *out, long double v);
+size_t num_format_special(char *out, double v);
 /* As INCRBYFLOAT prints: %.17Lf without trailing zeros ("human friendly"). */
 size_t num_format_ldouble(char *out, long double v);
 /* "64mb", "1g", "100k", "512" (1k = 1000, 1kb = 1024), bytes. */
