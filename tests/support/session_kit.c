@@ -118,6 +118,34 @@ static command_result run_del(client *c) {
     return CMD_DONE;
 }
 
+/* As DEL: told to the hooks. */
+static command_result run_drop(client *c) {
+    engine_result r = ks_del(c->ks, c->db, c->argv[1]);
+    if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(c, r);
+    if (r == ENGINE_OK) ks_changed(c->ks, KS_GENERIC, "del", c->db, c->argv[1]);
+    reply_int(c, r == ENGINE_OK);
+    return CMD_DONE;
+}
+
+static command_result run_setpx(client *c) {
+    int64_t ms;
+    if (!arg_i64(c, 3, &ms)) return CMD_REFUSED;
+    entry ent = {.type = KEY_STRING, .value = c->argv[2], .expire = ks_now(c->ks) + ms};
+    engine_result r = ks_put(c->ks, c->db, c->argv[1], &ent);
+    if (r != ENGINE_OK) return reply_engine(c, r);
+    ks_changed(c->ks, KS_STRING, "set", c->db, c->argv[1]);
+    reply_ok(c);
+    return CMD_DONE;
+}
+
+static command_result run_select(client *c) {
+    int64_t db;
+    if (!arg_i64(c, 1, &db)) return CMD_REFUSED;
+    c->db = (uint32_t)db;
+    reply_ok(c);
+    return CMD_DONE;
+}
+
 static command_result run_exists(client *c) {
     entry ent;
     engine_result r = ks_get(c->ks, c->db, c->argv[1], KS_META, &ent);
@@ -211,6 +239,9 @@ const command kit_commands[] = {
     {.name = "put", .run = run_set, .arity = 3, .flags = CMD_WRITE | CMD_DENYOOM},
     {.name = "refuse", .run = run_refuse, .arity = 3, .flags = CMD_WRITE},
     {.name = "del", .run = run_del, .arity = 2, .flags = CMD_WRITE},
+    {.name = "drop", .run = run_drop, .arity = 2, .flags = CMD_WRITE},
+    {.name = "setpx", .run = run_setpx, .arity = 4, .flags = CMD_WRITE | CMD_DENYOOM},
+    {.name = "select", .run = run_select, .arity = 2},
     {.name = "exists", .run = run_exists, .arity = 2, .flags = CMD_READONLY},
     {.name = "block", .run = run_block, .arity = 2, .flags = CMD_BLOCKING},
     {.name = "wake", .run = run_wake, .arity = 2},
@@ -221,6 +252,15 @@ const command kit_commands[] = {
     {.name = "box", .arity = -2, .subcommands = box},
     {0},
 };
+
+void kit_register_once(const command *own, const command *feature) {
+    static bool done;
+    if (done) return;
+    commands_register(kit_commands);
+    if (own) commands_register(own);
+    if (feature) commands_register(feature);
+    done = true;
+}
 
 /* ---- the session --------------------------------------------------------------------------------
  */

@@ -59,11 +59,14 @@ const char *kit_ask(kit *k, fake_end *end, const char *text);
 
 /* For tests:
  *   ping [text] · get key · set key value · del key · exists key (depends on the log's end)
- *   put key value (as set, but denyoom) · mget key...
+ *   put key value (as set, but denyoom) · mget key... · setpx key value ms
+ *   drop key (as del, told to the hooks) · select db
  *   refuse key value: sets, then answers an error; nothing may stay
  *   block ms · wake id: unblocks with "+woken"
  *   big n: n bytes of 'x' · quit · flags n: sets client flags · box (one two): a container
  *   slow us: takes that long */
 extern const command kit_commands[];
+/* Registers these, the test's own, and the feature's, the first time that it is called. */
+void kit_register_once(const command *own, const command *feature);
 
 #endif

@@ -1,5 +1,5 @@
 /* tracking_test: what the tests of tracking begin with: a session in which clients can track,
- * and a few commands more: an expire time, a flush, commands within one. */
+ * and a few commands more: a flush, commands within one. */
 #ifndef STAVE_TESTS_TRACKING_TEST_H
 #define STAVE_TESTS_TRACKING_TEST_H
 
@@ -15,27 +15,6 @@
 #include <string.h>
 
 static kit k;
-
-/* setpx key value ms: with an expire time. */
-static command_result run_setpx(client *who) {
-    int64_t ms;
-    if (!arg_i64(who, 3, &ms)) return CMD_REFUSED;
-    entry ent = {.type = KEY_STRING, .value = who->argv[2], .expire = ks_now(who->ks) + ms};
-    engine_result r = ks_put(who->ks, who->db, who->argv[1], &ent);
-    if (r != ENGINE_OK) return reply_engine(who, r);
-    ks_changed(who->ks, KS_STRING, "set", who->db, who->argv[1]);
-    reply_ok(who);
-    return CMD_DONE;
-}
-
-/* drop key: as DEL. */
-static command_result run_drop(client *who) {
-    engine_result r = ks_del(who->ks, who->db, who->argv[1]);
-    if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(who, r);
-    if (r == ENGINE_OK) ks_changed(who->ks, KS_GENERIC, "del", who->db, who->argv[1]);
-    reply_int(who, r == ENGINE_OK);
-    return CMD_DONE;
-}
 
 static command_result run_flush(client *who) {
     engine_result r = ks_flush(who->ks, -1);
@@ -86,8 +65,6 @@ static command_result run_id(client *who) {
 static const command client_subs[] = {{.name = "id", .run = run_id, .arity = 2}, {0}};
 static const command own_commands[] = {
     {.name = "client", .arity = -2, .subcommands = client_subs},
-    {.name = "setpx", .run = run_setpx, .arity = 4, .flags = CMD_WRITE},
-    {.name = "drop", .run = run_drop, .arity = 2, .flags = CMD_WRITE},
     {.name = "flush", .run = run_flush, .arity = 1, .flags = CMD_WRITE},
     {.name = "wrong", .run = run_wrong, .arity = 2, .flags = CMD_READONLY, ONE_KEY},
     {.name = "spublish", .run = run_id, .arity = 2, .flags = CMD_READONLY | CMD_PUBSUB, ONE_KEY},

@@ -49,14 +49,8 @@ static void events(const char *value) {
 }
 
 static int setup(void **state) {
-    static bool registered;
     (void)state;
-    if (!registered) {
-        commands_register(kit_commands);
-        commands_register(own_commands);
-        commands_register(pubsub_commands);
-        registered = true;
-    }
+    kit_register_once(own_commands, pubsub_commands);
     kit_start(&k);
     pubsub_start(k.session);
     for (int i = 0; i < CLIENTS; i++)

@@ -15,14 +15,9 @@ static client *c;
 static fake_end *end;
 
 static int open_kit(void **state) {
-    static bool registered;
     (void)state;
-    if (!registered) {
-        commands_register(kit_commands);
-        commands_register(function_commands);
-        setting_defaults(script_settings);
-    }
-    registered = true;
+    kit_register_once(NULL, function_commands);
+    setting_defaults(script_settings);
     kit_start(&k);
     script_start(k.session);
     c = kit_client(&k, &end);

@@ -24,17 +24,8 @@ static command_result run_look(client *who) {
     return CMD_DONE;
 }
 
-static command_result run_select(client *who) {
-    int64_t db;
-    if (!arg_i64(who, 1, &db)) return CMD_REFUSED;
-    who->db = (uint32_t)db;
-    reply_ok(who);
-    return CMD_DONE;
-}
-
 static const command own_commands[] = {
     {.name = "look", .run = run_look, .arity = 1},
-    {.name = "select", .run = run_select, .arity = 2},
     {0},
 };
 
@@ -48,14 +39,8 @@ static void hear(client *who, command_result r, uint64_t us, void *ctx) {
 }
 
 static int setup(void **state) {
-    static bool registered;
     (void)state;
-    if (!registered) {
-        commands_register(kit_commands);
-        commands_register(own_commands);
-        commands_register(script_commands);
-        registered = true;
-    }
+    kit_register_once(own_commands, script_commands);
     kit_start(&k);
     session_watch_add(k.session, &(command_watch){.after = hear});
     script_start(k.session);

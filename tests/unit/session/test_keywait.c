@@ -177,10 +177,7 @@ static const command commands[] = {
 
 static int setup(void **state) {
     (void)state;
-    if (command_count() == 0) {
-        commands_register(kit_commands);
-        commands_register(commands);
-    }
+    kit_register_once(commands, NULL);
     kit_start(&k);
     for (int i = 0; i < CLIENTS; i++)
         c[i] = kit_client(&k, &end[i]);

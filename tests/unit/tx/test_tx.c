@@ -17,35 +17,6 @@ static char told[1024]; /* what a watch heard: "NAME@DB " */
 /* ---- commands ----------------------------------------------------------------------------------
  */
 
-/* setpx key value ms: with an expire time. */
-static command_result run_setpx(client *who) {
-    int64_t ms;
-    if (!arg_i64(who, 3, &ms)) return CMD_REFUSED;
-    entry ent = {.type = KEY_STRING, .value = who->argv[2], .expire = ks_now(who->ks) + ms};
-    engine_result r = ks_put(who->ks, who->db, who->argv[1], &ent);
-    if (r != ENGINE_OK) return reply_engine(who, r);
-    ks_changed(who->ks, KS_STRING, "set", who->db, who->argv[1]);
-    reply_ok(who);
-    return CMD_DONE;
-}
-
-/* drop key: as DEL. */
-static command_result run_drop(client *who) {
-    engine_result r = ks_del(who->ks, who->db, who->argv[1]);
-    if (r != ENGINE_OK && r != ENGINE_ABSENT) return reply_engine(who, r);
-    if (r == ENGINE_OK) ks_changed(who->ks, KS_GENERIC, "del", who->db, who->argv[1]);
-    reply_int(who, r == ENGINE_OK);
-    return CMD_DONE;
-}
-
-static command_result run_select(client *who) {
-    int64_t db;
-    if (!arg_i64(who, 1, &db)) return CMD_REFUSED;
-    who->db = (uint32_t)db;
-    reply_ok(who);
-    return CMD_DONE;
-}
-
 /* flush db, -1: all */
 static command_result run_flush(client *who) {
     int64_t db;
@@ -81,9 +52,6 @@ static const command can_subs[] = {
 
 static const command own_commands[] = {
     {.name = "can", .arity = -2, .subcommands = can_subs}, /* its "reset" is not RESET */
-    {.name = "setpx", .run = run_setpx, .arity = 4, .flags = CMD_WRITE | CMD_DENYOOM},
-    {.name = "drop", .run = run_drop, .arity = 2, .flags = CMD_WRITE},
-    {.name = "select", .run = run_select, .arity = 2},
     {.name = "flush", .run = run_flush, .arity = 2, .flags = CMD_WRITE},
     {.name = "swap", .run = run_swap, .arity = 3, .flags = CMD_WRITE},
     {.name = "bad", .run = run_bad, .arity = 1, .flags = CMD_READONLY},
@@ -103,14 +71,8 @@ static void hear(client *who, command_result r, uint64_t us, void *ctx) {
 }
 
 static int setup(void **state) {
-    static bool registered;
     (void)state;
-    if (!registered) {
-        commands_register(kit_commands);
-        commands_register(own_commands);
-        commands_register(tx_commands);
-        registered = true;
-    }
+    kit_register_once(own_commands, tx_commands);
     kit_start(&k);
     tx_start(k.session);
     session_watch_add(k.session, &(command_watch){.after = hear});

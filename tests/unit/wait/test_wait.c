@@ -11,13 +11,8 @@ static client *c, *other;
 static fake_end *end, *other_end;
 
 static int setup(void **state) {
-    static bool registered;
     (void)state;
-    if (!registered) {
-        commands_register(kit_commands);
-        commands_register(wait_commands);
-        registered = true;
-    }
+    kit_register_once(NULL, wait_commands);
     kit_start(&k);
     wait_start(k.session);
     c = kit_client(&k, &end);
