@@ -36,6 +36,20 @@ class Table:
         return lines + ["| " + " | ".join(r) + " |" for r in self.rows]
 
 
+class Plot:
+    """Curves, or bars, for the page; sections give them beside their tables.
+
+    kind "lines": points are (x, y) numbers. kind "bars": points are (label, y), the same labels in each
+    series. reference: a value to draw a line at (1 in a plot of ratios). note: a sentence below."""
+
+    def __init__(self, title, x, y, kind="lines", log_x=False, log_y=False, reference=None, note=""):
+        self.title, self.x, self.y, self.kind, self.note = title, x, y, kind, note
+        self.log_x, self.log_y, self.reference, self.series = log_x, log_y, reference, []
+
+    def add(self, name, points):
+        self.series.append([name, [list(p) for p in points]])
+
+
 def cpu_seconds(pid):
     """CPU time of a process, all its threads, and its children that have ended, in seconds."""
     own = time.clock_gettime((~pid << 3) | 2)  # its CPU-time clock, as clock_getcpuclockid(3) makes it
