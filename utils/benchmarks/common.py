@@ -1,14 +1,19 @@
 """What all sections of utils/bench share: tables, CPU time, redis-benchmark, loading."""
 
+import argparse
 import atexit
+import math
 import os
 import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
+import types
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+from tests.support import resp  # noqa: E402
 from tests.support.servers import Reference, Stave, TOP, reference_program  # noqa: E402
 
 ENGINE_BENCH = os.path.join(TOP, "utils", "engine-bench")
@@ -21,7 +26,7 @@ class Table:
     """Rows of results, printed as they come and kept for the Markdown summary."""
 
     def __init__(self, title, head):
-        self.title, self.head, self.rows = title, head, []
+        self.title, self.head, self.rows, self.told = title, head, [], []
         print("\n%s\n%s" % (title, "  ".join("%-18s" % h if i == 0 else "%12s" % h
                                                for i, h in enumerate(head))), flush=True)
 
@@ -30,21 +35,22 @@ class Table:
         print("  ".join("%-18s" % c if i == 0 else "%12s" % c for i, c in enumerate(self.rows[-1])),
               flush=True)
 
-    def markdown(self):
-        lines = ["", "### " + self.title, "", "| " + " | ".join(self.head) + " |",
-                 "|" + "---|" * len(self.head)]
-        return lines + ["| " + " | ".join(r) + " |" for r in self.rows]
+    def tell(self, words):
+        """A sentence for the summary: what a reader should take with him."""
+        self.told.append(words)
+        print("-> " + words, flush=True)
 
 
 class Plot:
     """Curves, or bars, for the page; sections give them beside their tables.
 
-    kind "lines": points are (x, y) numbers. kind "bars": points are (label, y), the same labels in each
-    series. reference: a value to draw a line at (1 in a plot of ratios). note: a sentence below."""
+    kind "lines": points are (x, y) numbers, ticks (optional) are (x, words). kind "bars": points are (label, y),
+    the same labels in each series. reference: a value to draw a line at (1 in a plot of ratios). note: a
+    sentence below."""
 
-    def __init__(self, title, x, y, kind="lines", log_x=False, log_y=False, reference=None, note=""):
+    def __init__(self, title, x, y, kind="lines", log_x=False, log_y=False, reference=None, note="", ticks=None):
         self.title, self.x, self.y, self.kind, self.note = title, x, y, kind, note
-        self.log_x, self.log_y, self.reference, self.series = log_x, log_y, reference, []
+        self.log_x, self.log_y, self.reference, self.ticks, self.series = log_x, log_y, reference, ticks, []
 
     def add(self, name, points):
         self.series.append([name, [list(p) for p in points]])
@@ -63,22 +69,57 @@ def rss_kib(pid):
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
 
 
+class Other:
+    """A server that somebody else started, named on the command line: NAME=HOST:PORT or, if it runs on this
+    machine and its CPU time is wanted, NAME=HOST:PORT:PID. Keys are written to it, and none is removed."""
+
+    def __init__(self, words):
+        m = re.fullmatch(r"([^=]+)=(.+?):(\d+)(?::(\d+))?", words)
+        if not m:
+            raise argparse.ArgumentTypeError("not NAME=HOST:PORT or NAME=HOST:PORT:PID: '%s'" % words)
+        self.name, self.host, self.port, pid = m.group(1), m.group(2), int(m.group(3)), m.group(4)
+        self.process = types.SimpleNamespace(pid=int(pid)) if pid else None
+        try:
+            self.connect().close()
+        except OSError as e:
+            raise argparse.ArgumentTypeError("%s: %s" % (words, e))
+
+    def connect(self, proto=2, timeout=60):
+        return resp.Connection(self.host, self.port, proto, timeout)
+
+    def settings(self):
+        """What it says of itself and of what it promises."""
+        words = ["%s: %s:%d" % (self.name, self.host, self.port)]
+        words += ["%s %s" % (f, info(self, f)) for f in ("redis_version", "os", "executable", "config_file")]
+        c = self.connect()
+        for name in ("save", "appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "io-threads"):
+            got = c.ask("CONFIG", "GET", name)
+            words += ["%s '%s'" % (name, got[1])] if isinstance(got, list) and len(got) == 2 else []
+        c.close()
+        return ", ".join(words)
+
+
 def plainly(server):
     """How redis-benchmark reaches a server."""
-    return ["-p", str(server.port)]
+    return ["-h", getattr(server, "host", "127.0.0.1"), "-p", str(server.port)]
+
+
+def cpu_of(server):
+    """CPU seconds of a server so far; nan if its process is not known."""
+    return cpu_seconds(server.process.pid) if server.process else math.nan
 
 
 def benchmark(server, test, n, clients=50, pipeline=1, size=3, keys=KEYS, command=(), by=plainly):
     """One run of redis-benchmark, of a test it has or of a command: commands per second, CPU
     microseconds per command, its output."""
-    before = cpu_seconds(server.process.pid)
+    before = cpu_of(server)
     started = time.time()
     out = subprocess.run(
         ["redis-benchmark"] + by(server) + ["-n", str(n), "-c", str(clients), "-P", str(pipeline),
          "-d", str(size), "-r", str(keys), "--precision", "3"] + (list(command) or ["-t", test]),
         check=True, capture_output=True, text=True).stdout
     elapsed = time.time() - started
-    used = cpu_seconds(server.process.pid) - before
+    used = cpu_of(server) - before
     rate = re.search(r"throughput summary: ([0-9.]+) requests per second", out)
     return float(rate.group(1)) if rate else n / elapsed, used * 1e6 / n, out
 
@@ -157,10 +198,13 @@ def engine_exists(name):
 
 
 def machine():
+    """What this was measured on, in lines."""
     with open("/proc/cpuinfo") as f:
         model = re.search(r"model name\s*: (.*)", f.read()).group(1)
     with open("/proc/meminfo") as f:
         memory = int(re.search(r"MemTotal:\s+(\d+)", f.read()).group(1)) / 2**20
-    version = subprocess.run([reference_program(), "--version"], capture_output=True, text=True).stdout
-    return "%d x %s, %.0f GiB, Linux %s; %s" % (os.cpu_count(), model, memory, os.uname().release,
-                                                  version.strip().split(" sha")[0])
+    run = lambda *line: subprocess.run(line, capture_output=True, text=True).stdout.strip()  # noqa: E731
+    version = run(reference_program(), "--version").split(" sha")[0]
+    kind = run("findmnt", "-n", "-o", "FSTYPE,OPTIONS", "-T", tempfile.gettempdir()).replace("\n", "; ")
+    return ["%d x %s, %.0f GiB, Linux %s" % (os.cpu_count(), model, memory, os.uname().release),
+            "data in %s: %s" % (tempfile.gettempdir(), kind), "%s; %s" % (version, run("redis-benchmark", "--version"))]

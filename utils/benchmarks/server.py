@@ -6,7 +6,7 @@ import socket
 import statistics
 import time
 
-from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Reference, Stave, Table, benchmark, info, load,
+from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Plot, Reference, Stave, Table, benchmark, info, load,
                      measure, ratio, rss_kib, started)
 
 # Values of all sizes fit in both servers' memory in the throughput rows, as redis-server has no other way.
@@ -21,9 +21,12 @@ def pair(o, redis, stave=None):
 
 def throughput(o):
     t = Table("CPU and throughput, everysec, -c 50, %d random keys" % KEYS,
-              ["workload", "CPU us", "redis us", "CPU ratio", "req/s", "redis req/s", "ratio"])
+              ["workload", "CPU us", "redis us", "CPU ratio", "req/s", "redis req/s", "ratio"] +
+              [h for other in o.others for h in (other.name + " req/s", "CPU us")])
+    ratios = []
     for size in (3, 100, 512):
-        servers = pair(o, REDIS_EVERYSEC, STAVE_THROUGHPUT[o.engine])
+        own = pair(o, REDIS_EVERYSEC, STAVE_THROUGHPUT[o.engine])
+        servers = list(own) + o.others
         for s in servers:
             load(s, size)
             time.sleep(3)  # what follows from loading is not the row's
@@ -32,11 +35,29 @@ def throughput(o):
             n = (200000 if pipeline == 1 else 1000000) // (4 if o.quick else 1)
             for test in tests:
                 rates, cpus = measure(o, servers, test=test, n=n, pipeline=pipeline, size=size)
-                t.add("%s %dB -P %d" % (test.upper(), size, pipeline), "%.2f" % cpus[0], "%.2f" % cpus[1],
-                      ratio(*cpus), "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates))
-        for s in servers:
+                what = "%s %dB -P %d" % (test.upper(), size, pipeline)
+                t.add(what, "%.2f" % cpus[0], "%.2f" % cpus[1], ratio(*cpus[:2]), "%.0f" % rates[0],
+                      "%.0f" % rates[1], ratio(*rates[:2]),
+                      *[w for r, c in zip(rates[2:], cpus[2:]) for w in ("%.0f" % r, "%.2f" % c)])
+                ratios.append((what, cpus[0] / cpus[1], [r / rates[1] for r in [rates[0]] + rates[2:]]))
+        for s in own:
             s.close()
-    return t
+    return [t] + throughput_plots(o, t, ratios)
+
+
+def throughput_plots(o, t, ratios):
+    """Ratios to redis-server as bars, and what the summary says of them."""
+    speed = Plot("Commands a second, as multiples of redis-server's", "", "x redis-server", "bars", reference=1)
+    cpu = Plot("Server CPU time a command, as a share of redis-server's", "", "x redis-server", "bars", reference=1,
+               note="user and system time of all threads and children; repeats better than throughput on a shared machine")
+    for i, name in enumerate(["Stave, " + o.engine] + [other.name for other in o.others]):
+        speed.add(name, [(what, rates[i]) for what, _, rates in ratios])
+    cpu.add("Stave, " + o.engine, [(what, c) for what, c, _ in ratios])
+    for pipeline in ("-P 1", "-P 16", "-P 64"):
+        of = [(c, r[0]) for what, c, r in ratios if what.endswith(pipeline) and not what.startswith("INCR")]
+        t.tell("%s: SET and GET take %.2f to %.2f of redis-server's CPU time a command, at %.2f to %.2f times its rate" % (
+            pipeline, min(of)[0], max(of)[0], min(r for _, r in of), max(r for _, r in of)))
+    return [speed, cpu]
 
 
 def always(o):
@@ -70,9 +91,17 @@ def memory(o):
     t.add("RSS MB, empty", "%.1f" % (base[0] / 1024), "%.1f" % (base[1] / 1024), ratio(*base))
     caches = int(info(servers[0], "used_memory_caches"))
     t.add("of it caches", "%.1f" % (caches / 1e6), "-", "-")
+    bars = Plot("Memory for a key of 16 bytes with a value of 100", "", "bytes a key", "bars")
+    per_key = lambda bytes_: bytes_ / KEYS  # noqa: E731
+    bars.add("Stave, " + o.engine, [("index", per_key(index)), ("RSS without caches", per_key(
+        (rss[0] - base[0]) * 1024 - caches)), ("RSS", per_key((rss[0] - base[0]) * 1024))])
+    bars.add("redis-server", [("RSS", per_key((rss[1] - base[1]) * 1024))])
+    t.tell("a key of 16 bytes with a value of 100 takes %.0f bytes of RAM in Stave, %.0f of them cache that gives way, "
+           "and %.0f in redis-server" % (per_key((rss[0] - base[0]) * 1024), per_key(caches),
+                                         per_key((rss[1] - base[1]) * 1024)))
     for s in servers:
         s.close()
-    return t
+    return [t, bars]
 
 
 def restart(o):
