@@ -30,7 +30,7 @@ UNUSED_SOURCES := $(if $(filter yes,$(TLS)),src/io/tls_none.c,src/io/tls_openssl
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
-SELF_SUFFICIENT := help clean run test lint asan valgrind bench uninstall
+SELF_SUFFICIENT := help clean run test lint asan valgrind bench soak uninstall
 ifneq ($(filter-out $(SELF_SUFFICIENT),$(or $(MAKECMDGOALS),all)),)
 ifeq ($(shell pkg-config --exists $(PACKAGES) 2>/dev/null && echo found),)
 $(error Missing: the development files of $(PACKAGES). `deps/install build` brings what a build needs)
@@ -227,6 +227,16 @@ tests/sim/sim: $(BUILD)/sim
 sim: tests/sim/sim
 	tests/sim/sim --seeds $(SEEDS) --from $(FROM) --totals
 
+# The server under everything at once, for hours: tests/soak/README.md. `make soak HOURS=0.5 ENGINE=lsm SEED=7`.
+HOURS  ?= 1
+ENGINE ?= both
+SEED   ?=
+.PHONY: soak
+soak:
+	@deps/install test
+	@$(SUBMAKE) all
+	@tests/soak/soak --hours $(HOURS) --engine $(ENGINE) $(if $(SEED),--seed $(SEED))
+
 # Side by side with redis-server: `make bench BENCH="throughput memory --repeat 5"`.
 BENCH ?=
 .PHONY: bench
@@ -316,6 +326,7 @@ help:
 	@echo 'make valgrind   small unit tests and a session of the server under valgrind'
 	@echo 'make fuzz       the fuzzers, FUZZ_SECONDS=30 each'
 	@echo 'make sim        the simulator: SEEDS=1000 FROM=1'
+	@echo 'make soak       the server under everything at once: HOURS=1 ENGINE=both SEED=n'
 	@echo 'make bench      measures, side by side with redis-server'
 	@echo 'make install    to PREFIX=/usr/local (DESTDIR for packagers); make uninstall takes it back'
 	@echo 'make clean      removes everything that was built'

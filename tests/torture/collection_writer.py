@@ -3,13 +3,8 @@ sorted set, a stream with a group, fields that expire. It notes the commands it 
 model; after a restart what the server holds must be what the model holds after some of them, from the last
 acknowledged on. So a command that changes two keys, or many elements, was done whole or not at all."""
 
-import copy
-import random
+from tests.torture.model_writer import NEAR_MS, ModelWriter
 
-from tests.support import resp
-
-PIPELINE = 16   # operations sent before their replies are read
-NEAR_MS = 60    # an expire time that runs out during a round
 SOME = 400      # elements of a key: it is cut when there are more; packed ones have 128 at most
 KINDS = ("hash", "queue", "done", "set", "other", "zset", "stream", "mortal")
 
@@ -139,6 +134,10 @@ class Model:
         if kind == "stream":
             self.group = None
 
+    def settle(self, found):
+        """What has expired by now is as good as never written."""
+        self.mortal = {f: (v, False) for f, v in found["mortal"].items()}
+
     def differs(self, found):
         """The first key whose contents are others, with both."""
         wanted = {k: getattr(self, k) for k in KINDS}
@@ -161,24 +160,12 @@ def number_of(stream_id):
     return int(stream_id.split(b"-")[0])
 
 
-class CollectionWriter:
+class CollectionWriter(ModelWriter):
     def __init__(self, number, seed):
-        self.number = number
-        self.random = random.Random(seed * 1000 + 500 + number)
-        self.base, self.now = Model(), Model()  # when last checked, and after all that was sent
-        self.sent = []
-        self.acknowledged = 0
-        self.count = 0
-        self.errors = []
+        super().__init__(number, seed * 1000 + 500 + number, Model())
 
     def key(self, kind):
         return b"c%d:%s" % (self.number, kind.encode())
-
-    def value(self):
-        """Some are long; each is another."""
-        big = self.random.random()
-        size = 0 if big < 0.6 else self.random.randrange(200) if big < 0.995 else self.random.randrange(400000)
-        return b"%d:" % self.count + bytes([65 + self.count % 26]) * size
 
     def member(self):
         return b"m%d" % self.random.randrange(SOME)
@@ -274,27 +261,6 @@ class CollectionWriter:
             return ("hsetex", f, v), ["HSETEX", h, "PX", NEAR_MS, "FIELDS", 1, f, v]
         return ("hset_mortal", f, v), ["HSET", h, f, v]
 
-    def run(self, server):
-        """Until the connection breaks."""
-        try:
-            c = server.connect(timeout=20)
-            while True:
-                commands = []
-                for _ in range(self.random.randint(1, PIPELINE)):
-                    op, command = self.operation()
-                    self.now.apply(op)
-                    self.sent.append(op)
-                    commands.append(command)
-                c.send_raw(b"".join(resp.encode(x) for x in commands))
-                for command in commands:
-                    reply = c.reply()
-                    if isinstance(reply, resp.Error):
-                        self.errors.append("%s to %r" % (reply, command))
-                        return
-                    self.acknowledged += 1
-        except (OSError, EOFError):
-            pass
-
     def read(self, c):
         """What the keys hold. Counts and lookups must agree with walks."""
         found = {"hash": pairs(c.call("HGETALL", self.key("hash"))),
@@ -326,32 +292,3 @@ class CollectionWriter:
         pending = [number_of(p[0]) for p in c.call("XPENDING", x, "g", "-", "+", 100000)]
         assert c.call("XPENDING", x, "g")[0] == len(pending), "XPENDING"
         return entries, pending
-
-    def check(self, c):
-        """How many operations beyond the acknowledged ones are there, or None; then goes on from it."""
-        found = self.read(c)
-        model, differs = self.base, None
-        for op in self.sent[:self.acknowledged]:
-            model.apply(op)
-        for extra in range(len(self.sent) - self.acknowledged + 1):
-            if extra:
-                model.apply(self.sent[self.acknowledged + extra - 1])
-            wrong = model.differs(found)
-            if not wrong:
-                model.mortal = {f: (v, False) for f, v in found["mortal"].items()}
-                self.base, self.now = model, copy.deepcopy(model)
-                self.sent, self.acknowledged = [], 0
-                return extra
-            differs = differs or wrong
-        self.wrong = differs
-        return None
-
-    def explain(self, _):
-        kind, wanted, found = self.wrong
-        return "collections of writer %d: %d acknowledged, %d sent; after the acknowledged, %s should be\n  %s\n" \
-            "but is\n  %s" % (self.number, self.acknowledged, len(self.sent), kind, clip(wanted), clip(found))
-
-
-def clip(v):
-    text = repr(v)
-    return text if len(text) < 3000 else text[:1500] + "..." + text[-1500:]
