@@ -120,8 +120,7 @@ static void must(status s, const char *what) {
 /* Completions of workers and children, for up to timeout_ms if there are none yet; true if there
  * were any. */
 static bool events(int timeout_ms) {
-    struct pollfd fds[] = {{aio_threads_fd(env.aio), POLLIN, 0},
-                           {child_fork_fd(env.children), POLLIN, 0}};
+    struct pollfd fds[] = {{aio_fd(env.aio), POLLIN, 0}, {child_fork_fd(env.children), POLLIN, 0}};
     int n = poll(fds, 2, timeout_ms);
     clock_refresh(&wall);
     if (n <= 0) return false;

@@ -1,16 +1,26 @@
 /* aio: work on files beside the reactor's thread.
  *
- * A job's `run` is called on a worker; it may touch files and plain buffers that the job owns,
- * never the data structures. Then `done` is called on the reactor's thread. Jobs of one `lane` run
- * one after another in order of submission; lanes run side by side. An aio is an interface, so that
- * a simulation can decide when a job runs and when its completion is seen. */
+ * Three kinds of it. A *job* calls a function on a worker; it may touch files and plain buffers
+ * that the job owns, never the data structures. Jobs of one `lane` run one after another in order
+ * of submission; lanes run side by side. A *read* fills a buffer from a file; reads are many at
+ * once, and end in no order. A *sync* makes files durable. Whatever it is, its `done` is called on
+ * the reactor's thread, from poll or drain (and drain is also called in the middle of a batch);
+ * there it may be freed, or asked for again. An aio is an interface, so that a simulation can
+ * decide when something happens and when its completion is seen.
+ *
+ *     aio_threads   workers: one a lane, and a pool of them for reads
+ *
+ * One thread calls these, in the process that made the aio: never a forked child. What was under
+ * way at a fork goes on in the parent. */
 #ifndef STAVE_IO_AIO_H
 #define STAVE_IO_AIO_H
 
 #include "base/status.h"
+#include "io/vfs.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum aio_lane {
     AIO_LOG,       /* fsync, write-behind of the log */
@@ -20,7 +30,7 @@ typedef enum aio_lane {
 
 typedef struct aio_job {
     void (*run)(struct aio_job *job);  /* on a worker */
-    void (*done)(struct aio_job *job); /* on the reactor's thread; may free the job */
+    void (*done)(struct aio_job *job); /* on the reactor's thread */
     status result;                     /* for run to fill (copy the message: see result_msg) */
     char result_msg[STATUS_MSG_MAX];   /* status_make's ring is per thread: aio copies it here */
     struct aio_job *next;              /* aio's own */
@@ -32,16 +42,60 @@ typedef struct aio_job {
 #define AIO_OWNER(p, type, member) ((type *)(void *)((char *)(p)-offsetof(type, member)))
 
 typedef struct aio aio;
+
+/* As vfs_pread. The file stays open and p the aio's until `done`. */
+typedef struct aio_read {
+    void (*done)(struct aio_read *r);
+    vfs_file *file;
+    void *p; /* memory that a fork does not copy (mem_dontfork), if children are made meanwhile */
+    size_t n;
+    uint64_t offset;
+    size_t got; /* < n only at the end of the file */
+    status result;
+    aio *by;     /* aio's own */
+    aio_job job; /* aio's own; the message lives here */
+} aio_read;
+
+/* fdatasync of each, in order; the first failure ends it. The array and the files stay until
+ * `done`. */
+typedef struct aio_sync {
+    void (*done)(struct aio_sync *s);
+    vfs_file **files;
+    int n;
+    status result;
+    int at;      /* aio's own: how many are synced */
+    aio *by;     /* aio's own */
+    aio_job job; /* aio's own; the message lives here */
+} aio_sync;
+
+typedef struct aio_stats {
+    uint64_t reads, read_bytes, read_failures; /* completed */
+    uint64_t reading, reading_most;            /* asked for and not completed, now and at most */
+    uint64_t kicks;                            /* that began something */
+    uint64_t syncs, syncing;                   /* completed; under way */
+} aio_stats;
+
 typedef struct aio_ops {
     void (*submit)(aio *a, aio_job *job);
+    /* Asks for a read: it begins at the next kick, poll or drain, so that what a turn wants goes
+     * down together. */
+    void (*read)(aio *a, aio_read *r);
+    /* What was asked for since begins now. Costs nothing if that is nothing. */
+    void (*kick)(aio *a);
+    /* Begins at once. */
+    void (*sync)(aio *a, aio_sync *s);
     /* Calls done of what has completed; returns how many. */
     int (*poll)(aio *a);
-    /* Blocks until every submitted job has completed and its done was called. */
+    /* Blocks until all that was submitted and asked for has completed and its done was called. */
     void (*drain)(aio *a);
+    /* A descriptor that is readable when there is something to poll; -1: there is none. */
+    int (*fd)(const aio *a);
     void (*close)(aio *a); /* drains, then frees a */
 } aio_ops;
 struct aio {
     const aio_ops *ops;
+    const char *method; /* for INFO and the log: "threads", .. */
+    aio_stats stats;
 };
 
 static inline void aio_submit(aio *a, aio_lane lane, aio_job *job) {
@@ -49,10 +103,27 @@ static inline void aio_submit(aio *a, aio_lane lane, aio_job *job) {
     job->next = 0;
     a->ops->submit(a, job);
 }
+static inline void aio_kick(aio *a) {
+    a->ops->kick(a);
+}
+static inline int aio_fd(const aio *a) {
+    return a->ops->fd(a);
+}
 
-/* One thread a lane, all signals blocked. Completion makes aio_threads_fd() readable (an eventfd):
- * the owner then calls poll. The threads are started at the first submit. */
+/* Worker threads, all signals blocked, started when there is something for them to do. */
 status aio_threads_new(aio **out);
-int aio_threads_fd(const aio *a);
+
+/* ---- for implementations (aio.c) ----------------------------------------------------------------
+ */
+
+/* Runs a job here and now, and makes its message its own. */
+void aio_run_job(aio_job *job);
+/* r and s as jobs: run does what they ask for, done is told of it by theirs, and the statistics
+ * know. */
+void aio_read_as_job(aio *a, aio_read *r);
+void aio_sync_as_job(aio *a, aio_sync *s);
+/* The read or the sync has completed, as job.result says: counts it and calls done. */
+void aio_read_ended(aio *a, aio_read *r);
+void aio_sync_ended(aio *a, aio_sync *s);
 
 #endif

@@ -4,7 +4,8 @@
  * do. Paths are as given (usually DIR/NAME). Every call may fail; after a failed write, fsync or
  * close nothing is known of the file's unsynced bytes, and callers must not try that call again on
  * that file. Calls block; on the reactor thread only those that the page cache answers. Any thread
- * or child may use a vfs; a vfs_file is used by one at a time unless said otherwise (pread by all).
+ * or child may use a vfs; a vfs_file is used by one at a time unless said otherwise (pread and
+ * pread_now by all).
  */
 #ifndef STAVE_IO_VFS_H
 #define STAVE_IO_VFS_H
@@ -25,10 +26,22 @@ enum vfs_open_flags {
     VFS_TRUNC = 1 << 4,
 };
 
+/* VFS_IN_ORDER and VFS_AT_RANDOM are of the open file, which a forked child shares, and the range
+ * is all of it. At random nothing is read ahead: whoever reads such a file in order does it in
+ * large pieces, or opens it anew. */
+typedef enum vfs_advice {
+    VFS_NOT_SOON, /* not again: the page cache may drop it */
+    VFS_IN_ORDER,
+    VFS_AT_RANDOM,
+} vfs_advice;
+
 typedef struct vfs_ops {
     status (*open)(vfs *v, const char *path, unsigned flags, vfs_file **out);
     /* Reads up to n bytes at offset; *got < n only at the end of the file. */
     status (*pread)(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got);
+    /* As pread, but only of what is in memory: ST_BUSY, at once, if any of it would have to come
+     * from the disk (RWF_NOWAIT). A file system that cannot say so answers as pread does. */
+    status (*pread_now)(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got);
     /* Writes all of it at offset, or fails (some bytes may then be there). */
     status (*pwritev)(vfs_file *f, const struct iovec *iov, int n, uint64_t offset);
     status (*fdatasync)(vfs_file *f); /* data, and the size if it grew */
@@ -41,9 +54,8 @@ typedef struct vfs_ops {
     status (*size)(vfs_file *f, uint64_t *out);
     /* Hint: start writing back [offset, offset+len) now, without waiting (sync_file_range). */
     void (*writeback)(vfs_file *f, uint64_t offset, uint64_t len);
-    /* Hint: the range will not be read again soon (POSIX_FADV_DONTNEED), or will be read in order
-     * (sequential). */
-    void (*advise)(vfs_file *f, uint64_t offset, uint64_t len, bool sequential);
+    /* Hint: how the range will be read. */
+    void (*advise)(vfs_file *f, uint64_t offset, uint64_t len, vfs_advice advice);
     status (*close)(vfs_file *f);
 
     status (*rename)(vfs *v, const char *from, const char *to);
@@ -90,6 +102,9 @@ static inline status vfs_open(vfs *v, const char *path, unsigned flags, vfs_file
 }
 static inline status vfs_pread(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got) {
     return f->ops->pread(f, p, n, offset, got);
+}
+static inline status vfs_pread_now(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got) {
+    return f->ops->pread_now(f, p, n, offset, got);
 }
 static inline status vfs_pwritev(vfs_file *f, const struct iovec *iov, int n, uint64_t offset) {
     return f->ops->pwritev(f, iov, n, offset);

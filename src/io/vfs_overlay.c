@@ -242,6 +242,15 @@ static status overlay_pread(vfs_file *vf, void *p, size_t n, uint64_t offset, si
     return s;
 }
 
+/* The file below decides. */
+static status overlay_pread_now(vfs_file *vf, void *p, size_t n, uint64_t offset, size_t *got) {
+    overlay_file *f = file_of(vf);
+    pthread_rwlock_rdlock(&f->o->lock);
+    status s = vfs_pread_now(f->n->under, p, n, offset, got);
+    pthread_rwlock_unlock(&f->o->lock);
+    return s;
+}
+
 /* As changed so far. */
 static status overlay_size(vfs_file *vf, uint64_t *out) {
     overlay_file *f = file_of(vf);
@@ -301,10 +310,10 @@ static void overlay_writeback(vfs_file *f, uint64_t offset, uint64_t len) {
 }
 
 /* Worth passing on for what is read below. */
-static void overlay_advise(vfs_file *vf, uint64_t offset, uint64_t len, bool sequential) {
+static void overlay_advise(vfs_file *vf, uint64_t offset, uint64_t len, vfs_advice advice) {
     overlay_file *f = file_of(vf);
     pthread_rwlock_rdlock(&f->o->lock);
-    f->n->under->ops->advise(f->n->under, offset, len, sequential);
+    f->n->under->ops->advise(f->n->under, offset, len, advice);
     pthread_rwlock_unlock(&f->o->lock);
 }
 
@@ -432,6 +441,7 @@ static void overlay_unlock(vfs_file *f) {
 static const vfs_ops ops = {
     .open = overlay_open,
     .pread = overlay_pread,
+    .pread_now = overlay_pread_now,
     .pwritev = overlay_pwritev,
     .fdatasync = overlay_sync,
     .fsync = overlay_sync,

@@ -21,6 +21,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -40,7 +41,8 @@ static const vfs_ops posix_ops;
 typedef struct posix_file {
     vfs_file base;
     int fd;
-    char path[]; /* for messages */
+    _Atomic bool always_waits; /* RWF_NOWAIT is not known here */
+    char path[];               /* for messages */
 } posix_file;
 
 /* The implementation behind a file of ours. */
@@ -95,6 +97,31 @@ static status posix_pread(vfs_file *file, void *p, size_t n, uint64_t offset, si
     while (*got < n) {
         ssize_t r;
         RETRY(r, pread(f->fd, (char *)p + *got, n - *got, (off_t)(offset + *got)));
+        if (r < 0) return status_errno(errno, "read %s", f->path);
+        if (r == 0) break;
+        *got += (size_t)r;
+    }
+    return STATUS_OK;
+}
+
+/* What the page cache has of it; a read that begins there and goes on beyond it is one that misses.
+ * EOPNOTSUPP: this file system cannot say (tmpfs, some of FUSE's and the network's), which is
+ * remembered. */
+static status posix_pread_now(vfs_file *file, void *p, size_t n, uint64_t offset, size_t *got) {
+    static const status miss = {ST_BUSY, "not in memory"};
+    posix_file *f = posix_of(file);
+    *got = 0;
+    if (atomic_load_explicit(&f->always_waits, memory_order_relaxed))
+        return posix_pread(file, p, n, offset, got);
+    while (*got < n) {
+        struct iovec rest = {(char *)p + *got, n - *got};
+        ssize_t r;
+        RETRY(r, preadv2(f->fd, &rest, 1, (off_t)(offset + *got), RWF_NOWAIT));
+        if (r < 0 && errno == EAGAIN) return miss;
+        if (r < 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+            atomic_store_explicit(&f->always_waits, true, memory_order_relaxed);
+            return posix_pread(file, p, n, offset, got);
+        }
         if (r < 0) return status_errno(errno, "read %s", f->path);
         if (r == 0) break;
         *got += (size_t)r;
@@ -216,9 +243,11 @@ static void posix_writeback(vfs_file *file, uint64_t offset, uint64_t len) {
 }
 
 /* Tells the page cache what comes. */
-static void posix_advise(vfs_file *file, uint64_t offset, uint64_t len, bool sequential) {
-    int advice = sequential ? POSIX_FADV_SEQUENTIAL : POSIX_FADV_DONTNEED;
-    (void)posix_fadvise(posix_of(file)->fd, (off_t)offset, (off_t)len, advice);
+static void posix_advise(vfs_file *file, uint64_t offset, uint64_t len, vfs_advice advice) {
+    static const int advices[] = {[VFS_NOT_SOON] = POSIX_FADV_DONTNEED,
+                                  [VFS_IN_ORDER] = POSIX_FADV_SEQUENTIAL,
+                                  [VFS_AT_RANDOM] = POSIX_FADV_RANDOM};
+    (void)posix_fadvise(posix_of(file)->fd, (off_t)offset, (off_t)len, advices[advice]);
 }
 
 /* Closes and frees, also when close fails. On EINTR Linux has closed the descriptor already. */
@@ -411,6 +440,7 @@ static void posix_unlock(vfs_file *file) {
 static const vfs_ops posix_ops = {
     .open = posix_open,
     .pread = posix_pread,
+    .pread_now = posix_pread_now,
     .pwritev = posix_pwritev,
     .fdatasync = posix_fdatasync,
     .fsync = posix_fsync,

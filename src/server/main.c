@@ -88,7 +88,7 @@ static status make_environment(server *s) {
     TRY(aio_threads_new(&a));
     child_fork_hooks hooks = {.after_fork_child = close_in_child, .ctx = s};
     TRY(child_fork_new(&hooks, &children));
-    TRY(reactor_add(s->reactor, aio_threads_fd(a), REACTOR_READ, poll_aio, a));
+    TRY(reactor_add(s->reactor, aio_fd(a), REACTOR_READ, poll_aio, a));
     TRY(reactor_add(s->reactor, child_fork_fd(children), REACTOR_READ, poll_children, children));
     s->env = (io_env){.fs = vfs_posix(),
                       .aio = a,

@@ -45,7 +45,7 @@ status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
     s->cap = size < LOGSCAN_PIECE ? RECORD_HEADER_MAX + (size_t)size : LOGSCAN_PIECE;
     s->window = mem_alloc(s->cap);
     CHECK(s->limit >= FILE_HEADER || f->length);
-    f->file->ops->advise(f->file, 0, s->limit, true);
+    f->file->ops->advise(f->file, 0, s->limit, VFS_IN_ORDER);
     *out = s;
     return STATUS_OK;
 }

@@ -1,6 +1,7 @@
 /* simaio: two queues a job goes through, and chance between them.
  *
- *   submit ──> waiting (a queue for each lane) ──step──> ran (one queue) ──poll──> done
+ *   submit, sync ──> waiting (a queue for each lane) ─┬─step──> ran (one queue) ──poll──> done
+ *   read ──> asked ──kick──> reads (in no order) ─────┘
  *
  * drain carries everything through, also what `done` submits meanwhile. */
 #include "sim/simaio.h"
@@ -8,8 +9,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
-
-#include <stdio.h>
 
 typedef struct queue {
     aio_job *first, *last;
@@ -20,6 +19,7 @@ struct simaio {
     aio base;
     rng chance;
     queue waiting[AIO_LANES];
+    queue asked, reads;
     queue ran;
     bool running;
 };
@@ -46,32 +46,67 @@ static aio_job *pop(queue *q) {
     return job;
 }
 
+/* All of one to the end of another. */
+static void move(queue *from, queue *to) {
+    while (from->n)
+        push(to, pop(from));
+}
+
 static void op_submit(aio *base, aio_job *job) {
     simaio *a = aio_of(base);
     CHECK(job->lane < AIO_LANES && !a->running); /* a worker submits nothing */
     push(&a->waiting[job->lane], job);
 }
 
+static void op_read(aio *base, aio_read *r) {
+    simaio *a = aio_of(base);
+    CHECK(!a->running);
+    aio_read_as_job(base, r);
+    push(&a->asked, &r->job);
+}
+
+static void op_kick(aio *base) {
+    simaio *a = aio_of(base);
+    CHECK(!a->running);
+    base->stats.kicks += a->asked.n > 0;
+    move(&a->asked, &a->reads);
+}
+
+static void op_sync(aio *base, aio_sync *s) {
+    aio_sync_as_job(base, s);
+    aio_submit(base, AIO_LOG, &s->job);
+}
+
+/* To its end; its changes and reads of the disk happen here. */
+static void run(simaio *a, aio_job *job) {
+    a->running = true;
+    aio_run_job(job);
+    a->running = false;
+    push(&a->ran, job);
+}
+
+/* One of the reads, whichever. */
+static bool step_read(simaio *a) {
+    if (!a->reads.n) return false;
+    for (uint64_t skip = rng_below(&a->chance, a->reads.n); skip > 0; skip--)
+        push(&a->reads, pop(&a->reads));
+    run(a, pop(&a->reads));
+    return true;
+}
+
 bool simaio_step(simaio *a) {
     unsigned lane = (unsigned)rng_below(&a->chance, AIO_LANES);
     if (a->running) return false;
+    if (a->reads.n && rng_below(&a->chance, 2)) return step_read(a);
     if (!a->waiting[lane].n) lane = (lane + 1) % AIO_LANES;
-    if (!a->waiting[lane].n) return false;
-    aio_job *job = pop(&a->waiting[lane]);
-    job->result = STATUS_OK;
-    a->running = true;
-    job->run(job);
-    a->running = false;
-    /* As a real one does: the message must outlive the worker's ring. */
-    snprintf(job->result_msg, sizeof job->result_msg, "%s", job->result.msg);
-    job->result.msg = job->result_msg;
-    push(&a->ran, job);
+    if (!a->waiting[lane].n) return step_read(a);
+    run(a, pop(&a->waiting[lane]));
     return true;
 }
 
 static int op_poll(aio *base) {
     simaio *a = aio_of(base);
-    CHECK(!a->running);
+    op_kick(base);
     size_t n = rng_below(&a->chance, a->ran.n + 1);
     for (size_t i = 0; i < n; i++) {
         aio_job *job = pop(&a->ran);
@@ -84,6 +119,7 @@ static void op_drain(aio *base) {
     simaio *a = aio_of(base);
     CHECK(!a->running);
     while (simaio_pending(a)) {
+        op_kick(base);
         while (simaio_step(a)) {
         }
         aio_job *job = pop(&a->ran);
@@ -96,12 +132,27 @@ static void op_close(aio *base) {
     mem_free(aio_of(base));
 }
 
+/* Nothing to wait for: the simulator polls when the seed says. */
+static int op_fd(const aio *base) {
+    (void)base;
+    return -1;
+}
+
 static const aio_ops ops = {
-    .submit = op_submit, .poll = op_poll, .drain = op_drain, .close = op_close};
+    .submit = op_submit,
+    .read = op_read,
+    .kick = op_kick,
+    .sync = op_sync,
+    .poll = op_poll,
+    .drain = op_drain,
+    .fd = op_fd,
+    .close = op_close,
+};
 
 simaio *simaio_new(uint64_t seed) {
     simaio *a = mem_zalloc(sizeof *a);
     a->base.ops = &ops;
+    a->base.method = "model";
     rng_seed(&a->chance, seed);
     return a;
 }
@@ -115,7 +166,7 @@ aio *simaio_aio(simaio *a) {
 }
 
 size_t simaio_pending(const simaio *a) {
-    size_t n = a->ran.n;
+    size_t n = a->ran.n + a->asked.n + a->reads.n;
     for (int i = 0; i < AIO_LANES; i++)
         n += a->waiting[i].n;
     return n;

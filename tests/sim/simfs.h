@@ -36,6 +36,7 @@ typedef struct simfs_knobs {
     status_code fail_code;   /* ST_IO or ST_NO_SPACE */
     unsigned fail_permille;  /* chance of any call to fail with ST_IO */
     unsigned space_permille; /* chance of a call that takes room to fail with ST_NO_SPACE */
+    unsigned cold_permille;  /* chance of a pread_now to find that it would have to wait */
     uint64_t limit;          /* bytes of all files together; 0: none */
     bool quiet_reads;        /* preads never fail by chance */
     /* Lies, to prove that the simulator sees what they break. */
@@ -49,6 +50,7 @@ typedef struct simfs_counts {
     uint64_t failed;  /* on purpose; not those for want of room under `limit` */
     uint64_t failed_syncs;
     uint64_t no_room; /* refused because of `limit` */
+    uint64_t cold;    /* pread_now that would have had to wait */
     uint64_t crashes, kills, flips;
 } simfs_counts;
 

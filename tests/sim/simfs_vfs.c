@@ -230,6 +230,16 @@ static status sim_pread(vfs_file *file, void *p, size_t n, uint64_t offset, size
     return STATUS_OK;
 }
 
+/* What is in memory is the seed's. */
+static status sim_pread_now(vfs_file *file, void *p, size_t n, uint64_t offset, size_t *got) {
+    simfs *fs = file_of(file)->fs;
+    *got = 0;
+    if (!fs->knobs.cold_permille || rng_below(&fs->chance, 1000) >= fs->knobs.cold_permille)
+        return sim_pread(file, p, n, offset, got);
+    fs->counts.cold++;
+    return status_make(ST_BUSY, "pread_now %s: not in memory", file_of(file)->path);
+}
+
 static status sim_pwritev(vfs_file *file, const struct iovec *iov, int n, uint64_t offset) {
     sim_file *f = file_of(file);
     simfs *fs = f->fs;
@@ -318,8 +328,8 @@ static void sim_writeback(vfs_file *file, uint64_t offset, uint64_t len) {
     (void)file, (void)offset, (void)len;
 }
 
-static void sim_advise(vfs_file *file, uint64_t offset, uint64_t len, bool sequential) {
-    (void)file, (void)offset, (void)len, (void)sequential;
+static void sim_advise(vfs_file *file, uint64_t offset, uint64_t len, vfs_advice advice) {
+    (void)file, (void)offset, (void)len, (void)advice;
 }
 
 /* ---- names ------------------------------------------------------------------------------------
@@ -416,6 +426,7 @@ static status sim_free_space(vfs *v, const char *path, uint64_t *out) {
 const vfs_ops sim_vfs_ops = {
     .open = sim_open,
     .pread = sim_pread,
+    .pread_now = sim_pread_now,
     .pwritev = sim_pwritev,
     .fdatasync = sim_fdatasync,
     .fsync = sim_fsync,

@@ -271,8 +271,8 @@ static void rec_writeback(vfs_file *file, uint64_t offset, uint64_t len) {
     (void)file, (void)offset, (void)len;
 }
 
-static void rec_advise(vfs_file *file, uint64_t offset, uint64_t len, bool sequential) {
-    (void)file, (void)offset, (void)len, (void)sequential;
+static void rec_advise(vfs_file *file, uint64_t offset, uint64_t len, vfs_advice advice) {
+    (void)file, (void)offset, (void)len, (void)advice;
 }
 
 static status rec_close(vfs_file *file) {
@@ -360,6 +360,7 @@ static void rec_unlock(vfs_file *file) {
 static const vfs_ops rec_ops = {
     .open = rec_open,
     .pread = rec_pread,
+    .pread_now = rec_pread, /* a child waits */
     .pwritev = rec_pwritev,
     .fdatasync = rec_fdatasync,
     .fsync = rec_fsync,

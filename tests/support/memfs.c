@@ -147,8 +147,8 @@ static void mem_hint(vfs_file *vf, uint64_t offset, uint64_t len) {
     (void)vf, (void)offset, (void)len;
 }
 
-static void mem_advise(vfs_file *vf, uint64_t offset, uint64_t len, bool sequential) {
-    (void)vf, (void)offset, (void)len, (void)sequential;
+static void mem_advise(vfs_file *vf, uint64_t offset, uint64_t len, vfs_advice advice) {
+    (void)vf, (void)offset, (void)len, (void)advice;
 }
 
 static status mem_close(vfs_file *vf) {
@@ -219,6 +219,7 @@ static void mem_unlock(vfs_file *f) {
 static const vfs_ops ops = {
     .open = mem_open,
     .pread = mem_pread,
+    .pread_now = mem_pread,
     .pwritev = mem_pwritev,
     .fdatasync = mem_sync,
     .fsync = mem_sync,

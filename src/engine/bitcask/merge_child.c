@@ -324,7 +324,7 @@ static status do_segment(worker *w, const segment *s) {
     }
     if (status_ok(st)) st = logscan_must_be_whole(scan);
     logscan_close(scan);
-    file->ops->advise(file, 0, s->log.end, false);
+    file->ops->advise(file, 0, s->log.end, VFS_NOT_SOON);
     status closed = file->ops->close(file);
     (void)closed; /* it was only read */
     return st;

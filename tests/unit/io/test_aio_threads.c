@@ -79,7 +79,7 @@ static job make(aio *a, int number) {
 }
 
 static bool readable(aio *a) {
-    struct pollfd p = {aio_threads_fd(a), POLLIN, 0};
+    struct pollfd p = {aio_fd(a), POLLIN, 0};
     return poll(&p, 1, 0) == 1;
 }
 
@@ -147,7 +147,7 @@ static void test_completion_event(void **state) {
     assert_int_equal(a->ops->poll(a), 0); /* it cannot have run yet */
     assert_false(readable(a));
     sem_post(&go);
-    struct pollfd p = {aio_threads_fd(a), POLLIN, 0};
+    struct pollfd p = {aio_fd(a), POLLIN, 0};
     assert_int_equal(poll(&p, 1, 5000), 1);
     assert_int_equal(ended, 7); /* done is called by poll alone */
     assert_int_equal(a->ops->poll(a), 1);
@@ -241,6 +241,37 @@ static void test_no_thread_to_be_had(void **state) {
     a->ops->close(a);
 }
 
+static void note_read(aio_read *r) {
+    assert_true(status_ok(r->result));
+    r->n = 0;
+}
+
+/* Likewise reads, inside kick. */
+static void test_no_thread_to_read(void **state) {
+    (void)state;
+    aio *a = fresh();
+    vfs_file *f;
+    char bytes[4][8];
+    aio_read reads[4];
+    assert_true(status_ok(vfs_open(vfs_posix(), "/proc/self/exe", VFS_READ, &f)));
+    no_threads = true;
+    for (int i = 0; i < 4; i++) {
+        reads[i] = (aio_read){.done = note_read, .file = f, .p = bytes[i], .n = 4};
+        a->ops->read(a, &reads[i]);
+    }
+    assert_false(readable(a));
+    aio_kick(a);
+    no_threads = false;
+    assert_true(readable(a));
+    a->ops->drain(a);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(reads[i].n, 0);
+        assert_memory_equal(bytes[i], "\177ELF", 4);
+    }
+    a->ops->close(a);
+    assert_true(status_ok(f->ops->close(f)));
+}
+
 /* A child has no workers: using the parent's aio there is a bug, and ends it at once. */
 static void test_not_in_a_child(void **state) {
     (void)state;
@@ -268,7 +299,8 @@ int main(void) {
         cmocka_unit_test(test_order_in_lane),           cmocka_unit_test(test_lanes_side_by_side),
         cmocka_unit_test(test_completion_event),        cmocka_unit_test(test_messages_are_copied),
         cmocka_unit_test(test_done_submits_and_drains), cmocka_unit_test(test_signals_blocked),
-        cmocka_unit_test(test_no_thread_to_be_had),     cmocka_unit_test(test_not_in_a_child),
+        cmocka_unit_test(test_no_thread_to_be_had),     cmocka_unit_test(test_no_thread_to_read),
+        cmocka_unit_test(test_not_in_a_child),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -265,6 +265,75 @@ static void test_lanes_keep_order(void **state) {
     assert_true(log_first && housekeep_first);
 }
 
+typedef struct noted_read {
+    aio_read base;
+    char name, byte;
+    buf *order;
+} noted_read;
+
+static void note_read(aio_read *r) {
+    noted_read *n = (noted_read *)r;
+    assert_int_equal(r->got, 1);
+    buf_append_char(n->order, n->name);
+    buf_append_char(n->order, n->byte);
+}
+
+/* Reads begin at a kick, end in any order, and see what the disk has when they run. */
+static void test_reads_in_no_order(void **state) {
+    (void)state;
+    bool b_first = false, old_seen = false, new_seen = false;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        simfs *fs = new_fs(seed);
+        simaio *a = simaio_new(seed);
+        aio *base = simaio_aio(a);
+        vfs_file *f = create(fs, "/d/a");
+        buf order = {0};
+        noted_read reads[2] = {{.name = 'a'}, {.name = 'b'}};
+        write_at(f, "o", 0);
+        for (int i = 0; i < 2; i++) {
+            reads[i].order = &order;
+            reads[i].base = (aio_read){.done = note_read, .file = f, .p = &reads[i].byte, .n = 1};
+            base->ops->read(base, &reads[i].base);
+        }
+        assert_false(simaio_step(a));
+        assert_int_equal(simaio_pending(a), 2);
+        aio_kick(base);
+        assert_true(simaio_step(a));
+        write_at(f, "n", 0);
+        base->ops->drain(base);
+        assert_int_equal(order.len, 4);
+        b_first |= order.data[0] == 'b';
+        old_seen |= order.data[1] == 'o';
+        new_seen |= order.data[3] == 'n';
+        buf_free(&order);
+        simaio_free(a);
+        simfs_free(fs);
+    }
+    assert_true(b_first && old_seen && new_seen);
+}
+
+/* What is not in memory is the seed's, as often as asked for; a read beside the thread gets it. */
+static void test_cold(void **state) {
+    (void)state;
+    simfs *fs = new_fs(7);
+    vfs_file *f = create(fs, "/d/a");
+    char byte;
+    size_t got, misses = 0;
+    write_at(f, "x", 0);
+    assert_true(status_ok(vfs_pread_now(f, &byte, 1, 0, &got)));
+    simfs_knobs_of(fs)->cold_permille = 500;
+    for (int i = 0; i < 1000; i++) {
+        status s = vfs_pread_now(f, &byte, 1, 0, &got);
+        assert_true(status_ok(s) || s.code == ST_BUSY);
+        misses += !status_ok(s);
+    }
+    assert_in_range(misses, 400, 600);
+    assert_int_equal(simfs_counts_of(fs)->cold, misses);
+    simfs_knobs_of(fs)->cold_permille = 1000;
+    assert_true(status_ok(vfs_pread(f, &byte, 1, 0, &got)));
+    simfs_free(fs);
+}
+
 /* ---- children -----------------------------------------------------------------------------------
  */
 
@@ -371,6 +440,8 @@ int main(void) {
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_limits_locks_and_flips),
         cmocka_unit_test(test_lanes_keep_order),
+        cmocka_unit_test(test_reads_in_no_order),
+        cmocka_unit_test(test_cold),
         cmocka_unit_test(test_child_comes_later),
         cmocka_unit_test(test_child_killed),
     };

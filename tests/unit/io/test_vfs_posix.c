@@ -30,6 +30,9 @@ static struct {
     int fsync_errno;   /* fails every fsync and fdatasync */
     int fallocate_errno;
     int pwrite_errno;
+    int now_errno; /* fails preadv2, which else finds `in_memory` bytes of the file in memory */
+    off_t in_memory;
+    int nows;                 /* preadv2 that came */
     int syncs, writes, reads; /* calls that came */
 } fake;
 
@@ -56,6 +59,19 @@ ssize_t pwrite(int fd, const void *p, size_t n, off_t offset) {
     if (!fake.pwrite_errno) return syscall(SYS_pwrite64, fd, p, cut(n), offset);
     errno = fake.pwrite_errno;
     return -1;
+}
+
+/* RWF_NOWAIT is what it is used for: bytes beyond `in_memory` are on the disk. */
+ssize_t preadv2(int fd, const struct iovec *iov, int n, off_t offset, int flags) {
+    assert_int_equal(flags, RWF_NOWAIT);
+    assert_int_equal(n, 1);
+    fake.nows++;
+    if (interrupted()) return -1;
+    errno = fake.now_errno ? fake.now_errno : EAGAIN;
+    if (fake.now_errno || offset >= fake.in_memory) return -1;
+    size_t most = (size_t)(fake.in_memory - offset);
+    return syscall(SYS_pread64, fd, iov->iov_base, cut(iov->iov_len < most ? iov->iov_len : most),
+                   offset);
 }
 
 /* Cut short in the middle of whichever piece the limit falls into. */
@@ -330,13 +346,47 @@ static void test_allocate(void **state) {
     assert_ok(f->ops->close(f));
 }
 
+/* What is in memory is read at once, in pieces too; what goes beyond it is not waited for. */
+static void test_read_now(void **state) {
+    (void)state;
+    vfs_file *f = open_new("a");
+    char p[16] = {0};
+    size_t got = 99;
+    assert_ok(vfs_pwrite(f, "0123456789", 10, 0));
+    fake.in_memory = 100;
+    fake.interruptions = 1;
+    fake.most = 3;
+    assert_ok(vfs_pread_now(f, p, 8, 1, &got));
+    assert_int_equal(got, 8);
+    assert_memory_equal(p, "12345678", 8);
+    assert_ok(vfs_pread_now(f, p, 16, 5, &got));
+    assert_int_equal(got, 5); /* the file's end */
+    fake.in_memory = 4;
+    assert_status(vfs_pread_now(f, p, 4, 2, &got), ST_BUSY, "not in memory");
+    assert_status(vfs_pread_now(f, p, 4, 6, &got), ST_BUSY, "not in memory");
+    assert_int_equal(fake.reads, 0);
+    fake.now_errno = EIO;
+    assert_status(vfs_pread_now(f, p, 4, 0, &got), ST_IO, "read");
+    /* A file system that cannot say: the read is made, and the question not asked again. */
+    fake.now_errno = EOPNOTSUPP;
+    fake.nows = 0;
+    for (int i = 0; i < 3; i++) {
+        assert_ok(vfs_pread_now(f, p, 4, 6, &got));
+        assert_int_equal(got, 4);
+        assert_memory_equal(p, "6789", 4);
+    }
+    assert_int_equal(fake.nows, 1);
+    assert_ok(f->ops->close(f));
+}
+
 static void test_truncate_and_hints(void **state) {
     (void)state;
     vfs_file *f = open_new("a");
     assert_ok(vfs_pwrite(f, "0123456789", 10, 0));
     f->ops->writeback(f, 0, 10);
-    f->ops->advise(f, 0, 0, true);
-    f->ops->advise(f, 0, 10, false);
+    f->ops->advise(f, 0, 0, VFS_IN_ORDER);
+    f->ops->advise(f, 0, 10, VFS_NOT_SOON);
+    f->ops->advise(f, 0, 0, VFS_AT_RANDOM);
     assert_ok(f->ops->truncate(f, 4));
     assert_size(f, 4);
     assert_ok(f->ops->truncate(f, 8));
@@ -483,6 +533,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_open_flags),
         TEST(test_read_write),
+        TEST(test_read_now),
         TEST(test_many_pieces),
         TEST(test_short_and_interrupted),
         TEST(test_interrupted_sync),
