@@ -43,6 +43,7 @@ static pthread_key_t exit_key;
 static thread_count *threads; /* under lock */
 static uint64_t departed;     /* under lock; sum over ended threads, modulo 2^64 */
 static int64_t mapped;        /* atomic */
+static int64_t inherited;     /* atomic; the part of `mapped` that children get */
 static uint64_t peak;         /* mem_sample's thread only */
 
 #ifndef STAVE_JEMALLOC
@@ -298,11 +299,11 @@ void mem_purge(void) {
 
 /* Pages take memory when they are touched, but are counted at once: a limit must hold for the
  * worst. */
-void *mem_map(size_t bytes, int dontfork) {
+void *mem_map(size_t bytes) {
     void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (p == MAP_FAILED) out_of_memory(bytes);
     /* Without MADV_DONTFORK a child only costs more: not worth failing for. */
-    if (dontfork) madvise(p, bytes, MADV_DONTFORK);
+    (void)madvise(p, bytes, MADV_DONTFORK);
     mem_count_mapped((int64_t)bytes);
     return p;
 }
@@ -316,4 +317,16 @@ void mem_unmap(void *p, size_t bytes) {
 /* Atomic, as worker threads may map buffers. */
 void mem_count_mapped(int64_t delta) {
     __atomic_add_fetch(&mapped, delta, __ATOMIC_RELAXED);
+}
+
+/* What is mapped beside the allocator is withheld from children unless its owner says otherwise. */
+uint64_t mem_inherited(void) {
+    uint64_t withheld = mem_mapped() - (uint64_t)__atomic_load_n(&inherited, __ATOMIC_RELAXED);
+    uint64_t used = mem_used();
+    return used > withheld ? used - withheld : 0;
+}
+
+/* Atomic as its like is. */
+void mem_count_inherited(int64_t delta) {
+    __atomic_add_fetch(&inherited, delta, __ATOMIC_RELAXED);
 }

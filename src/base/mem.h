@@ -45,12 +45,16 @@ void mem_report(void (*write)(void *ctx, const char *text), void *ctx);
 /* Give free pages back to the system (jemalloc arena purge). */
 void mem_purge(void);
 
-/* Whole pages straight from the system, zeroed, counted in mem_used(). dontfork: children do not
- * get them (MADV_DONTFORK): for caches and buffers that no child reads. */
-void *mem_map(size_t bytes, int dontfork) __attribute__((returns_nonnull));
+/* Whole pages straight from the system, zeroed, counted in mem_used(). Children do not get them
+ * (MADV_DONTFORK): for caches and buffers that no child reads. */
+void *mem_map(size_t bytes) __attribute__((returns_nonnull));
 void mem_unmap(void *p, size_t bytes);
 /* Adjusts the count of mapped bytes, for owners that reserve address space and commit it in parts
  * (delta may be negative). */
 void mem_count_mapped(int64_t delta);
+/* Bytes in use that a child forked now would get: the allocator's, and those mapped ones that their
+ * owners say children get. It is these that a fork takes time for. */
+uint64_t mem_inherited(void);
+void mem_count_inherited(int64_t delta);
 
 #endif

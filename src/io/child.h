@@ -60,9 +60,22 @@ typedef struct child_fork_hooks {
 } child_fork_hooks;
 status child_fork_new(const child_fork_hooks *hooks, child_host **out);
 int child_fork_fd(const child_host *h);
-/* Children alive now, forks so far, the last fork's time in microseconds. */
-int child_fork_alive(const child_host *h);
-uint64_t child_fork_count(const child_host *h);
-uint64_t child_fork_last_us(const child_host *h);
+int child_fork_alive(const child_host *h); /* children */
+
+/* What children have cost so far. Bytes of copy-on-write are pages that parent and child shared
+ * after the fork and that one of them has written to: memory that the machine needs twice. */
+typedef struct child_fork_stats {
+    int alive;               /* children */
+    uint64_t count;          /* forks that succeeded */
+    uint64_t last_us;        /* how long the last one held the parent */
+    uint64_t last_inherited; /* bytes that its child got (mem_inherited) */
+    uint64_t us_per_gb; /* of the last one whose child got 64 MiB at least: of less, what a fork
+                           costs in any case would be all that is seen; 0: there was none */
+    uint64_t cow;       /* of children alive, as they last said */
+    uint64_t cow_peak;  /* the most of that since none was alive */
+    uint64_t cow_us;    /* when a child said so last (monotonic); 0: none alive has */
+    uint64_t last_cow;  /* of the last child that ended and said it */
+} child_fork_stats;
+void child_fork_stats_of(const child_host *h, child_fork_stats *out);
 
 #endif

@@ -28,6 +28,7 @@
 #define READ_CHUNK 65536
 #define READ_MOST  (1u << 20) /* from one child in one poll, so that a large result takes turns */
 #define EVENTS_MAX 16
+#define RATE_BYTES (64u << 20) /* a fork of less says nothing of a gigabyte */
 
 typedef struct child {
     struct child *next;
@@ -44,9 +45,8 @@ typedef struct fork_host {
     child_fork_hooks hooks;
     int epfd;
     child *children;
-    int alive;
     bool closing;
-    uint64_t count, last_us;
+    child_fork_stats stats;
 } fork_host;
 
 /* The implementation behind h. */
@@ -68,6 +68,17 @@ static status open_pipe(fork_host *h, int fds[2]) {
     (void)close(fds[0]); /* nothing was written */
     (void)close(fds[1]);
     return s;
+}
+
+/* Counts a fork that took so long. */
+static void note_fork(child_fork_stats *s, uint64_t us) {
+    s->count++;
+    s->alive++;
+    s->last_us = us;
+    s->last_inherited = mem_inherited();
+    if (s->last_inherited >= RATE_BYTES)
+        s->us_per_gb = (uint64_t)((double)us * (1 << 30) / (double)s->last_inherited);
+    slow_took("fork", us);
 }
 
 /* Opens the pipe, forks, and keeps the child. The fork itself is timed, and nothing else: it is
@@ -94,10 +105,7 @@ static status fork_start(child_host *base, child_job *job) {
     job->fork_us = after - before;
     job->started_us = after;
     job->child_cow_bytes = 0;
-    h->count++;
-    h->last_us = job->fork_us;
-    slow_took("fork", job->fork_us);
-    h->alive++;
+    note_fork(&h->stats, job->fork_us);
     child *c = mem_zalloc(sizeof(*c));
     c->job = job;
     c->fd = fds[0];
@@ -124,9 +132,20 @@ static void fork_kill(child_host *base, child_job *job) {
 /* ---- receiving
  * ---------------------------------------------------------------------------------*/
 
+/* What the child of that job has copied until now; with it, what all have. */
+static void note_cow(fork_host *h, child_job *job, uint64_t bytes) {
+    child_fork_stats *s = &h->stats;
+    job->child_cow_bytes = bytes;
+    s->cow = 0;
+    for (const child *c = h->children; c; c = c->next)
+        s->cow += c->job->child_cow_bytes;
+    if (s->cow > s->cow_peak) s->cow_peak = s->cow;
+    s->cow_us = clock_mono_us();
+}
+
 /* Uses every whole frame of progress; a result stays at the buffer's start until the pipe's end.
  * The job's progress may kill the child, which stays in the list. */
-static void use_frames(child *c) {
+static void use_frames(fork_host *h, child *c) {
     size_t at = 0, used = 0;
     child_frame f;
     while (!c->have_result && !c->damaged) {
@@ -138,14 +157,14 @@ static void use_frames(child *c) {
             c->have_result = true;
         else if (c->job->progress && !c->killed)
             c->job->progress(c->job, f.a, f.b);
-        if (r > 0 && f.cow_bytes) c->job->child_cow_bytes = f.cow_bytes;
+        if (r > 0 && f.cow_bytes) note_cow(h, c->job, f.cow_bytes);
         if (r > 0 && !c->have_result) at += used;
     }
     buf_consume(&c->in, at);
 }
 
 /* Reads what is there; true at the end of the pipe. */
-static bool receive(child *c) {
+static bool receive(fork_host *h, child *c) {
     for (size_t taken = 0; taken < READ_MOST;) {
         char *p = buf_reserve(&c->in, READ_CHUNK);
         ssize_t r = read(c->fd, p, READ_CHUNK);
@@ -156,7 +175,7 @@ static bool receive(child *c) {
         if (c->have_result) c->damaged = true; /* nothing is said after a result */
         if (c->damaged) continue;              /* read and dropped, so that the child can end */
         c->in.len += (size_t)r;
-        use_frames(c);
+        use_frames(h, c);
     }
     return false;
 }
@@ -200,11 +219,24 @@ static status outcome(const child *c, int how, char *msg, slice *out) {
     return (status){(status_code)f.a, msg};
 }
 
+/* What a child has cost, once it is out of the list: in the log, and in the totals. */
+static void note_end(fork_host *h, const child_job *job) {
+    child_fork_stats *s = &h->stats;
+    s->alive--;
+    if (job->child_cow_bytes) s->last_cow = job->child_cow_bytes;
+    s->cow = h->children ? s->cow - job->child_cow_bytes : 0;
+    if (!h->children) s->cow_peak = s->cow_us = 0;
+    log_notice(
+        "The %s child %d ran for %.1f s; its fork took %.1f ms, %.1f MB were copied on write",
+        job->name, job->pid, (double)(clock_mono_us() - job->started_us) / 1e6,
+        (double)job->fork_us / 1e3, (double)job->child_cow_bytes / (1 << 20));
+}
+
 /* Takes the child out of the list, waits for its end and tells the job. */
 static void finish(fork_host *h, child **link) {
     child *c = *link;
     *link = c->next;
-    h->alive--;
+    note_end(h, c->job);
     (void)epoll_ctl(h->epfd, EPOLL_CTL_DEL, c->fd, NULL);
     (void)close(c->fd); /* read only */
     char msg[STATUS_MSG_MAX];
@@ -222,7 +254,7 @@ static int fork_poll(child_host *base) {
     int n = epoll_wait(h->epfd, events, EVENTS_MAX, 0), ended = 0;
     for (int i = 0; i < n; i++) {
         child **link = find(h, NULL, events[i].data.fd);
-        if (!link || !receive(*link)) continue;
+        if (!link || !receive(h, *link)) continue;
         link = find(h, NULL, events[i].data.fd); /* progress may have started another */
         CHECK(link);
         finish(h, link);
@@ -270,15 +302,10 @@ int child_fork_fd(const child_host *h) {
 
 /* Started, and `done` not called yet. */
 int child_fork_alive(const child_host *h) {
-    return ((const fork_host *)h)->alive;
+    return ((const fork_host *)h)->stats.alive;
 }
 
-/* Forks that succeeded, since the host was made. */
-uint64_t child_fork_count(const child_host *h) {
-    return ((const fork_host *)h)->count;
-}
-
-/* How long the last of them held the parent. */
-uint64_t child_fork_last_us(const child_host *h) {
-    return ((const fork_host *)h)->last_us;
+/* As of now; what children said last is up to a second old. */
+void child_fork_stats_of(const child_host *h, child_fork_stats *out) {
+    *out = ((const fork_host *)h)->stats;
 }

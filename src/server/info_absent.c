@@ -24,12 +24,12 @@ static const struct {
                "mem_cluster_links:0 active_defrag_running:0 lazyfree_pending_objects:0 "
                "lazyfreed_objects:0"},
     /* snapshots, of which there are none */
-    {"Persistence", "async_loading:0 current_cow_peak:0 current_cow_size:0 current_cow_size_age:0 "
+    {"Persistence", "async_loading:0 "
                     "current_fork_perc:0.00 current_save_keys_processed:0 "
                     "current_save_keys_total:0 rdb_saves:0 rdb_last_cow_size:0 "
                     "rdb_last_load_keys_expired:0 rdb_last_load_keys_loaded:0"},
     /* sizes at a rewrite, which goes on piecemeal here */
-    {"Persistence", "aof_rewrites_consecutive_failures:0 aof_last_cow_size:0 aof_base_size:0 "
+    {"Persistence", "aof_rewrites_consecutive_failures:0 aof_base_size:0 "
                     "aof_pending_rewrite:0 aof_pending_bio_fsync:0 module_fork_in_progress:0 "
                     "module_fork_last_cow_size:0"},
     {"Stats", "pubsub_channels:0 pubsub_patterns:0 pubsubshard_channels:0 migrate_cached_sockets:0 "

@@ -78,13 +78,18 @@ static void emit_loading(buf *out, const server *s) {
 static void emit_persistence(buf *out, void *ctx) {
     const server *s = ctx;
     bool failed = !status_ok(engine_failed(s->engine));
-    bool children = child_fork_alive(s->env.children) > 0;
+    child_fork_stats forks;
+    child_fork_stats_of(s->env.children, &forks);
     buf told = {0};
     uint64_t index = 0, caches = 0, buffers = 0;
     info_collect("Engine", NULL, &told);
     engine_memory(s->engine, &index, &caches, &buffers);
     metric_i64(out, "loading", s->loading);
     metric_i64(out, "async_loading", 0);
+    metric_u64(out, "current_cow_peak", forks.cow_peak);
+    metric_u64(out, "current_cow_size", forks.cow);
+    metric_u64(out, "current_cow_size_age",
+               forks.cow_us ? (clock_mono_us() - forks.cow_us) / 1000000 : 0);
     metric_u64(out, "rdb_changes_since_last_save", ks_statistics(s->ks)->dirty);
     metric_i64(out, "rdb_bgsave_in_progress", 0);
     metric_i64(out, "rdb_last_save_time", s->last_save_ms / 1000);
@@ -93,7 +98,7 @@ static void emit_persistence(buf *out, void *ctx) {
     metric_i64(out, "rdb_current_bgsave_time_sec", -1);
     metric_i64(out, "rdb_saves", 0);
     metric_i64(out, "aof_enabled", 1);
-    metric_i64(out, "aof_rewrite_in_progress", children);
+    metric_i64(out, "aof_rewrite_in_progress", forks.alive > 0);
     metric_i64(out, "aof_rewrite_scheduled", 0);
     uint64_t ms = info_number(&told, "last_merge_ms");
     uint64_t merges = info_number(&told, "merges") + info_number(&told, "compactions");
@@ -101,6 +106,7 @@ static void emit_persistence(buf *out, void *ctx) {
     metric_i64(out, "aof_current_rewrite_time_sec", -1);
     metric_str(out, "aof_last_bgrewrite_status", "ok");
     metric_u64(out, "aof_rewrites", merges);
+    metric_u64(out, "aof_last_cow_size", forks.last_cow);
     metric_str(out, "aof_last_write_status", failed ? "err" : "ok");
     if (failed) {
         buf_printf(out, "aof_last_write_error:%s; changes since then may not survive\r\n",
@@ -117,8 +123,12 @@ static void emit_persistence(buf *out, void *ctx) {
 /* Of Stats, what the server alone knows; the session has most of this section. */
 static void emit_stats(buf *out, void *ctx) {
     const server *s = ctx;
-    metric_u64(out, "total_forks", child_fork_count(s->env.children));
-    metric_u64(out, "latest_fork_usec", child_fork_last_us(s->env.children));
+    child_fork_stats forks;
+    child_fork_stats_of(s->env.children, &forks);
+    metric_u64(out, "total_forks", forks.count);
+    metric_u64(out, "latest_fork_usec", forks.last_us);
+    metric_u64(out, "latest_fork_bytes", forks.last_inherited);
+    metric_u64(out, "fork_usec_per_gb", forks.us_per_gb);
     metric_i64(out, "sync_full", 0);
     metric_i64(out, "sync_partial_ok", 0);
     metric_i64(out, "sync_partial_err", 0);

@@ -212,7 +212,7 @@ static uint32_t take_segment(cache *c) {
             n = c->numbers++;
             c->segs = mem_realloc(c->segs, c->numbers * sizeof *c->segs);
         }
-        c->segs[n].mem = mem_map(c->seg_size, 1);
+        c->segs[n].mem = mem_map(c->seg_size);
         c->mapped++;
     }
     if (++c->eras == 0) c->eras = 1;

@@ -27,7 +27,7 @@ uint64_t cache_table_bytes_of(unsigned bits) {
  * pages have no drawback. */
 static cache_bucket *buckets_new(unsigned bits) {
     CHECK(bits >= FIRST_BITS && bits <= LAST_BITS);
-    void *p = mem_map(cache_table_bytes_of(bits), 1);
+    void *p = mem_map(cache_table_bytes_of(bits));
     if (cache_table_bytes_of(bits) >= HUGE_PAGE)
         (void)madvise(p, cache_table_bytes_of(bits), MADV_HUGEPAGE);
     return p;

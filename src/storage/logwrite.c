@@ -79,7 +79,7 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
     if (need > LOGWRITE_CHUNK) *cap = (need + PAGE - 1) / PAGE * PAGE;
     CHECK(*cap >= need);
     w->memory += *cap;
-    return mem_map(*cap, 1);
+    return mem_map(*cap);
 }
 
 /* Gives a chunk's memory back: to the spares if it is of the common size. */

@@ -87,7 +87,7 @@ static void blocks_may_change_threads(void **state) {
 static void pages_are_counted_and_zero(void **state) {
     (void)state;
     uint64_t before = mem_used();
-    char *p = mem_map(1 << 20, 0);
+    char *p = mem_map(1 << 20);
     assert_int_equal(mem_used(), before + (1 << 20));
     for (int i = 0; i < 1 << 20; i += 4096)
         assert_int_equal(p[i], 0);
@@ -110,13 +110,19 @@ static int child_dies_reading(volatile char *p) {
     return !(WIFEXITED(how) && WEXITSTATUS(how) == 0);
 }
 
-static void dontfork_pages_stay_out_of_children(void **state) {
+static void mapped_pages_stay_out_of_children(void **state) {
     (void)state;
-    char *shared = mem_map(4096, 0), *private = mem_map(4096, 1);
-    assert_int_equal(child_dies_reading(shared), 0);
-    assert_int_equal(child_dies_reading(private), 1);
-    mem_unmap(shared, 4096);
-    mem_unmap(private, 4096);
+    uint64_t used = mem_used(), inherited = mem_inherited();
+    char *block = mem_zalloc(4 << 20), *mapped = mem_map(1 << 20);
+    assert_int_equal(child_dies_reading(block), 0);
+    assert_int_equal(child_dies_reading(mapped), 1);
+    assert_true(mem_inherited() - inherited == mem_used() - used - (1 << 20));
+    mem_count_inherited(1 << 20); /* an owner that lets children have them */
+    assert_true(mem_inherited() - inherited == mem_used() - used);
+    mem_count_inherited(-(1 << 20));
+    mem_unmap(mapped, 1 << 20);
+    mem_free(block);
+    assert_true(mem_inherited() == inherited);
 }
 
 static void figures_for_info_make_sense(void **state) {
@@ -148,7 +154,7 @@ int main(void) {
         cmocka_unit_test(contents_survive),
         cmocka_unit_test(blocks_may_change_threads),
         cmocka_unit_test(pages_are_counted_and_zero),
-        cmocka_unit_test(dontfork_pages_stay_out_of_children),
+        cmocka_unit_test(mapped_pages_stay_out_of_children),
         cmocka_unit_test(figures_for_info_make_sense),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,6 +2,7 @@
  * and what a child does and does not inherit.
  *
  * Jobs tell what they saw through the result's bytes, or through a page shared with the test. */
+#include "base/clock.h"
 #include "base/mem.h"
 #include "io/child.h"
 #include "io/child_pipe.h"
@@ -45,6 +46,7 @@ typedef struct test_job {
     uint64_t last_done, last_total;
     bool kill_in_progress;
     struct test_job *start_in_done;
+    uint64_t most_cow; /* that was told with progress */
 } test_job;
 
 static child_host *host;
@@ -85,8 +87,13 @@ static void on_done(child_job *base, status result, slice out) {
     if (j->start_in_done) assert_true(status_ok(host->ops->start(host, &j->start_in_done->base)));
 }
 
+static child_fork_stats stats(void);
 static void on_progress(child_job *base, uint64_t done, uint64_t total) {
     test_job *j = (test_job *)base;
+    child_fork_stats s = stats();
+    assert_true(s.cow >= base->child_cow_bytes && s.cow_peak >= s.cow);
+    if (s.cow > j->most_cow) j->most_cow = s.cow;
+    if (s.cow) assert_in_range(s.cow_us, base->started_us, clock_mono_us());
     assert_int_equal(j->done_calls, 0);
     j->progress_calls++;
     j->last_done = done;
@@ -107,6 +114,12 @@ static void wait_for(test_job *j) {
         host->ops->poll(host);
     }
     assert_int_equal(j->done_calls, 1);
+}
+
+static child_fork_stats stats(void) {
+    child_fork_stats s;
+    child_fork_stats_of(host, &s);
+    return s;
 }
 
 static void start(test_job *j) {
@@ -150,9 +163,9 @@ static void test_result(void **state) {
     assert_string_equal(j.msg, "");
     assert_true(slice_eq(buf_slice(&j.out), slice_cstr(want)));
     assert_int_equal(child_fork_alive(host), 0);
-    assert_int_equal(child_fork_count(host), 1);
+    assert_int_equal(stats().count, 1);
     assert_int_equal(forks_seen, 1);
-    assert_true(child_fork_last_us(host) == j.base.fork_us);
+    assert_true(stats().last_us == j.base.fork_us);
     assert_true(j.base.started_us > 0);
     assert_int_equal(waitpid(j.base.pid, NULL, WNOHANG), -1); /* reaped */
     assert_int_equal(host->ops->poll(host), 0);
@@ -224,8 +237,9 @@ static void sleep_ms(long ms) {
         continue;
 }
 
-#define DIRTY (8u << 20)
-static char *dirty; /* written by the parent before, by the child after the fork */
+#define DIRTY      (8u << 20)
+#define COW_BESIDE (256u << 20) /* sanitizers write a lot */
+static char *dirty;             /* written by the parent before, by the child after the fork */
 
 static status job_progress(child_job *j, vfs *v, buf *out) {
     (void)v;
@@ -249,11 +263,63 @@ static void test_progress(void **state) {
     assert_in_range(j.progress_calls, 2, 6); /* the first, and after each sleep */
     assert_true(j.last_done > 1 && j.last_done <= 1000);
     assert_int_equal(j.last_total, 1000);
-    if (access("/proc/self/smaps_rollup", R_OK) == 0)
-        assert_in_range(j.base.child_cow_bytes, DIRTY, DIRTY + (256u << 20));
+    if (access("/proc/self/smaps_rollup", R_OK) == 0) {
+        assert_in_range(j.base.child_cow_bytes, DIRTY, DIRTY + COW_BESIDE);
+        assert_in_range(j.most_cow, DIRTY, DIRTY + COW_BESIDE);
+        assert_true(stats().last_cow == j.base.child_cow_bytes);
+    }
+    /* no child is left to copy anything */
+    assert_true(stats().cow == 0 && stats().cow_peak == 0 && stats().cow_us == 0);
     munmap(dirty, DIRTY);
     child_progress(1, 2); /* outside of a child: nothing happens */
     child_throttle(1u << 30, 1);
+}
+
+/* Pages that the parent writes to while the child lives are copied as well, and count. */
+static status job_wait_for_flag(child_job *j, vfs *v, buf *out) {
+    (void)j;
+    (void)v;
+    (void)out;
+    while (!page->flag)
+        sleep_ms(1);
+    return STATUS_OK;
+}
+
+static void test_parent_writes(void **state) {
+    (void)state;
+    if (access("/proc/self/smaps_rollup", R_OK) != 0) skip();
+    test_job idle = make(job_wait_for_flag), busy = make(job_wait_for_flag);
+    char *p = mmap(NULL, DIRTY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(p, 1, DIRTY);
+    page->flag = 1;
+    run_to_end(&idle);
+    page->flag = 0;
+    start(&busy);
+    memset(p, 2, DIRTY);
+    page->flag = 1;
+    wait_for(&busy);
+    assert_in_range(busy.base.child_cow_bytes, idle.base.child_cow_bytes + DIRTY / 8 * 7,
+                    idle.base.child_cow_bytes + DIRTY + COW_BESIDE);
+    munmap(p, DIRTY);
+}
+
+/* What a fork costs a gigabyte is told of those only that had much to copy. */
+static void test_rate(void **state) {
+    (void)state;
+    page->flag = 1;
+    test_job small = make(job_wait_for_flag), large = make(job_wait_for_flag);
+    run_to_end(&small);
+    assert_int_equal(stats().us_per_gb, 0);
+    size_t bytes = 96u << 20;
+    char *p = mem_alloc(bytes), *cache = mem_map(bytes); /* the latter: not copied, not counted */
+    memset(p, 1, bytes);
+    memset(cache, 1, bytes);
+    run_to_end(&large);
+    assert_in_range(stats().last_inherited, bytes, bytes + (32u << 20));
+    assert_int_equal(stats().us_per_gb, (uint64_t)((double)stats().last_us * (1 << 30) /
+                                                   (double)stats().last_inherited));
+    mem_unmap(cache, bytes);
+    mem_free(p);
 }
 
 static status job_throttled(child_job *j, vfs *v, buf *out) {
@@ -452,7 +518,7 @@ static void test_several(void **state) {
     wait_for(&next); /* started from the first one's done */
     assert_int_equal(next.code, ST_OK);
     assert_int_equal(slow.done_calls, 0);
-    assert_int_equal(child_fork_count(host), 3);
+    assert_int_equal(stats().count, 3);
     pid_t pid = slow.base.pid;
     slow.start_in_done = NULL;
     host->ops->close(host);
@@ -610,11 +676,22 @@ static void test_no_descriptors(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(test_result),       TEST(test_failure),         TEST(test_sizes),
-        TEST(test_progress),     TEST(test_throttle),        TEST(test_bad_ends),
-        TEST(test_killed),       TEST(test_killed_too_late), TEST(test_killed_from_progress),
-        TEST(test_several),      TEST(test_what_a_child_is), TEST(test_hook_in_child),
-        TEST(test_parent_death), TEST(test_no_descriptors),
+        TEST(test_result),
+        TEST(test_failure),
+        TEST(test_sizes),
+        TEST(test_progress),
+        TEST(test_parent_writes),
+        TEST(test_rate),
+        TEST(test_throttle),
+        TEST(test_bad_ends),
+        TEST(test_killed),
+        TEST(test_killed_too_late),
+        TEST(test_killed_from_progress),
+        TEST(test_several),
+        TEST(test_what_a_child_is),
+        TEST(test_hook_in_child),
+        TEST(test_parent_death),
+        TEST(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
