@@ -103,9 +103,11 @@ static const char *refusal(run *r, const command_row *row, int argc, bool *coded
     return "OOM command not allowed when used memory > 'maxmemory'.";
 }
 
-/* Is there room on the disk for it? What is said otherwise is appended as a reply. */
-static bool disk_allows(run *r, const command_row *row, int argc) {
-    if (!(row->flags & CMD_WRITE)) return true;
+/* Is there room on the disk for it? CMD_DONE: yes. CMD_REFUSED: no, and that is appended as a
+ * reply. CMD_FAILED: no, but it has changed something, or the transaction that it is in may have:
+ * nothing of that may stay. */
+static command_result ask_disk(run *r, const command_row *row, int argc) {
+    if (!(row->flags & CMD_WRITE)) return CMD_DONE;
     size_t bytes = 0;
     if (row->flags & CMD_DENYOOM) {
         bytes = LOGGED_PLUS;
@@ -113,9 +115,9 @@ static bool disk_allows(run *r, const command_row *row, int argc) {
             bytes += args.argv[i].len;
     }
     status st = engine_room(ks_engine(r->c->ks), bytes);
-    if (status_ok(st)) return true;
-    (void)reply_engine_status(r->c, st);
-    return false;
+    if (status_ok(st)) return CMD_DONE;
+    if (r->state.wrote || ks_in_inner_batch(r->c->ks)) return reply_failed(r->c, st);
+    return reply_engine_status(r->c, st);
 }
 
 /* The reply in c->out becomes a value on the stack. */
@@ -158,9 +160,8 @@ static int call(lua_State *L, bool raise) {
      */
     r->row = row;
     c->out.len = r->out_from;
-    if (wrong)
-        (void)reply_error_text(c, slice_cstr(wrong));
-    else if (disk_allows(r, row, argc)) {
+    command_result result = wrong ? reply_error_text(c, slice_cstr(wrong)) : ask_disk(r, row, argc);
+    if (result == CMD_DONE) {
         inside_command in = {.row = row, .argc = argc, .argv = args.argv};
         int proto = c->proto;
         /* The command answers in the protocol that the script wants to see, and the client gets its
@@ -168,14 +169,14 @@ static int call(lua_State *L, bool raise) {
         c->proto = r->proto;
         /* Noted before it runs: from here on SCRIPT KILL is refused. */
         if (row->flags & CMD_WRITE) r->state.wrote = true;
-        command_result result = inside_run(c, &in);
+        result = inside_run(c, &in);
         c->proto = proto;
         r->inside_ns += in.ns;
-        /* These two never come back: the script is unwound, and its batch has no trace. */
-        if (result == CMD_AGAIN) return vm_end(L, VM_AGAIN);
-        if (result == CMD_FAILED) return vm_end(L, VM_FAILED);
-        record_add(r->record, &in);
+        if (result == CMD_DONE || result == CMD_REFUSED) record_add(r->record, &in);
     }
+    /* These two never come back: the script is unwound, and its batch has no trace. */
+    if (result == CMD_AGAIN) return vm_end(L, VM_AGAIN);
+    if (result == CMD_FAILED) return vm_end(L, VM_FAILED);
     return take_reply(L, r, raise);
 }
 

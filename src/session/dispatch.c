@@ -142,6 +142,13 @@ static void tell_ran(client *c, command_result r) {
     }
 }
 
+/* What a command said by reply_failed, or else the engine's own error. */
+static status why_failed(session *s) {
+    status st = status_ok(s->failure) ? engine_error(ks_engine(s->ks)) : s->failure;
+    s->failure = STATUS_OK;
+    return st;
+}
+
 /* Runs the command in a batch of its own and ends that as its result says. Whether it changed
  * anything is seen at the log's end, which then is what the reply depends on. */
 static command_result run_batch(client *c) {
@@ -156,7 +163,7 @@ static command_result run_batch(client *c) {
         if (r != CMD_REFUSED) c->out.len = c->out_from;
         bool script = c->row->flags & CMD_RUNS_SCRIPT; /* reads its keys one after the other */
         if (r == CMD_AGAIN && script) inside_expect(c, c->row, c->argc, c->argv);
-        if (r == CMD_FAILED) (void)reply_engine_status(c, engine_error(ks_engine(ks)));
+        if (r == CMD_FAILED) (void)reply_engine_status(c, why_failed(c->session));
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }
     log_pos after = engine_log_end(ks_engine(ks));

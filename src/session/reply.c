@@ -5,6 +5,7 @@
 #include "base/num.h"
 #include "session/errors.h"
 #include "session/session.h"
+#include "session/state.h"
 
 #include <ctype.h>
 #include <stdarg.h>
@@ -107,6 +108,13 @@ command_result reply_sub_syntax(client *c) {
 command_result reply_engine(client *c, engine_result r) {
     (void)c;
     return r == ENGINE_PENDING ? CMD_AGAIN : CMD_FAILED;
+}
+
+/* Kept until the outermost batch ends: what was replied by then goes with it. */
+command_result reply_failed(client *c, status st) {
+    CHECK(!status_ok(st));
+    c->session->failure = st;
+    return CMD_FAILED;
 }
 
 /* The log's troubles have Redis' code for them, MISCONF; others are plain errors. */

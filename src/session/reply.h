@@ -62,6 +62,9 @@ command_result reply_sub_syntax(client *c);
 command_result reply_unknown_sub(client *c); /* ERR unknown subcommand 'x'. Try X HELP. */
 /* ENGINE_PENDING: CMD_AGAIN; ENGINE_ERROR: CMD_FAILED. REQUIRES: one of these. */
 command_result reply_engine(client *c, engine_result r);
+/* CMD_FAILED with a status of one's own for the reply: nothing of the batch stays, nor of the outer
+ * one in which it runs. For who finds only on its way that it can't go on. */
+command_result reply_failed(client *c, status st);
 /* What a status of the engine's is to a client: MISCONF when the disk is full or failed. */
 command_result reply_engine_status(client *c, status st);
 /* A HELP sub-command's reply: `lines` ended by NULL; the first and last lines that Redis adds are

@@ -86,6 +86,7 @@ struct session {
 
     busy *busy;             /* what session_serve has put aside; NULL: it does not run */
     uint64_t runs;          /* of outermost commands */
+    status failure;         /* reply_failed's, until its batch has ended */
     uint64_t inside_errors; /* error replies of commands within the one that runs */
     size_t delayed;         /* clients that the pace gate lets wait */
     uint64_t pace_least_us; /* DEBUG */

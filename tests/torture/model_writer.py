@@ -44,7 +44,7 @@ class Writer:
         length = 0 if big < small else self.random.randrange(size if big < middle else large)
         return b"%d:" % self.count + bytes([65 + self.count % 26]) * length
 
-    def accepts(self, replies, wary):
+    def accepts(self, commands, replies, wary):
         """True: done. False: refused, when that may be. None: an error that should not be."""
         wrong = [str(x) for x in replies if isinstance(x, resp.Error) and not str(x).startswith("ENDS here")]
         if not wrong:
@@ -53,7 +53,7 @@ class Writer:
         if wary and wrong[0].startswith(REFUSALS):
             self.refused += 1
             return False
-        self.errors.append(wrong[0][:300])
+        self.errors.append("%.300s to %.600r%s" % (wrong[0], commands, ", when writes may be refused" if wary else ""))
         return None
 
 
@@ -78,9 +78,8 @@ class ModelWriter(Writer):
             commands.append(command)
         c.send_raw(b"".join(resp.encode(x) for x in commands))
         for command in commands:
-            done = self.accepts([c.reply()], wary)
+            done = self.accepts(command, [c.reply()], wary)
             if done is None:
-                self.errors[-1] += " to %.300r" % command
                 return False
             if done:
                 self.acknowledged += 1

@@ -118,7 +118,7 @@ class StringWriter(Writer):
         for commands in operations:
             replies = [c.reply() for _ in commands]
             replies += replies[-1] if isinstance(replies[-1], list) and len(commands) > 1 else []
-            done = self.accepts(replies, wary)
+            done = self.accepts(commands, replies, wary)
             if done is None:
                 return False
             if done:

@@ -24,7 +24,15 @@ static command_result run_look(client *who) {
     return CMD_DONE;
 }
 
+/* fill: from now on the disk is full. */
+static command_result run_fill(client *who) {
+    k.knobs->room = ST_NO_SPACE;
+    reply_ok(who);
+    return CMD_DONE;
+}
+
 static const command own_commands[] = {
+    {.name = "fill", .run = run_fill, .arity = 1},
     {.name = "look", .run = run_look, .arity = 1},
     {0},
 };
@@ -135,6 +143,17 @@ static void no_room(void **state) {
     assert_string_equal(eval("return redis.call('get', 'a')"), "$-1\r\n");
 }
 
+/* It fills up while a script writes: nothing of it stays, and pcall does not catch that. */
+static void no_room_halfway(void **state) {
+    (void)state;
+    const char *got = eval("redis.call('put', 'a', 1) redis.call('fill') "
+                           "pcall(redis.call, 'put', 'b', 2) return 7");
+    assert_int_equal(strncmp(got, "-MISCONF ", 9), 0);
+    k.knobs->room = ST_OK;
+    assert_string_equal(kit_ask(&k, end, "get a\r\nget b\r\n"), "$-1\r\n$-1\r\n");
+    assert_string_equal(eval("redis.call('put', 'a', 1) return 7"), ":7\r\n");
+}
+
 /* Counters, once each; an error that a command has answered is the script's failure too. */
 static void counters(void **state) {
     (void)state;
@@ -179,8 +198,9 @@ static void others(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(one_batch), TEST(connection), TEST(pending),       TEST(engine_fails),
-        TEST(no_room),   TEST(counters),   TEST(many_commands), TEST(others),
+        TEST(one_batch),    TEST(connection),    TEST(pending),
+        TEST(engine_fails), TEST(no_room),       TEST(no_room_halfway),
+        TEST(counters),     TEST(many_commands), TEST(others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
