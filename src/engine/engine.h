@@ -14,7 +14,7 @@
  * Numbered rules:
  *  E1. Changes are made only inside a batch. A batch that is aborted leaves no trace.
  *  E2. Any read may answer ENGINE_PENDING: the bytes are on their way. The caller aborts its batch,
- *      waits for engine_host.ready, and runs the whole command again.
+ *      waits for engine_reader.ready, and runs the whole command again.
  *  E3. Slices that a read returns live until the next call on the engine but engine_set_access,
  *      engine_map_count, positions. Keys and values passed in are copied or written before return.
  *  E4. The engine never deletes what has expired by itself: it says what is due (engine_due), the
@@ -26,6 +26,22 @@
 
 #include "engine/engine_life.h"
 #include "engine/engine_ops.h"
+
+/* ---- who reads ------------------------------------------------------------------------------ */
+
+/* Reads are r's from now on: one that misses memory begins beside the thread and answers
+ * ENGINE_PENDING, and what came for r stays until engine_reader_end, so that the next run finds it.
+ * Having asked for one thing, r may ask for more at once: all of it is one round. NULL: nobody
+ * could wait, so reads block. They do too for a reader that has had its rounds or holds its bytes
+ * (engine/fetch.h): no command runs for ever. */
+static inline void engine_read_for(engine *e, engine_reader *r) {
+    e->reader = r;
+}
+/* Its command has ended, or will not run again: what was read for r is let go, and `ready` will not
+ * be called. r is as if new. */
+static inline void engine_reader_end(engine *e, engine_reader *r) {
+    if (r->holds || r->rounds || r->waits) e->ops->reader_end(e, r);
+}
 
 /* ---- main entries --------------------------------------------------------------------------- */
 

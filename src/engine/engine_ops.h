@@ -71,14 +71,16 @@ typedef struct engine_ops {
     void (*cron)(engine *e);
     status (*compact)(engine *e);
     void (*memory)(engine *e, uint64_t *index, uint64_t *caches, uint64_t *buffers);
-    uint64_t (*relieve)(engine *e, uint64_t over); /* may be NULL */
-    void (*budget)(engine *e, uint64_t bytes);     /* may be NULL */
+    uint64_t (*relieve)(engine *e, uint64_t over);   /* may be NULL */
+    void (*budget)(engine *e, uint64_t bytes);       /* may be NULL */
+    void (*reader_end)(engine *e, engine_reader *r); /* NULL: it never holds anything */
     status (*error)(engine *e);
     status (*check)(engine *e, buf *report);
 } engine_ops;
 
 struct engine {
     const engine_ops *ops;
+    engine_reader *reader; /* engine_read_for */
 };
 
 /* What an engine exports: how to open it, and what it lets the user set and see. */

@@ -49,9 +49,22 @@ typedef enum engine_fsync {
     ENGINE_FSYNC_ALWAYS
 } engine_fsync;
 
+/* For whom reads are made (engine_read_for): a command that can wait, and run again. Zeroed but for
+ * `ready`: it has asked for nothing. The owner's, and stays where it is until engine_reader_end. */
+typedef struct engine_reader {
+    /* All that it has asked for is there, or could not be read: run again. Called at any time but
+     * within a call of the engine's reads and changes; must not call the engine. */
+    void (*ready)(struct engine_reader *r);
+    struct fetch_hold *holds; /* the engine's: what was read for it, and what is on its way */
+    uint64_t bytes;           /* of that */
+    uint32_t waits;           /* on their way: if none, `ready` will not be called */
+    uint32_t rounds;          /* how often it was ready */
+} engine_reader;
+
 /* What the engine asks of its owner. All may be NULL. */
 typedef struct engine_host {
-    void (*ready)(void *ctx);    /* a PENDING read can be tried again */
+    void (*ready)(void *ctx);    /* a read that was PENDING for no reader can be tried again: no
+                                    engine with a disk says so */
     void (*released)(void *ctx); /* engine_released() moved, or the log failed: look again */
     void (*loading)(void *ctx, uint64_t done_bytes, uint64_t total_bytes); /* during open, often */
     void *ctx;

@@ -59,6 +59,7 @@ client *client_new(session *s, conn *cn, const char *peer) {
         c->flags = CLIENT_FAKE | CLIENT_AUTHENTICATED;
         return c;
     }
+    c->reader.ready = session_read_ready;
     c->id = s->next_id++;
     (void)dict_set(s->by_id, id_key(&c->id), c);
     c->prev = s->last;
@@ -92,6 +93,7 @@ void client_free(client *c) {
     session *s = c->session;
     CHECK(s->running != c);
     if (c->block) client_unblock(c, BLOCK_CLOSED);
+    engine_reader_end(ks_engine(c->ks), &c->reader);
     client_forget_slots(c);
     list_remove(&c->send_link);
     list_remove(&c->run_link);

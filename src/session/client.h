@@ -92,6 +92,7 @@ struct client {
     log_pos depends;      /* what its reply depends on */
     log_pos wrote;        /* the log's end behind its last change; 0: it has made none */
     uint64_t spent_ns;    /* by its earlier runs, when it was parked */
+    engine_reader reader; /* for whom its reads are made; without `ready` it can't wait */
     buf out;              /* reply functions append here */
     client_output output; /* held and unsent output */
     unsigned events;      /* what the reactor watches for */
@@ -159,7 +160,8 @@ client *client_fake(session *s);
 void client_fake_free(client *c);
 /* Runs c->argv (argc set) through every gate, as if it had come from the network. If that leaves
  * one of CLIENT_WAITS set, the command has not run: call again with the same argv when
- * the engine is ready, or the gate open. */
+ * the engine is ready, or the gate open. Its reads block, unless the caller has set
+ * c->reader.ready: then they may park it, and that is told when they are there. */
 void client_run(client *c);
 
 #endif

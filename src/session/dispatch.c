@@ -81,7 +81,11 @@ static dispatch_result hold(client *c, uint32_t why) {
     session *s = c->session;
     if (c->flags & CLIENT_CLOSE_ASAP) return DISPATCH_DONE;
     c->flags |= why;
-    if (!(c->flags & CLIENT_FAKE)) list_append(&s->waiting, &c->run_link);
+    if (c->flags & CLIENT_FAKE) return DISPATCH_WAIT;
+    list_append(&s->waiting, &c->run_link);
+    /* somebody has waited for the disk meanwhile */
+    bool there = c->reader.rounds && !c->reader.waits;
+    if ((why & CLIENT_PARKED) && there) session_read_ready(&c->reader);
     return DISPATCH_WAIT;
 }
 
@@ -161,8 +165,7 @@ static command_result run_batch(client *c) {
         ks_commit(ks);
     } else {
         if (r != CMD_REFUSED) c->out.len = c->out_from;
-        bool script = c->row->flags & CMD_RUNS_SCRIPT; /* reads its keys one after the other */
-        if (r == CMD_AGAIN && script) inside_expect(c, c->row, c->argc, c->argv);
+        if (r == CMD_AGAIN) inside_expect(c, c->row, c->argc, c->argv);
         if (r == CMD_FAILED) (void)reply_engine_status(c, why_failed(c->session));
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }
@@ -231,7 +234,12 @@ static command_result run_once(client *c) {
     if (outermost) s->running = c;
     s->inside_errors = 0;
     s->runs++;
+    engine_reader *outer = ks_engine(c->ks)->reader;
+    if (c->reader.ready) engine_read_for(ks_engine(c->ks), &c->reader);
     command_result r = run_batch(c);
+    engine *e = ks_engine(c->ks); /* which DEBUG RELOAD has changed */
+    engine_read_for(e, outer);
+    if (r != CMD_AGAIN) engine_reader_end(e, &c->reader);
     buf_clear(&s->keep);
     s->now_ns = clock_mono_ns();
     c->spent_ns += s->now_ns - start;

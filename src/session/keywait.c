@@ -18,7 +18,7 @@
  *
  *     idle ──changed──> ready ──> serving ──> idle
  *                         ^          │ its waiter's read is pending, or the server is paused
- *                         └──────── held      (keywait_resume, or that waiter has gone)
+ *                         └──────── held      (keywait_resume, its reads, or that waiter has gone)
  *
  * While a waiter's read is pending, those behind it at that key wait too, or they would get what
  * it came first for; other keys are served meanwhile. A waiter that is parked is still blocked: its
@@ -83,11 +83,13 @@ struct keywait {
     int ndbs;
     dict **dbs; /* NULL while nobody waits in that database */
     list_node ready;
-    list_node held;   /* keys whose type could not be read at once */
-    list_node parked; /* waiters */
+    list_node held;       /* keys whose type could not be read at once */
+    list_node parked;     /* waiters */
+    list_node again;      /* those of them that may be tried */
+    engine_reader reader; /* of keys' types */
     uint64_t rounds;
     size_t keys, gone_keys;
-    bool resumed; /* what is parked or held may be tried */
+    bool resumed; /* what is in `again` or `held` may be tried */
     bool serving;
 };
 
@@ -150,9 +152,18 @@ static void drop_unused(keywait *kw, wait_key *k) {
 static bool type_of(keywait *kw, const wait_key *k, int *type) {
     entry ent;
     unsigned flags = KS_META | KS_NO_TOUCH | KS_NO_STATS | KS_NO_NOTIFY;
+    engine_read_for(ks_engine(kw->s->ks), &kw->reader);
     engine_result r = ks_get(kw->s->ks, k->db, name_of(k), flags, &ent);
+    engine_read_for(ks_engine(kw->s->ks), NULL);
     *type = r == ENGINE_OK ? (int)ent.type : r == ENGINE_ABSENT ? TYPE_ABSENT : TYPE_UNKNOWN;
     return r != ENGINE_PENDING;
+}
+
+/* Of the keywait's own reader: keys' types. */
+static void types_ready(engine_reader *r) {
+    keywait *kw = LIST_OWNER(r, keywait, reader);
+    kw->resumed = true;
+    ask_to_serve(kw);
 }
 
 /* Is that what this waiter waits for? */
@@ -215,6 +226,7 @@ static void ended(client *c, block_end why, void *state) {
     }
     let_go(kw, w);
     list_remove(&w->parked);
+    engine_reader_end(ks_engine(c->ks), &c->reader);
     while (w->n > 0)
         leave(kw, &w->links[--w->n]);
     buf_free(&w->kept);
@@ -280,6 +292,7 @@ slice client_wait_kept(const client *c) {
 static bool run_again(keywait *kw, waiter *w) {
     client *c = w->c;
     command_result r = CMD_AGAIN;
+    bool there = false; /* what its run has asked for, already */
     if (!(c->flags & CLIENT_ENDS) && !gates_paused(c)) {
         w->running = true;
         c->flags &= ~(unsigned)CLIENT_BLOCKED;
@@ -289,11 +302,13 @@ static bool run_again(keywait *kw, waiter *w) {
         c->argc = 0;
         c->argv = NULL;
         w->running = false;
+        there = c->reader.rounds && !c->reader.waits;
     }
     bool waits = c->flags & CLIENT_BLOCKED;
     c->flags |= CLIENT_BLOCKED;
     if (r == CMD_AGAIN) {
         list_append(&kw->parked, &w->parked);
+        if (there) keywait_ready(kw, c);
         return false;
     }
     if (!waits) client_unblock(c, BLOCK_REPLIED);
@@ -324,6 +339,7 @@ static void serve_key(keywait *kw, wait_key *k) {
     while (k->cursor != &k->waiters) {
         if (type == TYPE_UNREAD && !type_of(kw, k, &type)) {
             list_append(&kw->held, &k->ready_link);
+            if (kw->reader.rounds && !kw->reader.waits) types_ready(&kw->reader);
             break;
         }
         if (!is_wanted_by_any(k, type)) break;
@@ -340,7 +356,7 @@ static void serve_key(keywait *kw, wait_key *k) {
 static void try_parked(keywait *kw) {
     list_node now;
     list_init(&now);
-    list_append_all(&now, &kw->parked);
+    list_append_all(&now, &kw->again);
     kw->resumed = false;
     for (list_node *n; (n = list_take(&now)) != NULL;) {
         waiter *w = LIST_OWNER(n, waiter, parked);
@@ -360,6 +376,7 @@ void keywait_serve(keywait *kw) {
     if (kw->resumed) try_parked(kw);
     for (list_node *n; (n = list_take(&kw->ready)) != NULL;)
         serve_key(kw, LIST_OWNER(n, wait_key, ready_link));
+    if (!list_used(&kw->held)) engine_reader_end(ks_engine(s->ks), &kw->reader);
     kw->serving = false;
     s->keys_ready = kw->resumed;
     slow_end("command-unblocking", begun);
@@ -367,6 +384,16 @@ void keywait_serve(keywait *kw) {
 
 void keywait_resume(keywait *kw) {
     if (!list_used(&kw->parked) && !list_used(&kw->held)) return;
+    list_append_all(&kw->again, &kw->parked);
+    kw->resumed = true;
+    ask_to_serve(kw);
+}
+
+void keywait_ready(keywait *kw, client *c) {
+    waiter *w = waiter_of(c);
+    if (!w || w->running || !list_used(&w->parked)) return;
+    list_remove(&w->parked);
+    list_append(&kw->again, &w->parked);
     kw->resumed = true;
     ask_to_serve(kw);
 }
@@ -414,6 +441,8 @@ keywait *keywait_new(session *s) {
     list_init(&kw->ready);
     list_init(&kw->held);
     list_init(&kw->parked);
+    list_init(&kw->again);
+    kw->reader.ready = types_ready;
     kw->hook = ks_hook_add(
         s->ks, &(ks_hooks){
                    .changed = on_changed, .flushed = on_flushed, .swapped = on_swapped, .ctx = kw});
@@ -424,6 +453,7 @@ keywait *keywait_new(session *s) {
 /* The hook stays, disarmed. */
 void keywait_free(keywait *kw) {
     CHECK(kw->keys == 0);
+    engine_reader_end(ks_engine(kw->s->ks), &kw->reader);
     mem_free(kw->dbs);
     mem_free(kw);
 }

@@ -41,8 +41,10 @@ void keywait_free(keywait *kw); /* REQUIRES: no clients */
 /* Serves the keys that are ready, and runs again who waited for a read. REQUIRES: no command is
  * running. */
 void keywait_serve(keywait *kw);
-/* Pending reads are there, or a pause is over. */
+/* A pause is over: whoever is parked is tried again. */
 void keywait_resume(keywait *kw);
+/* What c's command has asked for is there: it is tried again, if it is parked. */
+void keywait_ready(keywait *kw, client *c);
 /* How many keys somebody waits for; *gone of them also with KEYWAIT_ALSO_GONE. */
 size_t keywait_keys(const keywait *kw, size_t *gone);
 /* Bytes that c's waiting for keys takes. */

@@ -123,13 +123,32 @@ void session_flush(session *s) {
     if (list_used(&s->runnable) || list_used(&s->unread)) reactor_wake(s->reactor);
 }
 
-/* They run at this turn's end, in the order in which they began to wait. */
+/* They run at this turn's end, in the order in which they began to wait. Who will be told by the
+ * engine when it can go on has no use for another run. */
 void session_resume(session *s) {
-    for (list_node *n = s->waiting.next; n != &s->waiting; n = n->next)
-        LIST_OWNER(n, client, run_link)->flags &= ~(unsigned)(CLIENT_PARKED | CLIENT_PAUSED);
-    list_append_all(&s->runnable, &s->waiting);
+    list_node now;
+    list_init(&now);
+    list_append_all(&now, &s->waiting);
+    for (list_node *n; (n = list_take(&now)) != NULL;) {
+        client *c = LIST_OWNER(n, client, run_link);
+        bool waits = (c->flags & CLIENT_PARKED) && c->reader.waits;
+        if (!waits) c->flags &= ~(unsigned)(CLIENT_PARKED | CLIENT_PAUSED);
+        list_append(waits ? &s->waiting : &s->runnable, n);
+    }
     keywait_resume(s->keywait);
     if (list_used(&s->runnable)) reactor_wake(s->reactor);
+}
+
+/* From the engine, perhaps in the middle of another's command, or of its own: then it is not parked
+ * yet, and who parks it sees that nothing is awaited. */
+void session_read_ready(engine_reader *r) {
+    client *c = LIST_OWNER(r, client, reader);
+    if (c->flags & CLIENT_BLOCKED) {
+        keywait_ready(c->session->keywait, c);
+    } else if (c->flags & CLIENT_PARKED) {
+        c->flags &= ~(unsigned)CLIENT_PARKED;
+        input_wake(c);
+    }
 }
 
 /* Asked in order of registration. */

@@ -97,7 +97,8 @@ int session_watch_add(session *s, const command_watch *w);
 void session_watch_arm(session *s, int number, bool armed);
 /* May c run this, with these arguments (identity.h)? Nothing is replied. */
 bool session_permits(client *c, const command_row *row, int argc, slice *argv);
-/* Clients whose command a gate held, or whose read was pending, try again in this turn. */
+/* Clients whose command a gate held try again in this turn; so do those whose read was pending and
+ * who are not told by themselves (engine_reader.ready). */
 void session_resume(session *s);
 /* The last hook of a turn: engine_turn_end, then sends what is released. Registered with the
  * reactor by session_new. */

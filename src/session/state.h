@@ -108,6 +108,10 @@ bool busy_is(const client *c);
 /* Bytes that are pushed to it meanwhile. */
 void busy_push(session *s, slice bytes, log_pos depends);
 
+/* session.c. engine_reader.ready of clients with a connection: the one whose reader that is, and
+ * nobody else, runs again at this turn's end. */
+void session_read_ready(engine_reader *r);
+
 /* client.c. A client with a connection, in the list of clients; conn may be NULL for fakes. */
 client *client_new(session *s, conn *cn, const char *peer);
 void client_free(client *c);

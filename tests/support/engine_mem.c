@@ -25,6 +25,44 @@ static slice read_name(mem *m, char kind, uint32_t db, slice key, unsigned map, 
     return slice_of(out, 8);
 }
 
+/* Who is to be told that the read can be tried again. */
+static void tell_later(mem *m) {
+    engine_reader *r = m->base.reader;
+    if (!r) {
+        m->ready_is_due = true;
+        return;
+    }
+    CHECK(r->ready);
+    if (r->waits) return;
+    if (m->nreaders == m->readers_cap) {
+        m->readers_cap = m->readers_cap ? 2 * m->readers_cap : 4;
+        m->readers = mem_realloc(m->readers, m->readers_cap * sizeof(engine_reader *));
+    }
+    m->readers[m->nreaders++] = r;
+    r->waits = 1;
+}
+
+/* Tells them, once. */
+static void tell_readers(mem *m) {
+    engine_reader **readers = m->readers;
+    size_t n = m->nreaders;
+    m->readers = NULL;
+    m->nreaders = m->readers_cap = 0;
+    for (size_t i = 0; i < n; i++) {
+        readers[i]->waits = 0;
+        readers[i]->rounds++;
+        readers[i]->ready(readers[i]);
+    }
+    mem_free(readers);
+}
+
+static void op_reader_end(engine *e, engine_reader *r) {
+    mem *m = mem_of(e);
+    for (size_t i = 0; i < m->nreaders; i++)
+        if (m->readers[i] == r) m->readers[i--] = m->readers[--m->nreaders];
+    *r = (engine_reader){.ready = r->ready};
+}
+
 bool mem_gate(mem *m, char kind, uint32_t db, slice key, unsigned map, slice sub,
               engine_result *r) {
     m->counters.calls++;
@@ -40,7 +78,7 @@ bool mem_gate(mem *m, char kind, uint32_t db, slice key, unsigned map, slice sub
     if (omap_get(m->fetched, name)) return true;
     if (rng_below(&m->chance, 1000) >= m->knobs.pending_permille) return true;
     omap_set(m->fetched, name, m);
-    m->ready_is_due = true;
+    tell_later(m);
     m->counters.pendings++;
     mem_take_back(m);
     *r = ENGINE_PENDING;
@@ -498,6 +536,7 @@ static bool op_background(engine *e, uint64_t budget_us) {
     (void)budget_us;
     CHECK(!m->in_batch);
     mem_take_back(m);
+    tell_readers(m);
     if (!m->ready_is_due) return false;
     m->ready_is_due = false;
     if (m->host.ready) m->host.ready(m->host.ctx);
@@ -540,6 +579,7 @@ static void op_close(engine *e) {
     mem_take_back(m);
     mem_free(m->given);
     mem_free(m->batches);
+    mem_free(m->readers);
     omap_free(m->fetched, NULL);
     mem_state_free(&m->state);
     mem_free(m);
@@ -590,6 +630,7 @@ static const engine_ops ops = {
     .memory = op_memory,
     .relieve = op_relieve,
     .budget = op_budget,
+    .reader_end = op_reader_end,
     .error = op_error,
     .check = op_check,
 };

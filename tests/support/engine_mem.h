@@ -18,8 +18,8 @@
 typedef struct mem_knobs {
     /* Chance in a thousand that a read of a key, an element or the next key is PENDING. Once it
      * was, the same read is served until the next commit, as fetched bytes are pinned, so that a
-     * command that is run again comes to its end. host.ready is called at the next
-     * engine_background. */
+     * command that is run again comes to its end. The reader's `ready`, or host.ready if there is
+     * none, is called at the next engine_background. */
     unsigned pending_permille;
     /* ENGINE_ERROR from the Nth call that can say so, counted from when this is set; 0: never. It
      * goes down to 0 by itself. */

@@ -34,10 +34,12 @@ typedef struct mem {
     size_t batches_cap;
     mem_batch *batches;
 
-    omap *fetched;     /* reads that were PENDING once: served until the next commit */
-    bool ready_is_due; /* host.ready at the next background call */
-    status failure;    /* engine_error */
-    char **given;      /* bytes that the last read handed out */
+    omap *fetched;           /* reads that were PENDING once: served until the next commit */
+    bool ready_is_due;       /* host.ready at the next background call */
+    engine_reader **readers; /* likewise, those whose reads were PENDING */
+    size_t nreaders, readers_cap;
+    status failure; /* engine_error */
+    char **given;   /* bytes that the last read handed out */
     size_t givens, givens_cap;
 } mem;
 

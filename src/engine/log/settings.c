@@ -55,5 +55,10 @@ const setting log_setting_table[] = {
      .default_value = "50",
      .min = 0,
      .max = 10000},
+    /* `no` is for comparing: clients wait for each other's reads. */
+    {.name = "cold-reads",
+     .kind = SETTING_BOOL,
+     .target = &log_conf.cold_reads,
+     .default_value = "yes"},
     {0},
 };

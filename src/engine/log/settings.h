@@ -15,6 +15,7 @@ typedef struct log_settings {
     int compression;         /* log_compression, of values in the log */
     int64_t compression_min; /* values shorter than this are stored as they are */
     int64_t fsync_wait_max;  /* ms that records wait in memory behind a running fsync */
+    int cold_reads; /* yes: what is not in memory is read beside the thread (engine/fetch.h) */
 } log_settings;
 
 extern log_settings log_conf;
