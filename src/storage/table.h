@@ -94,14 +94,36 @@ void table_close(table *t);
  * file was unlinked must not be parked. */
 void table_park(table *t);
 bool table_parked(const table *t);
+/* Where bytes of files come from for who can't wait for a disk. get: what it says of n bytes at a
+ * table_pos, in *raw if they are here, until the next call of it. close: closes the file as soon as
+ * no read of it is under way. */
+typedef enum table_supply {
+    TABLE_HERE,
+    TABLE_NOT_NOW, /* they are on their way: the same call of a table finds them later */
+    TABLE_READ,    /* read them yourself, and wait */
+} table_supply;
+typedef struct table_source table_source;
+struct table_source {
+    table_supply (*get)(table_source *s, vfs_file *file, log_pos pos, size_t n, slice *raw);
+    void (*close)(table_source *s, vfs_file *file);
+};
 /* Tables of which no more than `limit` have their file open: of those that were read longest ago
- * some are parked. The others' fields begin as zeros. */
+ * some are parked. What they miss comes from the source, if there is one. The others' fields begin
+ * as zeros. */
 typedef struct table_shelf {
     unsigned limit, open;
     table *first, *last;
+    table_source *source;
+    bool wait; /* what reads miss is waited for, for as long as this is set */
 } table_shelf;
 /* t, just opened, is one of them until it is closed; s outlives it. */
 void table_shelve(table *t, table_shelf *s);
+
+/* What a read answers, ST_BUSY, if the table's source has not now what it needs. Nothing has
+ * changed then, and what could be named of what is missing was asked for. */
+static inline bool table_not_now(status s) {
+    return s.code == ST_BUSY;
+}
 
 /* The partition where the key would be, -1 if there is none, for table_get_at; what that will look
  * at first in the cache is on its way from now on. */
@@ -140,8 +162,9 @@ static inline log_pos table_pos(uint32_t number, uint32_t offset) {
 /* ---- iterators ------------------------------------------------------------------------------- */
 
 /* An iterator stands on an entry, or nowhere (not valid): before the first seek, beyond either end,
- * and after an error, which table_iter_status keeps until the next seek. It has its own copy of the
- * block it stands in, so key and cell stay where they are until it moves. A table may have many. */
+ * and after an error (or "not now"), which table_iter_status keeps until the next seek. It has its
+ * own copy of the block it stands in, so key and cell stay where they are until it moves. A table
+ * may have many. */
 typedef struct table_iter table_iter;
 
 /* c: where blocks are looked for, may be NULL. fill: how many of the data blocks read after a seek

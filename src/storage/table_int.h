@@ -48,7 +48,9 @@ void table_shelf_in(table *t);
 void table_shelf_touch(table *t);
 void table_shelf_out(table *t);
 /* Reads the block at e, whose record may be at `raw` already (else NULL), to *out, which is empty;
- * all of it is verified. */
+ * all of it is verified. Or table_not_now. */
 status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out);
+/* Asks the table's source for the block at e, unless the cache has it: it will be wanted soon. */
+void table_ask(table *t, const cache *c, table_extent e);
 
 #endif

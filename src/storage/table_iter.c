@@ -12,10 +12,14 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#define ASK_EACH 3u   /* blocks asked for ahead, for each that was walked through */
+#define ASK_MOST 256u /* of a run */
+
 struct table_iter {
     table *t;
     cache *c;
     unsigned fill, filled; /* data blocks that may be put in the cache, and were since the seek */
+    uint32_t run;          /* data blocks entered since then */
     size_t part;           /* the partition whose index is there */
     buf index;             /* empty: none */
     uint32_t block;        /* of the partition's, whose bytes are there */
@@ -72,9 +76,11 @@ static void nowhere(table_iter *i) {
 static bool survives(table_iter *i, status s) {
     if (status_ok(s)) return true;
     nowhere(i);
+    i->st = s;
+    if (table_not_now(s)) return false; /* often: its message is none to be kept */
     mem_free(i->msg);
     i->msg = mem_strdup(s.msg);
-    i->st = (status){s.code, i->msg};
+    i->st.msg = i->msg;
     CHECK(!status_ok(i->st));
     return false;
 }
@@ -141,17 +147,46 @@ static bool enter_part(table_iter *i, size_t p) {
     return survives(i, load(i, table_part_extent(i->t, p), TABLE_PART, &i->index));
 }
 
+/* Where block b of the partition is. */
+static table_extent block_extent(const table_iter *i, size_t b) {
+    slice prefix, rest, cell;
+    CHECK(b < block_count(buf_slice(&i->index)));
+    block_index_entry(buf_slice(&i->index), b, &prefix, &rest, &cell);
+    return table_extent_of(cell);
+}
+
+/* Block b is to be waited for: who has come through some blocks to it will want what lies behind it
+ * as well, the more the more he has come through. At the partition's end that is the next one. */
+static void ask_ahead(table_iter *i, size_t b, bool backward) {
+    size_t n = block_count(buf_slice(&i->index)), parts = i->t->props.partitions;
+    CHECK(i->index.len > 0);
+    uint32_t most = i->run < ASK_MOST / ASK_EACH ? i->run * ASK_EACH : ASK_MOST;
+    CHECK(b < n && i->part < parts);
+    for (uint32_t k = 0; k < most; k++) {
+        if (b == (backward ? 0 : n - 1)) {
+            if (i->part == (backward ? 0 : parts - 1)) return;
+            size_t next = backward ? i->part - 1 : i->part + 1;
+            table_ask(i->t, i->c, table_part_extent(i->t, next));
+            return;
+        }
+        b = backward ? b - 1 : b + 1;
+        table_ask(i->t, i->c, block_extent(i, b));
+    }
+}
+
 /* Makes block b of the partition the one that is walked; it stands nowhere in it. */
-static bool enter_block(table_iter *i, size_t b) {
+static bool enter_block(table_iter *i, size_t b, bool backward) {
     CHECK(i->index.len > 0);
     CHECK(b < block_count(buf_slice(&i->index)));
     if (!i->data.len || i->block != b) {
-        slice prefix, rest, cell;
-        block_index_entry(buf_slice(&i->index), b, &prefix, &rest, &cell);
         block_iter_set(&i->in, SLICE_EMPTY);
         i->block = (uint32_t)b;
-        if (!survives(i, load(i, table_extent_of(cell), TABLE_DATA, &i->data))) return false;
+        if (!survives(i, load(i, block_extent(i, b), TABLE_DATA, &i->data))) {
+            if (table_not_now(i->st)) ask_ahead(i, b, backward);
+            return false;
+        }
     }
+    i->run++;
     block_iter_set(&i->in, buf_slice(&i->data));
     return true;
 }
@@ -166,7 +201,7 @@ static void first_of_next_block(table_iter *i) {
         if (i->part + 1 == i->t->props.partitions || !enter_part(i, i->part + 1)) return;
         b = 0;
     }
-    if (enter_block(i, b)) block_iter_first(&i->in);
+    if (enter_block(i, b, false)) block_iter_first(&i->in);
 }
 
 /* To the last entry of what precedes the block, or nowhere. */
@@ -179,7 +214,7 @@ static void last_of_former_block(table_iter *i) {
         if (i->part == 0 || !enter_part(i, i->part - 1)) return;
         b = block_count(buf_slice(&i->index));
     }
-    if (enter_block(i, b - 1)) block_iter_last(&i->in);
+    if (enter_block(i, b - 1, true)) block_iter_last(&i->in);
 }
 
 /* ---- moving ---------------------------------------------------------------------------------- */
@@ -189,14 +224,15 @@ static void begin(table_iter *i) {
     CHECK(i->t);
     nowhere(i);
     i->st = STATUS_OK;
-    i->filled = 0;
+    i->filled = i->run = 0;
 }
 
 /* An empty table has no partitions. */
 void table_iter_seek_first(table_iter *i) {
     CHECK(i->t);
     begin(i);
-    if (i->t->props.partitions && enter_part(i, 0) && enter_block(i, 0)) block_iter_first(&i->in);
+    if (i->t->props.partitions && enter_part(i, 0) && enter_block(i, 0, false))
+        block_iter_first(&i->in);
 }
 
 /* The mirror image. */
@@ -204,7 +240,7 @@ void table_iter_seek_last(table_iter *i) {
     CHECK(i->t);
     begin(i);
     size_t n = i->t->props.partitions;
-    if (n && enter_part(i, n - 1) && enter_block(i, block_count(buf_slice(&i->index)) - 1))
+    if (n && enter_part(i, n - 1) && enter_block(i, block_count(buf_slice(&i->index)) - 1, true))
         block_iter_last(&i->in);
 }
 
@@ -218,7 +254,7 @@ static bool seek_block(table_iter *i, slice key, bool *same) {
     if (p < 0 || !enter_part(i, (size_t)p)) return false;
     ptrdiff_t b = block_last_at_most(buf_slice(&i->index), key);
     if (b < 0) b = 0; /* the index begins with the partition's separator, or it is not our file */
-    if (!enter_block(i, (size_t)b)) return false;
+    if (!enter_block(i, (size_t)b, false)) return false;
     *same = block_iter_seek(&i->in, key);
     return true;
 }
@@ -288,5 +324,6 @@ slice table_iter_cell(const table_iter *i) {
 /* Ok at either end of the table. The message outlives the iterator, as any other's does. */
 status table_iter_status(const table_iter *i) {
     CHECK(i->st.msg);
+    if (table_not_now(i->st)) return i->st;
     return status_ok(i->st) ? STATUS_OK : status_make(i->st.code, "%s", i->st.msg);
 }

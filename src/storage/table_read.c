@@ -110,16 +110,53 @@ static bool valid(const table *t, table_extent e, unsigned type, slice body) {
     return good;
 }
 
+/* Can a record be there? What an index says is not believed. */
+static bool may_be_at(const table *t, table_extent e) {
+    CHECK(t->length >= TABLE_LENGTH_MIN);
+    return e.at >= FILE_HEADER && e.size > RECORD_HEADER && e.size <= RECORD_MAX &&
+           (uint64_t)e.at + e.size <= TABLE_PROPS_AT(t->length);
+}
+
+/* Of the source, if the table has one; NULL in *raw: to be read by the caller, the file being open.
+ */
+static status from_source(table *t, table_extent e, const char **raw) {
+    table_source *s = t->shelf ? t->shelf->source : NULL;
+    slice bytes;
+    CHECK(!*raw && may_be_at(t, e));
+    TRY(table_wake(t));
+    if (!s || t->shelf->wait) return STATUS_OK;
+    switch (s->get(s, t->file, table_pos(t->number, e.at), e.size, &bytes)) {
+    case TABLE_NOT_NOW: return (status){ST_BUSY, "not in memory"};
+    case TABLE_HERE:
+        CHECK(bytes.len == e.size);
+        *raw = bytes.data;
+        t->stats.bytes_read += e.size;
+        break;
+    default: CHECK(*raw == NULL);
+    }
+    return STATUS_OK;
+}
+
+/* Its bytes are not looked at before who needs them comes. */
+void table_ask(table *t, const cache *c, table_extent e) {
+    slice body;
+    const char *raw = NULL;
+    CHECK(t->path);
+    if (!t->shelf || !t->shelf->source || !may_be_at(t, e)) return;
+    if (c && cache_peek(c, table_pos(t->number, e.at), &body)) return;
+    status ignored = from_source(t, e, &raw);
+    (void)ignored;
+}
+
 /* One read of exactly the record. */
 status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out) {
     CHECK(out->len == 0);
-    if (e.at < FILE_HEADER || e.size <= RECORD_HEADER || e.size > RECORD_MAX ||
-        (uint64_t)e.at + e.size > TABLE_PROPS_AT(t->length))
+    if (!may_be_at(t, e))
         return status_make(ST_CORRUPT, "%s: no block can be at offset %u", t->path, e.at);
     char *own = NULL;
     status st = STATUS_OK;
+    if (!raw) TRY(from_source(t, e, &raw));
     if (!raw) {
-        TRY(table_wake(t));
         own = mem_alloc(e.size);
         st = vfs_pread_all(t->file, t->path, own, e.size, e.at);
         t->stats.bytes_read += e.size;
@@ -399,13 +436,19 @@ status table_open(vfs *v, const char *path, uint64_t store_id, uint32_t number, 
     return st;
 }
 
-/* It was only read: a close that fails loses nothing. */
+/* It was only read: a close that fails loses nothing. Reads that are under way beside the thread
+ * keep the file to their end, and what they bring is found by its place. */
 void table_park(table *t) {
     CHECK(t->path);
     if (!t->file) return;
+    table_source *s = t->shelf ? t->shelf->source : NULL;
     table_shelf_out(t);
-    status ignored = t->file->ops->close(t->file);
-    (void)ignored;
+    if (s) {
+        s->close(s, t->file);
+    } else {
+        status ignored = t->file->ops->close(t->file);
+        (void)ignored;
+    }
     t->file = NULL;
 }
 
