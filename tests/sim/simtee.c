@@ -32,7 +32,8 @@ static engine_result agree(simtee *t, const char *what, slice key, engine_result
     return r;
 }
 
-/* A read that is said to be PENDING: the engine is not asked. */
+/* A read, or a change that has to know what it replaces, that is said to be PENDING: the engine is
+ * not asked. */
 static bool is_pending(simtee *t) {
     if (t->dry || !t->pending_in || --t->pending_in) return false;
     sim_say(t->s, "this read is to be pending");
@@ -90,6 +91,7 @@ static uint64_t model_coll(simtee *t, uint32_t db, slice key, uint64_t coll) {
 static engine_result tee_put(engine *e, uint32_t db, slice key, const entry *ent) {
     simtee *t = tee_of(e);
     entry model = *ent;
+    if (is_pending(t)) return ENGINE_PENDING;
     if (t->dry) return engine_put(t->s->model, db, key, ent);
     if (ent->coll) model.coll = model_coll(t, db, key, ent->coll);
     engine_result m = engine_put(t->s->model, db, key, &model);
@@ -98,12 +100,14 @@ static engine_result tee_put(engine *e, uint32_t db, slice key, const entry *ent
 
 static engine_result tee_del(engine *e, uint32_t db, slice key) {
     simtee *t = tee_of(e);
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_del(t->s->model, db, key);
     return t->dry ? m : agree(t, "del", key, engine_del(t->s->e, db, key), m);
 }
 
 static engine_result tee_move(engine *e, uint32_t db, slice key, uint32_t to_db, slice to_key) {
     simtee *t = tee_of(e);
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_move(t->s->model, db, key, to_db, to_key);
     return t->dry ? m : agree(t, "move", key, engine_move(t->s->e, db, key, to_db, to_key), m);
 }
@@ -144,6 +148,7 @@ static engine_result tee_coll_open(engine *e, uint32_t db, slice key, const entr
     simtee *t = tee_of(e);
     tee_coll *pair = region_alloc(&t->work, sizeof *pair);
     entry model = *ent;
+    if (is_pending(t)) return ENGINE_PENDING;
     if (!t->dry) model.coll = model_coll(t, db, key, ent->coll);
     engine_result r = engine_coll_open(t->s->model, db, key, &model, &pair->model);
     if (!t->dry)
@@ -188,6 +193,7 @@ static engine_result tee_map_put(engine *e, engine_coll *c, unsigned map, slice 
                                  int64_t expire) {
     simtee *t = tee_of(e);
     tee_coll *at = coll_at(c);
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_map_put(t->s->model, &at->model, map, sub, value, expire);
     if (t->dry) return m;
     return agree(t, "map_put", SLICE_EMPTY,
@@ -197,6 +203,7 @@ static engine_result tee_map_put(engine *e, engine_coll *c, unsigned map, slice 
 static engine_result tee_map_del(engine *e, engine_coll *c, unsigned map, slice sub) {
     simtee *t = tee_of(e);
     tee_coll *at = coll_at(c);
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_map_del(t->s->model, &at->model, map, sub);
     if (t->dry) return m;
     return agree(t, "map_del", SLICE_EMPTY, engine_map_del(t->s->e, &at->mine, map, sub), m);
@@ -294,6 +301,7 @@ static void tee_db_stats(engine *e, uint32_t db, engine_db_stats *out) {
 static engine_result tee_scan(engine *e, uint32_t db, uint64_t from, size_t want, uint64_t *next,
                               void (*each)(void *ctx, slice key, const entry *meta), void *ctx) {
     simtee *t = tee_of(e);
+    if (is_pending(t)) return ENGINE_PENDING;
     if (t->dry) return engine_scan(t->s->model, db, from, want, next, each, ctx);
     engine_result r = engine_scan(t->s->e, db, from, want, next, each, ctx);
     return agree(t, "scan", SLICE_EMPTY, r, ENGINE_OK);
@@ -301,6 +309,7 @@ static engine_result tee_scan(engine *e, uint32_t db, uint64_t from, size_t want
 
 static engine_result tee_random(engine *e, uint32_t db, bool with_expire, buf *key, entry *meta) {
     simtee *t = tee_of(e);
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_random(t->s->model, db, with_expire, key, meta);
     if (t->dry) return m;
     return agree(t, "random", SLICE_EMPTY, engine_random(t->s->e, db, with_expire, key, meta), m);
@@ -314,6 +323,7 @@ static uint64_t tee_token(engine *e, slice key) {
 static engine_result tee_due(engine *e, int64_t now_ms, uint32_t *db, buf *key, int64_t *when) {
     simtee *t = tee_of(e);
     int64_t model_when = 0;
+    if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_due(t->s->model, now_ms, db, key, &model_when);
     *when = model_when;
     if (t->dry) return m;

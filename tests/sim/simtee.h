@@ -19,7 +19,7 @@ typedef struct simtee {
     bool failed;      /* some call since this was last cleared was an error of the engine */
     uint64_t commits; /* that were not dry */
     uint64_t pendings;
-    /* Not 0: so many reads from now on one is PENDING, as any may be, whether or not this engine
+    /* Not 0: so many calls from now on one is PENDING, as any may be, whether or not this engine
      * ever says so. */
     uint64_t pending_in;
     log_pos before;       /* the log's end when the batch began */

@@ -66,7 +66,7 @@ engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, const coll_counts
     if (!c) {
         coll_counts got = {.coll = coll, .pdb = d->number};
         engine_result r = lsm_find(e, lkey_coll(&e->key2, d->number, coll), &f);
-        if (r == ENGINE_ERROR) return r;
+        if (r >= ENGINE_PENDING) return r;
         got.stored = r == ENGINE_OK;
         if (got.stored && !cell_get_counts(f.cell, got.n))
             return lsm_damaged(e, "a collection's counts are malformed");
@@ -75,6 +75,24 @@ engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, const coll_counts
     }
     *out = c;
     return ENGINE_OK;
+}
+
+/* For who can't be told "not now". They were read a moment ago, so this is about those whose place
+ * another collection has taken since: what they need is in the cache, or pinned. */
+static engine_result counts_now(lsm *e, const lpdb *d, uint64_t coll, const coll_counts **out) {
+    bool waits = e->shelf.wait;
+    e->shelf.wait = true;
+    engine_result r = lsm_counts(e, d, coll, out);
+    e->shelf.wait = waits;
+    CHECK(r != ENGINE_PENDING);
+    return r;
+}
+
+/* 0 if they can't be read. */
+uint64_t lsm_counts_of(lsm *e, const lpdb *d, uint64_t coll, unsigned map) {
+    const coll_counts *c;
+    CHECK(map < ENGINE_MAPS);
+    return counts_now(e, d, coll, &c) == ENGINE_OK ? c->n[map] : 0;
 }
 
 /* Without a look. */
@@ -156,7 +174,8 @@ engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any)
     log_pos at;
     *any = false;
     CHECK(e->batch.open);
-    if (lsm_counts(e, d, coll, &c) != ENGINE_OK) return ENGINE_ERROR;
+    engine_result result = lsm_counts(e, d, coll, &c);
+    if (result != ENGINE_OK) return result;
     if (total(c) == 0) return ENGINE_OK;
     record r = {.kind = RECORD_DROP, .pdb = d->number, .coll = coll};
     status s = chain_append(&e->log, &r, &at);
@@ -172,7 +191,7 @@ void lsm_coll_drop(lsm *e, const lpdb *d, uint64_t coll, log_pos pos) {
     const coll_counts *c;
     uint64_t n = 1;
     bool stored = true;
-    if (lsm_counts(e, d, coll, &c) == ENGINE_OK) {
+    if (counts_now(e, d, coll, &c) == ENGINE_OK) {
         n = total(c);
         stored = c->stored;
         if (c->ahead) save(e, c);

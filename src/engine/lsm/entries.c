@@ -74,7 +74,7 @@ engine_result lsm_get(engine *base, uint32_t db, slice key, entry *out) {
     engine_result r = find_main(e, d, lkey_main(&e->key, d->number, h, key), &c, out);
     if (r != ENGINE_OK || !c.apart) return r;
     r = lsm_find(e, lkey_val(&e->key, d->number, h, key), &f);
-    if (r == ENGINE_ERROR) return r;
+    if (r >= ENGINE_PENDING) return r;
     if (r != ENGINE_OK || !cell_get_val(f.cell, &out->value) || out->value.len != c.value_len)
         return lsm_damaged(e, "an entry's value is missing or malformed");
     return ENGINE_OK;
@@ -170,7 +170,8 @@ static engine_result log_change(lsm *e, const main_change *c, uint64_t drops, re
     if (!c->had) r->flags |= RECORD_NEW;
     if (c->had && c->was) r->flags |= RECORD_HAD_EXPIRE;
     if (c->had && c->was_apart) r->flags |= RECORD_HAD_APART;
-    if (drops && lsm_coll_log_drop(e, c->d, drops, any) != ENGINE_OK) return ENGINE_ERROR;
+    engine_result result = drops ? lsm_coll_log_drop(e, c->d, drops, any) : ENGINE_OK;
+    if (result != ENGINE_OK) return result;
     status s = chain_append(&e->log, r, pos);
     if (!status_ok(s)) return lsm_error(e, s);
     *pos += r->size;

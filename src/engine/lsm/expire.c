@@ -78,7 +78,7 @@ static engine_result find_next(lsm *e, lpdb *d) {
     status s = walk_status(w);
     bool fine = any && lkey_parse(walk_key(w), &k) && k.kind == LKEY_DUE;
     walk_free(e, w);
-    if (!status_ok(s)) return lsm_error(e, s);
+    if (!status_ok(s)) return lsm_unread(e, s);
     if (!fine) return lsm_damaged(e, "the index of expire times lacks a pair");
     t->low = (due_pair){k.when, k.place, k.rest};
     if (there) t->next = t->low;
@@ -106,7 +106,7 @@ static engine_result find_key(lsm *e, const lpdb *d, const due_pair *p, buf *key
     }
     status s = walk_status(w);
     walk_free(e, w);
-    if (!status_ok(s)) return lsm_error(e, s);
+    if (!status_ok(s)) return lsm_unread(e, s);
     return hit ? ENGINE_OK : lsm_damaged(e, "the index of expire times has a pair too many");
 }
 
@@ -119,7 +119,8 @@ engine_result lsm_due(engine *base, int64_t now_ms, uint32_t *db, buf *key, int6
     for (uint32_t i = 0; i < e->ndbs; i++) {
         lpdb *d = e->map[i];
         if (d->totals.expires == 0) continue;
-        if (!d->totals.due_known && find_next(e, d) != ENGINE_OK) return ENGINE_ERROR;
+        engine_result r = d->totals.due_known ? ENGINE_OK : find_next(e, d);
+        if (r != ENGINE_OK) return r;
         const due_pair *its = d->totals.due_known ? &d->totals.next : &d->totals.low;
         if (first && its->when >= first->when) continue;
         first = its;

@@ -3,7 +3,11 @@
  *   active memtable -> frozen ones, newest first -> level 0, newest first -> one table a level
  *
  * The first cell that is found counts, a tombstone's too. Most keys that are not there, and most
- * tables that don't have a key, cost a cache line of a filter each. */
+ * tables that don't have a key, cost a cache line of a filter each.
+ *
+ * What is not in memory is asked for in rounds: first the partitions of all tables that may have
+ * the key by their bounds, then the data blocks of those that still may by their filters. So a
+ * lookup is pending once or twice, however many tables there are. */
 #include "base/log.h"
 #include "engine/lsm/lsm_int.h"
 
@@ -23,21 +27,24 @@ typedef struct place {
     size_t part;
 } place;
 
-/* Looks into one table; true if that settles it, one way or the other, and *r says how. */
+/* Looks into one table; true if that settles it, one way or the other, and *r says how. One that
+ * has not now what it takes settles nothing, nor does any that is older: those are only asked,
+ * until one has the key or can't have it read, so that a round brings all that may be needed. */
 static bool look_into(lsm *e, const place *p, lkey key, found *out, engine_result *r) {
     table_hit hit;
     CHECK(p->t != NULL);
     status s = table_get_at(p->t, e->blocks, p->part, key.bytes, key.filter, &hit);
+    if (__builtin_expect(table_not_now(s), 0)) {
+        *r = ENGINE_PENDING;
+        return false;
+    }
     e->stats.table_reads += !hit.filtered;
     e->stats.filter_negative += hit.filtered;
     e->stats.filter_false += hit.false_positive;
-    if (!status_ok(s)) {
-        *r = lsm_error(e, s);
-        return true;
-    }
+    bool ends = hit.found || !status_ok(s);
     CHECK(!hit.found || !hit.filtered);
-    if (hit.found) *r = judge(hit.cell, 0, out);
-    return hit.found;
+    if (ends && *r == ENGINE_ABSENT) *r = hit.found ? judge(hit.cell, 0, out) : lsm_error(e, s);
+    return ends;
 }
 
 /* Notes a table whose bounds allow the key, if it has a partition for it. */
@@ -79,7 +86,8 @@ static engine_result find_in_tables(lsm *e, lkey key, found *out) {
         if (n == PLACES && look_into_all(e, places, &n, key, out, &r)) return r;
         add_place(e, v->level[l].tables[i], key, places, &n);
     }
-    return look_into_all(e, places, &n, key, out, &r) ? r : ENGINE_ABSENT;
+    (void)look_into_all(e, places, &n, key, out, &r);
+    return r;
 }
 
 /* From memtable m on, and then the tables. What is in a memtable has the position that it was

@@ -14,7 +14,7 @@ typedef struct found {
     log_pos pos; /* 0 if it came from a table: that is durable */
 } found;
 
-/* ENGINE_OK, ENGINE_ABSENT, ENGINE_ERROR (engine_error is set). */
+/* ENGINE_OK, ENGINE_ABSENT, ENGINE_PENDING, ENGINE_ERROR (engine_error is set). */
 engine_result lsm_find(lsm *e, lkey key, found *out);
 /* The same of all that is older than the active memtable. */
 engine_result lsm_find_below(lsm *e, lkey key, found *out);

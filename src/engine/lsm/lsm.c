@@ -16,6 +16,11 @@ engine_result lsm_error(lsm *e, status s) {
     return ENGINE_ERROR;
 }
 
+/* What is not in memory now is no error, and leaves none. */
+engine_result lsm_unread(lsm *e, status s) {
+    return table_not_now(s) ? ENGINE_PENDING : lsm_error(e, s);
+}
+
 /* engine_error: the copy that lsm_error() made. */
 status lsm_last_error(engine *base) {
     return lsm_of(base)->error;

@@ -97,6 +97,8 @@ static inline lsm *lsm_of(engine *e) {
 }
 /* Remembers s for engine_error; returns ENGINE_ERROR. */
 engine_result lsm_error(lsm *e, status s);
+/* Why a walk ended that has not come to its end: ENGINE_PENDING or ENGINE_ERROR. */
+engine_result lsm_unread(lsm *e, status s);
 uint64_t lsm_now_us(lsm *e);
 
 /* ---- memtables (switch.c) ----------------------------------------------------------------------
@@ -193,21 +195,6 @@ static inline bool lsm_coll_is_new(const lsm *e, uint64_t coll) {
     return coll >= e->active->first_coll;
 }
 
-/* How many elements each map has. *out lives until the next call of one of these. (counts.c) */
-engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, const coll_counts **out);
-/* Is that map known to be empty, without a look? */
-bool lsm_counts_empty(lsm *e, uint64_t coll, unsigned map);
-/* The id is new: none has any. */
-void lsm_counts_new(lsm *e, const lpdb *d, uint64_t coll);
-/* To change them, before anything is looked for in the memtable, as that may change: then `by` is
- * added to that of a map. */
-engine_result lsm_counts_take(lsm *e, const lpdb *d, uint64_t coll, coll_counts **out);
-void lsm_counts_add(lsm *e, coll_counts *c, unsigned map, int by, log_pos pos);
-/* For an abort: each change undone; and after all of the batch. */
-void lsm_counts_undo(lsm *e, const undo *u);
-void lsm_counts_forget(lsm *e);
-/* Writes all to the memtable. Not in a batch. */
-void lsm_counts_settle(lsm *e);
 /* Logs that a collection is gone, if it has an element: *any says so. Then, when the change's last
  * record is logged, the memtable's part, for which *any must be true. */
 engine_result lsm_coll_log_drop(lsm *e, const lpdb *d, uint64_t coll, bool *any);

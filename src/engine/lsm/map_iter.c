@@ -198,13 +198,14 @@ static bool recall(struct map_iters *m, const map_iter *it, slice *subkey) {
  */
 
 /* A walk in a place moved: fills the iterator from where it is, or gives the place up. What `it` is
- * of is in it, and the note that it may have. */
+ * of is in it, and the note that it may have; if it is pending it stays what it was, so that a step
+ * can be made again. */
 static engine_result arrive(lsm *e, place *p, bool there, map_iter *it) {
     CHECK(p->w != NULL);
     if (!there) {
         status s = walk_status(p->w);
-        engine_result r = status_ok(s) ? ENGINE_ABSENT : lsm_error(e, s);
-        *it = (map_iter){0};
+        engine_result r = status_ok(s) ? ENGINE_ABSENT : lsm_unread(e, s);
+        if (r != ENGINE_PENDING) *it = (map_iter){0};
         vacate(e, p);
         return r;
     }
@@ -379,7 +380,7 @@ engine_result lsm_map_rank(engine *base, engine_coll *ec, unsigned map, slice su
     walk_free(e, down);
     walk_free(e, up);
     *rank = more_down ? total - above : below;
-    return status_ok(s) ? ENGINE_OK : lsm_error(e, s);
+    return status_ok(s) ? ENGINE_OK : lsm_unread(e, s);
 }
 
 /* engine_map_select: a walk from the nearer end. */

@@ -71,10 +71,7 @@ engine_result lsm_map_get(engine *base, engine_coll *ec, unsigned map, slice sub
 /* engine_map_count: 0 if they can't be read, which engine_coll_open has said then. */
 uint64_t lsm_map_count(engine *base, engine_coll *ec, unsigned map) {
     lsm *e = lsm_of(base);
-    const coll_counts *counts;
-    CHECK(map < ENGINE_MAPS);
-    if (lsm_counts(e, lsm_db(e, ec->db), ec->id, &counts) != ENGINE_OK) return 0;
-    return counts->n[map];
+    return lsm_counts_of(e, lsm_db(e, ec->db), ec->id, map);
 }
 
 /* ---- changing ----------------------------------------------------------------------------------
@@ -197,7 +194,7 @@ static engine_result collect(lsm *e, const lpdb *d, uint64_t coll, buf *next, bu
         buf_clear(next);
     status s = walk_status(w);
     walk_free(e, w);
-    return status_ok(s) ? ENGINE_OK : lsm_error(e, s);
+    return status_ok(s) ? ENGINE_OK : lsm_unread(e, s);
 }
 
 /* Puts what was collected into another collection. */

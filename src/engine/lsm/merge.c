@@ -150,11 +150,13 @@ static void open_table(merger *m, source *s, uint32_t i) {
                            : table_iter_new(t, m->how.blocks, m->how.fill);
 }
 
-/* True if the iterator stands on an entry; a failure becomes the merge's. */
-static bool stands(merger *m, const source *s) {
-    if (table_iter_valid(s->iter)) return true;
+/* Of an iterator that stands nowhere: has it come to its table's end? Else it failed, which becomes
+ * the merge's failure; if it is only not in memory now, any other failure is worse. The other
+ * sources are sought all the same, so that what they lack is asked for in the same round. */
+static bool at_end(merger *m, const source *s) {
     status st = table_iter_status(s->iter);
-    if (!status_ok(st) && status_ok(m->failed)) m->failed = st;
+    if (status_ok(st)) return true;
+    if (status_ok(m->failed) || table_not_now(m->failed)) m->failed = st;
     return false;
 }
 
@@ -162,9 +164,9 @@ static bool stands(merger *m, const source *s) {
  * bounds. */
 static bool go_on(merger *m, source *s) {
     slice to = buf_slice(&m->to);
-    while (!stands(m, s)) {
+    while (!table_iter_valid(s->iter)) {
         uint32_t i = s->at + 1;
-        if (!status_ok(m->failed) || i >= s->n) return false;
+        if (!at_end(m, s) || i >= s->n) return false;
         if (to.len && slice_cmp(s->tables[i]->smallest, to) >= 0) return false;
         open_table(m, s, i);
         table_iter_seek_first(s->iter);
@@ -174,8 +176,8 @@ static bool go_on(merger *m, source *s) {
 
 /* The same the other way. */
 static bool go_back(merger *m, source *s) {
-    while (!stands(m, s)) {
-        if (!status_ok(m->failed) || s->at == 0) return false;
+    while (!table_iter_valid(s->iter)) {
+        if (!at_end(m, s) || s->at == 0) return false;
         if (slice_cmp(s->tables[s->at - 1]->limit, buf_slice(&m->from)) <= 0) return false;
         open_table(m, s, s->at - 1);
         table_iter_seek_last(s->iter);

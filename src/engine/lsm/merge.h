@@ -31,8 +31,8 @@ void merger_add_tables(merger *m, table_ref *const *tables, uint32_t n);
 void merger_bounds(merger *m, slice from, slice to);
 
 /* To the first key >= key, the last one <= key, the first, the last. False: there is none in the
- * bounds, or a source failed: merger_status says which; it then stands nowhere until the next seek.
- */
+ * bounds, or a source failed, or is table_not_now: merger_status says which; it then stands nowhere
+ * until the next seek. */
 bool merger_seek(merger *m, slice key);
 bool merger_seek_before(merger *m, slice key);
 bool merger_first(merger *m);

@@ -196,7 +196,7 @@ static engine_result owner_of(pick *p, const walk *w, buf *key, entry *meta) {
         r = ENGINE_OK;
         break;
     }
-    if (!status_ok(walk_status(entries))) r = lsm_error(e, walk_status(entries));
+    if (!status_ok(walk_status(entries))) r = lsm_unread(e, walk_status(entries));
     walk_free(e, entries);
     return r;
 }
@@ -235,7 +235,7 @@ static engine_result pick_one(pick *p, uint64_t keys, buf *key, entry *meta) {
         if (!status_ok(walk_status(w))) break;
     }
     engine_result r = there ? take(p, w, key, meta) : ENGINE_ABSENT;
-    if (!status_ok(walk_status(w))) r = lsm_error(e, walk_status(w));
+    if (!status_ok(walk_status(w))) r = lsm_unread(e, walk_status(w));
     walk_free(e, w);
     return r;
 }
@@ -251,7 +251,9 @@ engine_result lsm_random(engine *base, uint32_t db, bool with_expire, buf *key, 
     if (with_expire && keys < d->totals.keys / MANY) p.kind = LKEY_DUE;
     lkey_kind_start(&p.from, p.pdb, p.kind);
     lkey_kind_start(&p.to, p.pdb, p.kind + 1);
+    rng before = *e->env->rng;
     engine_result r = pick_one(&p, keys, key, meta ? meta : &own);
+    if (r == ENGINE_PENDING) *e->env->rng = before; /* what is asked for will be picked */
     buf_free(&p.from);
     buf_free(&p.to);
     buf_free(&p.at);

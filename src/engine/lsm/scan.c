@@ -45,5 +45,5 @@ engine_result lsm_scan(engine *base, uint32_t db, uint64_t from, size_t want, ui
     status s =
         fine ? walk_status(w) : status_make(ST_CORRUPT, "an entry's key or cell is malformed");
     walk_free(e, w);
-    return status_ok(s) ? ENGINE_OK : lsm_error(e, s);
+    return status_ok(s) ? ENGINE_OK : lsm_unread(e, s);
 }
