@@ -342,14 +342,21 @@ static void open_engine(void) {
     next_cron = clock_mono_ns();
 }
 
+static uint64_t cpu_ns(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
+}
+
 static void reopen(void) {
     uint64_t t0 = clock_mono_ns();
     engine_close(e);
-    uint64_t t1 = clock_mono_ns();
+    uint64_t t1 = clock_mono_ns(), c1 = cpu_ns();
     open_engine();
     if (!opt.json)
-        printf("%-13s closed in %.1f ms, open in %.1f ms\n", "reopen", (double)(t1 - t0) / 1e6,
-               (double)(clock_mono_ns() - t1) / 1e6);
+        printf("%-13s closed in %.1f ms, open in %.1f ms, of which %.1f ms CPU\n", "reopen",
+               (double)(t1 - t0) / 1e6, (double)(clock_mono_ns() - t1) / 1e6,
+               (double)(cpu_ns() - c1) / 1e6);
 }
 
 static void memory(void) {
@@ -369,12 +376,6 @@ static void memory(void) {
 
 /* ---- measuring ---------------------------------------------------------------------------------
  */
-
-static uint64_t cpu_ns(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
-}
 
 static uint64_t children_ns(const struct rusage *u) {
     return (uint64_t)(u->ru_utime.tv_sec + u->ru_stime.tv_sec) * 1000000000 +

@@ -87,6 +87,9 @@ typedef struct hint_reader hint_reader;
 status hint_open(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
                  uint32_t segment_length, hint_reader **out);
 const hint_info *hint_about(const hint_reader *r);
+/* Bytes of the file, and how far the entries given have come in it; for progress. */
+uint32_t hint_size(const hint_reader *r);
+uint32_t hint_offset(const hint_reader *r);
 /* The next entry, in file order; slices live until the next call. *got false: the end. */
 status hint_next(hint_reader *r, hint_entry *out, bool *got);
 /* Appends the bits of both filters (for filter_may_hold); at any time. */

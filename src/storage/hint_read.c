@@ -12,12 +12,16 @@
 #include "base/mem.h"
 #include "storage/logscan.h"
 
+/* Read at once when entries are given: of many hints together. Two blocks. */
+#define ENTRIES_PIECE (2 * HINT_BLOCK)
+
 struct hint_reader {
     vfs_file *file;
     char *path;
     uint64_t store_id;
     hint_info info;
     hint_filters_at at;
+    uint32_t size; /* of the file */
     logscan *scan;
     /* the block being read */
     unsigned block;
@@ -83,11 +87,13 @@ static status check_file(hint_reader *r, uint32_t segment, uint32_t segment_leng
     logscan *first;
     TRY(logscan_open(&f, r->store_id, &first));
     status st = check_blocks(first, r->path, &r->info, &r->at);
+    r->size = logscan_offset(first);
+    CHECK(r->size >= FILE_HEADER);
     logscan_close(first);
     TRY(st);
     TRY(check_info(r->path, &r->info, segment, segment_length));
     CHECK(!r->scan);
-    return logscan_open(&f, r->store_id, &r->scan);
+    return logscan_open_piece(&f, r->store_id, ENTRIES_PIECE, &r->scan);
 }
 
 /* Reads the whole file once before it says ok. */
@@ -115,6 +121,19 @@ status hint_open(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
 const hint_info *hint_about(const hint_reader *r) {
     CHECK(r->info.segment > 0);
     return &r->info;
+}
+
+/* The scan's last byte is that of the footer. */
+uint32_t hint_size(const hint_reader *r) {
+    CHECK(r->size > FILE_HEADER);
+    return r->size;
+}
+
+/* Behind the block that is being read. */
+uint32_t hint_offset(const hint_reader *r) {
+    CHECK(r->scan);
+    CHECK(logscan_offset(r->scan) <= r->size);
+    return logscan_offset(r->scan);
 }
 
 /* Also of a reader that was never whole. */

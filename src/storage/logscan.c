@@ -30,8 +30,8 @@ struct logscan {
 };
 
 /* The window is no larger than the file. */
-status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
-    CHECK(f->file && f->path);
+status logscan_open_piece(const log_file *f, uint64_t store_id, size_t piece, logscan **out) {
+    CHECK(f->file && f->path && piece > RECORD_HEADER_MAX);
     *out = NULL;
     uint64_t size;
     TRY(file_header_expect(f->file, f->path, f->kind, store_id, f->number, NULL));
@@ -42,12 +42,18 @@ status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
     s->store_id = store_id;
     s->limit = f->length && f->length < size ? f->length : (uint32_t)size;
     s->pos = s->good = s->at = FILE_HEADER;
-    s->cap = size < LOGSCAN_PIECE ? RECORD_HEADER_MAX + (size_t)size : LOGSCAN_PIECE;
+    s->cap = size < piece ? RECORD_HEADER_MAX + (size_t)size : piece;
     s->window = mem_alloc(s->cap);
     CHECK(s->limit >= FILE_HEADER || f->length);
     f->file->ops->advise(f->file, 0, s->limit, VFS_IN_ORDER);
     *out = s;
     return STATUS_OK;
+}
+
+/* For files that are read from their beginning to their end. */
+status logscan_open(const log_file *f, uint64_t store_id, logscan **out) {
+    CHECK(LOGSCAN_PIECE > RECORD_HEADER_MAX);
+    return logscan_open_piece(f, store_id, LOGSCAN_PIECE, out);
 }
 
 /* Nothing happens for NULL. */

@@ -47,6 +47,8 @@ typedef struct logscan logscan;
 
 /* Checks the file's header against f and starts behind it. The file must outlive the scan. */
 status logscan_open(const log_file *f, uint64_t store_id, logscan **out);
+/* The same with pieces of another size than LOGSCAN_PIECE. */
+status logscan_open_piece(const log_file *f, uint64_t store_id, size_t piece, logscan **out);
 void logscan_close(logscan *s);
 /* The next record; *got is false where the scan stops. Not ok only if reading failed. */
 status logscan_next(logscan *s, logscan_item *out, bool *got);

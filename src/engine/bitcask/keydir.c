@@ -255,6 +255,39 @@ static void deepen(keydir *k, trail *t) {
     t->page = below;
 }
 
+/* The node of one bit, so far empty, where the trail ends at nothing. */
+static void add_node(keydir *k, trail *t) {
+    unsigned depth = 0;
+    if (t->n > 0) {
+        const node *above = keydir_object(k, t->node[t->n - 1]);
+        CHECK(above->bits == NODE_BITS); /* T2 */
+        depth = above->depth + NODE_BITS;
+    }
+    arena_ref r = node_new(k, depth, 1);
+    node *n = keydir_object(k, r);
+    n->child[0] = n->child[1] = ARENA_NONE;
+    replace_page(k, t, depth, r);
+    CHECK(t->n < MAX_LEVELS);
+    t->node[t->n++] = r;
+    t->page = ARENA_NONE;
+}
+
+/* Nodes grow as by splits, so they too are the same in whatever order keys came. */
+void keydir_hook(keydir *k, uint64_t x, unsigned depth, arena_ref r) {
+    trail t;
+    descend(k, x, &t);
+    CHECK(t.page == ARENA_NONE);
+    while (t.n > 0 || depth > 0) {
+        const node *n = t.n ? keydir_object(k, t.node[t.n - 1]) : NULL;
+        if (n && depth <= n->depth + n->bits) break;
+        if (n && n->bits < NODE_BITS)
+            node_resize(k, &t, n->bits + 1u);
+        else
+            add_node(k, &t);
+    }
+    replace_page(k, &t, depth, r);
+}
+
 /* Splits the trail's page, which leaves the trail without one. */
 static void split(keydir *k, trail *t) {
     deepen(k, t);
@@ -396,7 +429,7 @@ static void shrink(keydir *k, trail *t) {
 /* ---- changes -------------------------------------------------------------------------------- */
 
 /* Counts an entry of that token that came (+1) or went (-1). */
-static void count_entry(keydir *k, uint64_t token, arena_ref r, int sign) {
+void keydir_count_entry(keydir *k, uint64_t token, arena_ref r, int sign) {
     if (!r) return;
     CHECK(sign > 0 || k->count > 0);
     k->count += (uint64_t)(int64_t)sign;
@@ -406,7 +439,7 @@ static void count_entry(keydir *k, uint64_t token, arena_ref r, int sign) {
 }
 
 /* A new object that holds e. */
-static arena_ref entry_new(keydir *k, const kdent *e) {
+arena_ref keydir_entry_new(keydir *k, const kdent *e) {
     size_t n = kdent_bytes(e);
     arena_ref r = arena_alloc(k->heap, n);
     char *at = keydir_object(k, r);
@@ -417,10 +450,10 @@ static arena_ref entry_new(keydir *k, const kdent *e) {
 
 /* The new entry is made before the old one leaves its slot, as e may consist of slices of it. */
 arena_ref keydir_put(keydir *k, uint64_t token, const kdent *e, arena_ref *old) {
-    arena_ref r = entry_new(k, e);
+    arena_ref r = keydir_entry_new(k, e);
     *old = place(k, keydir_warp(k, token), r);
-    count_entry(k, token, *old, -1);
-    count_entry(k, token, r, +1);
+    keydir_count_entry(k, token, *old, -1);
+    keydir_count_entry(k, token, r, +1);
     return r;
 }
 
@@ -438,7 +471,7 @@ static arena_ref take(keydir *k, uint64_t token, slice key) {
     unsigned depth = p->depth, left = p->count - 1u;
     arena_ref now = page_remove(k, t.page, at);
     if (now != t.page) replace_page(k, &t, depth, now);
-    count_entry(k, token, r, -1);
+    keydir_count_entry(k, token, r, -1);
     if (left == 0)
         drop_page(k, &t);
     else if (left % 8 == 0) /* looking at the neighbour each time would be a cache miss each time */
@@ -459,8 +492,8 @@ void keydir_undo(keydir *k, arena_ref old, arena_ref new_ref) {
     arena_ref was;
     if (old) {
         was = place(k, keydir_warp(k, token), old);
-        count_entry(k, token, was, -1);
-        count_entry(k, token, old, +1);
+        keydir_count_entry(k, token, was, -1);
+        keydir_count_entry(k, token, old, +1);
     } else {
         was = take(k, token, kdent_key(keydir_object(k, new_ref)));
     }
@@ -483,7 +516,7 @@ arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset
     e.segment = segment;
     e.offset = offset;
     e.size = size;
-    arena_ref now = entry_new(k, &e);
+    arena_ref now = keydir_entry_new(k, &e);
     arena_ref was = place(k, entry_x(k, r), now);
     CHECK(was == r);
     arena_release(k->heap, r);

@@ -77,6 +77,16 @@ void keydir_prefetch(const keydir *k, uint64_t token, unsigned step);
 /* The first entry that may be the key of that token, going by tags; ARENA_NONE if there is none. */
 arena_ref keydir_guess(const keydir *k, uint64_t token);
 
+/* ---- filling an empty one -------------------------------------------------------------------- */
+
+typedef struct keydir_build keydir_build;
+/* REQUIRES: k is empty; nothing else is done with it until the end. */
+keydir_build *keydir_build_new(keydir *k);
+/* Adds an entry and returns it; its key comes behind all before it, by token, then by key. */
+arena_ref keydir_build_add(keydir_build *b, uint64_t token, const kdent *e);
+/* The keydir has all that was added; frees b, which may be NULL. */
+void keydir_build_end(keydir_build *b);
+
 /* ---- many ----------------------------------------------------------------------------------- */
 
 uint64_t keydir_count(const keydir *k);

@@ -98,6 +98,13 @@ static inline uint64_t entry_x(const keydir *k, arena_ref entry) {
     return keydir_warp(k, entry_token(k, entry));
 }
 
+/* A new object that holds e; in no page yet. */
+arena_ref keydir_entry_new(keydir *k, const kdent *e);
+/* Counts an entry of that token that came (+1) or went (-1). */
+void keydir_count_entry(keydir *k, uint64_t token, arena_ref r, int sign);
+/* Puts the page r, of `depth` bits, where x belongs, with the nodes above it that it needs.
+ * REQUIRES: nothing is there. */
+void keydir_hook(keydir *k, uint64_t x, unsigned depth, arena_ref r);
 /* Counts an entry of that cluster slot in or out. */
 void keydir_slots_add(keydir *k, unsigned slot, int sign);
 /* The page in whose range x lies, or ARENA_NONE; *end: the first x after that page's range (or, if

@@ -3,25 +3,16 @@
  * Segments are loaded in their order, so that the later wins, and a delete takes out what came
  * before (B3). Nothing here looks at a clock. Bytes are accounted for as by live changes, only
  * without a batch: what loading an entry replaces dies at once. */
-#include "engine/bitcask/load.h"
-#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/load_int.h"
+
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
 
-#define TELL_BYTES (4u << 20)
+#define LOOK_BYTES (128u << 10) /* bytes between two looks at the clock, */
+#define TELL_US    4000         /* and time between two calls of host.loading */
 
-/* What loading needs to know of a record, wherever it was read. */
-typedef struct loaded {
-    uint8_t kind, type, map;
-    uint32_t pdb, offset, size;
-    uint64_t token, coll;
-    int64_t expire;
-    slice key, value;
-    bool has_value;
-} loaded;
-
-/* The database, or NULL if it is known to be dead. */
-static pdb *live_pdb(load_ctx *l, uint32_t number) {
+/* A database that is heard of for the first time is younger than the manifest's mapping. */
+pdb *load_live_pdb(load_ctx *l, uint32_t number) {
     CHECK(l->e->map);
     pdb *d = pdb_find(l->e, number);
     CHECK(!d || !d->dropped);
@@ -39,8 +30,25 @@ static void forget(bitcask *e, pdb *d, uint64_t token, arena_ref old) {
     keydir_free_entry(d->keys, old);
 }
 
-/* A PUT or DEL. The later record wins, so what it replaces is gone for good. */
-static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
+/* The value only as the setting has it now, which may have become smaller since the record was
+ * written. */
+kdent loaded_entry(const segment *s, const loaded *x) {
+    CHECK(x->kind == RECORD_PUT);
+    bool has_value = x->has_value && value_is_inline(x->value);
+    return (kdent){.segment = s->slot,
+                   .type = x->type & 15,
+                   .hint = x->type >> 4,
+                   .offset = x->offset,
+                   .size = x->size,
+                   .has_value = has_value,
+                   .expire = x->expire,
+                   .coll = x->coll,
+                   .key = x->key,
+                   .value = has_value ? x->value : SLICE_EMPTY};
+}
+
+/* What it replaces dies at once. */
+void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
     CHECK(x->kind == RECORD_PUT || x->kind == RECORD_DEL);
     CHECK(x->size >= RECORD_HEADER && x->offset >= FILE_HEADER);
     arena_ref old;
@@ -52,16 +60,7 @@ static void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x) {
         if (old != ARENA_NONE) forget(e, d, x->token, old);
         return;
     }
-    kdent k = {.segment = s->slot,
-               .type = x->type & 15,
-               .hint = x->type >> 4,
-               .offset = x->offset,
-               .size = x->size,
-               .has_value = x->has_value,
-               .expire = x->expire,
-               .coll = x->coll,
-               .key = x->key,
-               .value = x->value};
+    kdent k = loaded_entry(s, x);
     arena_ref now = keydir_put(pdb_keys(e, d), x->token, &k, &old);
     seg_live_add(e, d, s->slot, x->size);
     if (old != ARENA_NONE) forget(e, d, x->token, old);
@@ -90,25 +89,25 @@ static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) 
         c->counts[x->map] -= had;
         return;
     }
+    bool has_value = x->has_value && value_is_inline(x->value);
     cell now = {.slot = s->slot,
-                .has_value = x->has_value,
+                .has_value = has_value,
                 .offset = x->offset,
                 .size = x->size,
                 .expire = x->expire,
-                .value = x->value};
+                .value = has_value ? x->value : SLICE_EMPTY};
     CHECK(now.value.len <= 1024);
     btree_put(c->tree, key, slice_of(bytes, cell_encode(bytes, &now)));
     c->counts[x->map] += !had;
     seg_live_add(e, d, s->slot, x->size);
 }
 
-/* A FLUSH or SWAP, unless the manifest's mapping is of a later position. */
-static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size, slice pairs) {
+/* Covered by the manifest: its mapping knows it, and maybe later ones that undid it. */
+status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size, slice pairs) {
     CHECK(size > RECORD_HEADER && offset >= FILE_HEADER);
     bitcask *e = l->e;
     uint32_t db, number;
     log_pos at = seg_pos(s, offset);
-    /* the manifest's mapping knows it, and maybe later ones that undid it */
     if (at < manifest_get(e->meta.m)->map_at) return STATUS_OK;
     if (s->merged)
         return status_make(ST_CORRUPT, "segment %u came out of a merge and has a flush at %u",
@@ -127,15 +126,12 @@ static status load_order(load_ctx *l, segment *s, uint32_t offset, uint32_t size
     return STATUS_OK;
 }
 
-/* One entry of the log, by kind. */
-static status load_one(load_ctx *l, segment *s, loaded *x) {
-    pdb *d = live_pdb(l, x->pdb);
+/* Elements have to have a collection, which is numbered from 1. */
+status load_one(load_ctx *l, segment *s, const loaded *x) {
+    pdb *d = load_live_pdb(l, x->pdb);
     if (!d) return STATUS_OK;
     if (x->coll == 0 && (x->kind == RECORD_MAP_PUT || x->kind == RECORD_MAP_DEL))
         return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->log.number, x->offset);
-    /* the setting may have become smaller since the hint was written */
-    x->has_value = x->has_value && value_is_inline(x->value);
-    if (!x->has_value) x->value = SLICE_EMPTY;
     switch (x->kind) {
     case RECORD_PUT:
     case RECORD_DEL: load_main(l->e, d, s, x); break;
@@ -175,60 +171,71 @@ status load_record(load_ctx *l, segment *s, const logscan_item *item) {
     return load_one(l, s, &x);
 }
 
-/* One entry of a hint. */
-static status load_hint_entry(load_ctx *l, segment *s, const hint_entry *h) {
-    if (h->kind == RECORD_FLUSH || h->kind == RECORD_SWAP) {
-        return load_order(l, s, h->offset, h->size, record_pairs(h->body));
-    }
-    if (h->kind == RECORD_DROP) return STATUS_OK;
-    loaded x = {.kind = h->kind,
-                .type = h->type,
-                .map = h->map,
-                .pdb = h->pdb,
-                .offset = h->offset,
-                .size = h->size,
-                .token = h->token,
-                .coll = h->coll,
-                .expire = h->expire,
-                .key = h->key,
-                .value = h->value,
-                .has_value = (h->flags & HINT_INLINE) && !(h->flags & RECORD_LZ4)};
-    return load_one(l, s, &x);
+/* Values that are compressed are not inline: an entry has no room for their plain length. */
+status loaded_of_hint(const segment *s, const hint_entry *h, loaded *out) {
+    CHECK(h->kind != RECORD_DROP);
+    *out = (loaded){.kind = h->kind,
+                    .type = h->type,
+                    .map = h->map,
+                    .pdb = h->pdb,
+                    .offset = h->offset,
+                    .size = h->size,
+                    .token = h->token,
+                    .coll = h->coll,
+                    .expire = h->expire,
+                    .key = h->key,
+                    .value = h->value,
+                    .has_value = (h->flags & HINT_INLINE) && !(h->flags & RECORD_LZ4)};
+    if (h->kind >= RECORD_PUT && h->kind <= RECORD_MAP_DEL) return STATUS_OK;
+    return status_make(ST_CORRUPT, "segment %u: its hint has a %s entry out of place",
+                       s->log.number, record_kind_name(h->kind));
 }
 
-/* hint_open checks all of the file, so that nothing is taken from a bad one. */
-status load_hint(load_ctx *l, segment *s) {
-    CHECK(s->log.end > FILE_HEADER);
-    hint_reader *r;
-    hint_entry h;
-    bool got = true;
+/* ---- how far it is -----------------------------------------------------------------------------
+ */
+
+/* Bytes that reading segment s itself takes. */
+static uint64_t own_bytes(const segment *s) {
+    CHECK(log_conf.segment_size > 0);
+    return s->log.end ? s->log.end : (uint64_t)log_conf.segment_size;
+}
+
+/* A hint that can't be opened now may be there all the same later: only progress is wrong then. */
+void load_weigh(load_ctx *l, const segment *s) {
     char path[FILE_PATH_MAX];
-    TRY(bc_path(l->e, FILE_HINT, s->log.number, path));
-    TRY(hint_open(l->e->fs, path, l->e->meta.store_id, s->log.number, s->log.end, &r));
-    status st = hint_next(r, &h, &got);
-    while (status_ok(st) && got) {
-        st = load_hint_entry(l, s, &h);
-        if (status_ok(st)) st = hint_next(r, &h, &got);
+    vfs_file *f;
+    uint64_t size = 0;
+    status st = bc_path(l->e, FILE_HINT, s->log.number, path);
+    if (status_ok(st) && s->log.end) {
+        st = vfs_open(l->e->fs, path, VFS_READ, &f);
+        if (status_ok(st)) {
+            st = f->ops->size(f, &size);
+            status closed = f->ops->close(f); /* nothing was read */
+            (void)closed;
+        }
     }
-    hint_close(r);
-    s->hinted = true;
-    load_progress(l, s->log.end);
-    /* the file was checked whole before: what fails now is no reason to read the segment instead */
-    if (!status_ok(st)) return status_make(ST_IO, "%s: %s", path, st.msg);
-    return st;
+    l->total += status_ok(st) && size ? 2 * size : own_bytes(s);
 }
 
-/* Every few MiB, so that a server that starts can answer in between. */
+void load_instead(load_ctx *l, const segment *s) {
+    CHECK(s->log.end > FILE_HEADER);
+    l->total += own_bytes(s);
+}
+
+/* The clock is not looked at for each of them. */
 void load_progress(load_ctx *l, uint64_t bytes) {
     l->done += bytes;
-    CHECK(l->told <= l->done);
-    if (l->done - l->told < TELL_BYTES || !l->e->host.loading) return;
-    l->told = l->done;
+    CHECK(l->looked <= l->done);
+    if (l->done - l->looked < LOOK_BYTES || !l->e->host.loading) return;
+    l->looked = l->done;
+    uint64_t now = bc_now_us(l->e);
+    if (now - l->told_us < TELL_US) return;
+    l->told_us = now;
     l->e->host.loading(l->e->host.ctx, l->done < l->total ? l->done : l->total, l->total);
 }
 
 void load_tell(load_ctx *l) {
-    CHECK(l->told <= l->done);
+    CHECK(l->looked <= l->done);
     if (l->e->host.loading) l->e->host.loading(l->e->host.ctx, l->total, l->total);
 }
 

@@ -11,15 +11,24 @@ struct segment;
 /* Which databases were dead by the manifest's copy of the mapping; made once. */
 typedef struct load_ctx {
     bitcask *e;
-    uint32_t known;             /* pdbs below: dead unless mapped */
-    uint64_t done, total, told; /* bytes, for host.loading */
+    uint32_t known;           /* pdbs below: dead unless mapped */
+    uint64_t done, total;     /* bytes to read, for host.loading: a hint is read twice */
+    uint64_t looked, told_us; /* done when the clock was looked at last; when the host was told */
 } load_ctx;
+
+#define LOAD_HINTS_MAX 256u /* that are open together: descriptors, and a small window of each */
 
 /* One record of segment s. */
 status load_record(load_ctx *l, struct segment *s, const logscan_item *item);
-/* All of a segment's hint. ST_NOT_FOUND, ST_CORRUPT, ST_INVALID: nothing was taken from it. */
-status load_hint(load_ctx *l, struct segment *s);
-/* Bytes of the log were dealt with: tells the host from time to time. */
+/* The hints of the sealed segments of ranks [from, to), up to the first that has no good one (*bad:
+ * it is that of rank from + *n, to be read itself), and LOAD_HINTS_MAX at most; *n: how many. */
+status load_hints(load_ctx *l, uint32_t from, uint32_t to, uint32_t *n, bool *bad);
+
+/* Adds to the total what loading segment s reads: twice its hint, or, there being none, itself. */
+void load_weigh(load_ctx *l, const struct segment *s);
+/* The hint that there is of s is no good: s itself is read too. */
+void load_instead(load_ctx *l, const struct segment *s);
+/* Bytes were dealt with: tells the host every few milliseconds. */
 void load_progress(load_ctx *l, uint64_t bytes);
 /* Tells it that all but a little is done. */
 void load_tell(load_ctx *l);

@@ -32,7 +32,7 @@ static status open_segments(bitcask *e, loading *l) {
         CHECK(s->log.state == LOGFILE_SEALED && s->log.number > 0);
         s->merged = r->merged[i];
         seg_append(e, s);
-        l->load.total += s->log.end ? s->log.end : (uint64_t)log_conf.segment_size;
+        load_weigh(&l->load, s);
     }
     return STATUS_OK;
 }
@@ -54,18 +54,19 @@ static status replay(loading *l, uint32_t from, uint32_t to) {
  * says something about the disk. */
 static status load_all(bitcask *e, loading *l) {
     CHECK(!e->log.active);
-    uint32_t n = e->norder, i = 0;
-    /* sealed ones, by hint if there is a good one */
-    for (; i < n && e->order[i]->log.end != 0; i++) {
-        status s = load_hint(&l->load, e->order[i]);
-        if (status_ok(s)) {
-            e->stats.recovery_hints++;
-            continue;
-        }
-        if (s.code != ST_NOT_FOUND && s.code != ST_CORRUPT && s.code != ST_INVALID) return s;
-        if (s.code != ST_NOT_FOUND)
-            log_warning("Reading segment %u instead: %s", e->order[i]->log.number, s.msg);
-        TRY(replay(l, i, i + 1));
+    uint32_t n = e->norder, sealed = 0, i = 0;
+    while (sealed < n && e->order[sealed]->log.end != 0)
+        sealed++;
+    /* sealed ones, by hint where there is a good one */
+    while (i < sealed) {
+        uint32_t hinted;
+        bool bad;
+        TRY(load_hints(&l->load, i, sealed, &hinted, &bad));
+        e->stats.recovery_hints += hinted;
+        i += hinted;
+        CHECK(hinted > 0 || bad);
+        if (bad) TRY(replay(l, i, i + 1));
+        i += bad;
     }
     /* the open ones, together: where one ends is told by how the next one begins */
     if (i < n) TRY(replay(l, i, n));
