@@ -20,6 +20,10 @@
  * Invariants:
  *  A1. A chunk is in exactly one place: in one list of one heap, in a run, free, or never used.
  *  A2. A chunk of a heap is in the list of its class until it is full, then in FULL.
+ * Large pages: the region begins at a multiple of their size, so that each is a block of 32 chunks.
+ * The system is not to make any by itself (MADV_NOHUGEPAGE): what it filled up so would be memory
+ * that nobody counts, and an arena of little would begin with 2 MiB.
+ *
  *  A3. a->bytes = 4 KiB x sum over chunks of `touched`; mem_used() counts the same. */
 #include "base/arena.h"
 
@@ -56,6 +60,8 @@
 #define CLASS_REST   255u    /* a further one */
 #define NO_UNIT      0xffff  /* end of a free list */
 #define DEFAULT_KEEP (4u << 20)
+#define BLOCK_CHUNKS ((uint32_t)(MEM_LARGE / ARENA_CHUNK)) /* of a large page */
+#define BLOCK_HOLES  32u /* pages that may be untouched in one: a sixteenth */
 
 /* Units are places in the chunk, counted in ARENA_UNIT. */
 typedef struct chunk {
@@ -84,6 +90,8 @@ typedef struct region {
     uint32_t low;       /* no word of free_map before this has a bit set */
     uint32_t heaps;
     uint64_t bytes, idle, keep; /* idle: touched bytes of free chunks */
+    bool withheld;              /* from children */
+    bool enlarging;             /* between arena_enlarge_begin() and end */
 } region;
 
 struct arena_heap {
@@ -136,15 +144,21 @@ static inline char *chunk_at(const region *a, uint32_t c) {
 static void count_bytes(region *a, int64_t delta) {
     a->bytes = (uint64_t)((int64_t)a->bytes + delta);
     mem_count_mapped(delta);
+    if (!a->withheld) mem_count_inherited(delta);
 }
 
-/* Address space, as much as there is up to *bytes; less where a limit forbids it. */
+/* Address space, as much as there is up to *bytes; less where a limit forbids it. What lies before
+ * the first place for a large page is given back. */
 static char *reserve(uint64_t *bytes) {
     for (uint64_t n = *bytes; n >= 2 * ARENA_CHUNK; n = n / 2 / ARENA_CHUNK * ARENA_CHUNK) {
-        void *p = mmap(NULL, n, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *p = mmap(NULL, n + MEM_LARGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+                       -1, 0);
         if (p == MAP_FAILED) continue;
+        size_t before = (size_t)(-(uintptr_t)p % MEM_LARGE);
+        if (before > 0) munmap(p, before);
+        munmap(p + before + n, MEM_LARGE - before);
         *bytes = n;
-        return p;
+        return p + before;
     }
     log_panic(__FILE__, __LINE__, "no address space for an arena (see `ulimit -v`)");
 }
@@ -270,7 +284,70 @@ static void chunk_give(region *a, uint32_t n) {
     if (n / 64 < a->low) a->low = n / 64;
     a->free++;
     a->idle += (uint64_t)a->table[n].touched * PAGE;
-    if (a->idle > a->keep) purge(a, n);
+    if (a->idle > a->keep && !a->enlarging) purge(a, n);
+}
+
+/* All that is accessible is one mapping, or a few: this is a matter of microseconds. If the system
+ * refuses, a child gets what it does not need, or fails and is tried again. */
+void arena_withhold(arena *pub, bool withheld) {
+    region *a = (region *)pub;
+    if (a->withheld == withheld) return;
+    a->withheld = withheld;
+    int64_t bytes = (int64_t)a->bytes;
+    mem_count_inherited(withheld ? -bytes : bytes);
+    (void)madvise(a->pub.base, (size_t)a->opened * ARENA_CHUNK,
+                  withheld ? MADV_DONTFORK : MADV_DOFORK);
+}
+
+/* ---- large pages ----------------------------------------------------------------------------- */
+
+/* What is opened meanwhile is small, and stays so. */
+void arena_enlarge_begin(arena *pub) {
+    region *a = (region *)pub;
+    CHECK(!a->enlarging);
+    a->enlarging = true;
+}
+
+/* Are so many pages of the block touched that the rest may as well be? Never of the first, in which
+ * chunk 0 is. */
+static bool is_dense(const region *a, uint32_t block) {
+    uint32_t first = block * BLOCK_CHUNKS, holes = 0;
+    if (block == 0 || first + BLOCK_CHUNKS > a->top) return false;
+    for (uint32_t c = first; c < first + BLOCK_CHUNKS && holes <= BLOCK_HOLES; c++)
+        holes += ARENA_CHUNK / PAGE - a->table[c].touched;
+    return holes <= BLOCK_HOLES;
+}
+
+/* Counts all pages of the block. */
+static void touch_block(region *a, uint32_t block) {
+    for (uint32_t c = block * BLOCK_CHUNKS; c < (block + 1) * BLOCK_CHUNKS; c++) {
+        if (is_free(a, c)) a->idle += (uint64_t)ARENA_CHUNK - a->table[c].touched * PAGE;
+        touch(a, &a->table[c], ARENA_CHUNK / PAGE);
+    }
+}
+
+/* The next row of dense blocks; *at counts blocks. */
+bool arena_enlarge_next(arena *pub, uint64_t *at, size_t most, void **piece, size_t *bytes) {
+    region *a = (region *)pub;
+    uint64_t blocks = a->top / BLOCK_CHUNKS, row = most / MEM_LARGE;
+    CHECK(a->enlarging && row > 0);
+    while (*at < blocks && !is_dense(a, (uint32_t)*at))
+        ++*at;
+    *piece = chunk_at(a, (uint32_t)*at * BLOCK_CHUNKS);
+    *bytes = 0;
+    for (; *at < blocks && row > 0 && is_dense(a, (uint32_t)*at); ++*at, row--) {
+        touch_block(a, (uint32_t)*at);
+        *bytes += MEM_LARGE;
+    }
+    return *bytes > 0;
+}
+
+/* What was kept back meanwhile goes now. */
+void arena_enlarge_end(arena *pub) {
+    region *a = (region *)pub;
+    CHECK(a->enlarging);
+    a->enlarging = false;
+    if (a->idle > a->keep) arena_keep(pub, a->keep);
 }
 
 /* Idle pages beyond the new limit go back now, those of low chunks first. */

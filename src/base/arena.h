@@ -10,8 +10,8 @@
  * visiting them. Any number of heaps share an arena; one thread uses both.
  *
  * Bytes count (in mem_used() too) from the first use of their 4 KiB page until the page goes back
- * to the system. The region is inherited by children and never uses huge pages: after a fork, a
- * changed byte costs the copy of 4 KiB, not of 2 MiB. */
+ * to the system. The region is inherited by children unless it is withheld, and is of 4 KiB pages
+ * but where it was made large on purpose. */
 #ifndef STAVE_BASE_ARENA_H
 #define STAVE_BASE_ARENA_H
 
@@ -42,6 +42,20 @@ uint64_t arena_bytes(const arena *a);
 /* Bytes that can still be handed out in whole chunks, in use or not. A caller that may fill the
  * region asks this and refuses in time: arena_alloc() ends the process when nothing is left. */
 uint64_t arena_left(const arena *a);
+/* Withheld, the region is not given to children forked from now on, whose fork is so much shorter:
+ * a child must not touch it. False again: they get it, as at first. */
+void arena_withhold(arena *a, bool withheld);
+
+/* ---- large pages. A fork copies an entry of the page table for every page: a large one costs as
+ * much as one of 4 KiB. Pages get small again, 2 MiB at a time, where something is written while
+ * such a child lives. To make them large before a fork, between begin and end: every piece that
+ * arena_enlarge_next() gives (*at is 0 at first), of at most `most` bytes, goes through
+ * mem_enlarge(), on any thread. Only where nearly all is in use anyway; what is not counts as in
+ * use from then on. Until the end, no page goes back to the system. */
+void arena_enlarge_begin(arena *a);
+bool arena_enlarge_next(arena *a, uint64_t *at, size_t most, void **piece, size_t *bytes);
+void arena_enlarge_end(arena *a);
+
 /* Keeps at most that many freed bytes for reuse; the rest goes back to the system at once. */
 void arena_keep(arena *a, uint64_t bytes);
 

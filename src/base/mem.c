@@ -13,10 +13,11 @@
  * are kept here, by usable size. */
 #include "base/mem.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
-#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -312,6 +313,21 @@ void *mem_map(size_t bytes) {
 void mem_unmap(void *p, size_t bytes) {
     CHECK(munmap(p, bytes) == 0);
     mem_count_mapped(-(int64_t)bytes);
+}
+
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
+
+/* MADV_HUGEPAGE only lifts the other; it must not stay, or khugepaged would fill holes that come
+ * later, unseen by whoever counts pages. Pages for which there is no room now (EAGAIN, ENOMEM) stay
+ * as they are. */
+bool mem_enlarge(void *p, size_t bytes) {
+    CHECK((uintptr_t)p % MEM_LARGE == 0 && bytes % MEM_LARGE == 0);
+    if (madvise(p, bytes, MADV_HUGEPAGE) != 0) return false;
+    bool can = madvise(p, bytes, MADV_COLLAPSE) == 0 || errno != EINVAL;
+    (void)madvise(p, bytes, MADV_NOHUGEPAGE);
+    return can;
 }
 
 /* Atomic, as worker threads may map buffers. */

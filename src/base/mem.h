@@ -6,6 +6,7 @@
 #ifndef STAVE_BASE_MEM_H
 #define STAVE_BASE_MEM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -49,6 +50,13 @@ void mem_purge(void);
  * (MADV_DONTFORK): for caches and buffers that no child reads. */
 void *mem_map(size_t bytes) __attribute__((returns_nonnull));
 void mem_unmap(void *p, size_t bytes);
+/* Moves what lies in those pages onto large ones, as far as the system has any; takes about a
+ * millisecond for each 2 MiB. Addresses and contents stay, so any thread may do it beside whoever
+ * uses them; one that touches a page just being moved waits for it. Holes come to be memory in use.
+ * False: this system can't (before Linux 6.1). REQUIRES: p and bytes are multiples of MEM_LARGE, of
+ * private anonymous memory with MADV_NOHUGEPAGE, which holds again afterwards. */
+bool mem_enlarge(void *p, size_t bytes);
+#define MEM_LARGE ((size_t)2 << 20)
 /* Adjusts the count of mapped bytes, for owners that reserve address space and commit it in parts
  * (delta may be negative). */
 void mem_count_mapped(int64_t delta);

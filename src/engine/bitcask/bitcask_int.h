@@ -25,6 +25,17 @@ typedef struct ahead {
     unsigned next;
 } ahead;
 
+/* The index being put on large pages (index_pages.c). */
+typedef struct index_pages {
+    aio_job job;
+    bool begun, can;  /* the system can, as far as is known */
+    bool busy, ready; /* a worker does it; it is done, for the merge that waits */
+    uint64_t at;      /* arena_enlarge_next's */
+    void *piece;      /* the worker's */
+    size_t bytes;
+    uint64_t enlarged; /* bytes so far; then of the last round */
+} index_pages;
+
 typedef struct bitcask_stats {
     uint64_t reads, read_bytes, tail_reads;
     pack_stats packed;
@@ -83,6 +94,7 @@ typedef struct bitcask {
     ahead ahead;
     merge_job *merge;
     hint_job *hints;
+    index_pages pages;
     uint64_t merge_after_us, hints_after_us; /* none is started before */
     bool compact_wanted;                     /* engine_compact was called, and has not begun */
     uint32_t compact_seals;                  /* the segment that was active then */

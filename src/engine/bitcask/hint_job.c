@@ -1,7 +1,7 @@
 /* hint_job: hints for sealed segments, made by a child, several in one go.
  *
- * A fork costs time in proportion to memory, so segments are left to gather for some seconds, and a
- * merge under way has precedence: it makes the hints of its outputs itself.
+ * A fork costs time, though the child does not get the index, so segments are left to gather for
+ * some seconds, and a merge under way has precedence: it makes the hints of its outputs itself.
  *
  * A hint is a shortcut. One that is missing or damaged costs the next start the reading of its
  * segment, and the next merge the dropping of some deletes: never data. So a job that fails is just
@@ -107,7 +107,9 @@ void hint_cron(bitcask *e) {
     hint_job *j = e->hints = gather(e);
     CHECK(j->n > 0);
     child_host *h = e->env->children;
+    arena_withhold(e->shared.arena, true); /* it reads segments, and nothing of the index */
     status s = h->ops->start(h, &j->child);
+    arena_withhold(e->shared.arena, false);
     if (!status_ok(s)) done(&j->child, s, SLICE_EMPTY);
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/status.h"
 
+#include <stdbool.h>
+
 typedef struct bitcask bitcask;
 
 /* Goes on with the merge under way, or starts one that is worth it. Not in a batch. */
@@ -16,6 +18,10 @@ void merge_cancel(bitcask *e);
 void merge_free(bitcask *e);
 /* At the end: nothing is installed any more, no child is left. */
 void merge_end(bitcask *e);
+
+/* Is the index as large pages as can be? If not, has a worker see to it: asked again and again
+ * before a fork. */
+bool index_pages_ready(bitcask *e);
 
 /* Starts making hints if some are missing. Not in a batch. */
 void hint_cron(bitcask *e);

@@ -1,6 +1,7 @@
 /* merge: copying what is needed of a run of segments into new ones, and dropping the rest.
  *
- *   NAMING     numbers for the outputs are taken in the manifest (PENDING)
+ *   NAMING     numbers for the outputs are taken in the manifest (PENDING), and the index is put on
+ *              large pages (index_pages.c)
  *   RUNNING    a child copies (merge_child.c): outputs, their hints, and a file of moves
  *   VERIFYING  the parent checks the file of moves, in slices
  *   APPLYING   it makes entries and elements point to the outputs, in slices (merge_apply.c)

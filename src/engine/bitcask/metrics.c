@@ -74,6 +74,7 @@ static void emit_memory(const bitcask *e, buf *out) {
         if (((const pdb *)value)->keys) keydirs += keydir_bytes(((const pdb *)value)->keys);
     metric_u64(out, "keydir_bytes", keydirs);
     metric_u64(out, "arena_bytes", arena_bytes(e->shared.arena));
+    metric_u64(out, "arena_huge_bytes", e->pages.enlarged); /* before the last merge's fork */
     metric_u64(out, "expire_index_bytes", due);
     metric_u64(out, "collections_bytes", colls);
     metric_u64(out, "tail_bytes", logwrite_memory(e->log.tail));

@@ -2,7 +2,11 @@
  * object filled with bytes of its own, so that two that overlap are found. */
 #include "base/arena.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -212,11 +216,108 @@ static void test_free_some(void **state) {
     arena_free(a);
 }
 
+/* Pages that lie on large ones, in this process; UINT64_MAX where the kernel does not tell. */
+static uint64_t huge_bytes(void) {
+    char line[256];
+    unsigned long long kib = UINT64_MAX / 1024;
+    FILE *f = fopen("/proc/self/smaps_rollup", "r");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "AnonHugePages: %llu", &kib) == 1) break;
+    if (f) fclose(f);
+    return kib * 1024;
+}
+
+/* Nearly full blocks come to lie on large pages and keep what is in them; what was free in them is
+ * in use then, and goes back to the system not before the end. */
+static void test_large_pages(void **state) {
+    (void)state;
+    arena *a = arena_new(64u << 20);
+    arena_heap *h = arena_heap_new(a);
+    arena_ref refs[6000];
+    uint64_t before = huge_bytes(), given = 0, at = 0;
+    void *piece;
+    size_t bytes;
+    assert_true((uintptr_t)a->base % MEM_LARGE == 0);
+    arena_keep(a, 0);
+    for (int i = 0; i < 6000; i++)
+        memset(arena_at(a, refs[i] = arena_alloc(h, 4096)), i & 255, 4096);
+    for (int i = 0; i < 100; i++) /* classes with a page or two each: no large page for those */
+        (void)arena_alloc(h, 600 * (size_t)(i % 50 + 1));
+    for (int i = 3008; i < 3024; i++) /* one chunk goes back: a hole in a block, small enough */
+        arena_release(h, refs[i]);
+    uint64_t counted = arena_bytes(a), dense = 6000 / 512 * MEM_LARGE;
+    bool can = true;
+    arena_enlarge_begin(a);
+    while (arena_enlarge_next(a, &at, 3 * MEM_LARGE, &piece, &bytes)) {
+        assert_true((uintptr_t)piece % MEM_LARGE == 0 && bytes % MEM_LARGE == 0);
+        assert_in_range(bytes, MEM_LARGE, 3 * MEM_LARGE);
+        can = mem_enlarge(piece, bytes) && can;
+        given += bytes;
+        if (given == bytes) { /* meanwhile nothing goes back */
+            uint64_t had = arena_bytes(a);
+            for (int i = 3024; i < 3040; i++)
+                arena_release(h, refs[i]);
+            assert_int_equal(arena_bytes(a), had);
+        }
+    }
+    assert_in_range(given, dense - 3 * MEM_LARGE, dense);
+    assert_true(arena_bytes(a) > counted);
+    /* the machine may have none left, but hardly none at all */
+    if (can && before < UINT64_MAX / 2) assert_true(huge_bytes() >= before + MEM_LARGE);
+    arena_check(h);
+    arena_enlarge_end(a);
+    assert_true(arena_bytes(a) < counted); /* both chunks have gone back */
+    arena_check(h);
+    for (int i = 0; i < 6000; i++) {
+        const unsigned char *p = arena_at(a, refs[i]);
+        if (i < 3008 || i >= 3040) assert_true(p[0] == (i & 255) && p[4095] == (i & 255));
+    }
+    arena_heap_free(h);
+    arena_free(a);
+}
+
+/* Does a child forked now see the byte there? */
+static bool child_sees(const char *p, char byte) {
+    pid_t pid = fork();
+    if (pid == 0) {
+        signal(SIGSEGV, SIG_DFL);
+        _exit(*(volatile const char *)p != byte);
+    }
+    int how;
+    assert_int_equal(waitpid(pid, &how, 0), pid);
+    return WIFEXITED(how) && WEXITSTATUS(how) == 0;
+}
+
+/* What is withheld is not in children, nor in what they are said to inherit; then it is again. */
+static void test_withheld(void **state) {
+    (void)state;
+    arena *a = arena_new(1u << 28);
+    arena_heap *h = arena_heap_new(a);
+    uint64_t without = mem_inherited();
+    char *p = arena_at(a, arena_alloc(h, 1000000));
+    memset(p, 7, 1000000);
+    assert_int_equal(mem_inherited(), without + arena_bytes(a));
+    assert_true(child_sees(p + 999999, 7));
+    arena_withhold(a, true);
+    assert_int_equal(mem_inherited(), without);
+    assert_false(child_sees(p + 999999, 7));
+    char *q = arena_at(a, arena_alloc(h, 2000000)); /* taken meanwhile: the same holds of it */
+    memset(q, 8, 2000000);
+    assert_int_equal(mem_inherited(), without);
+    arena_withhold(a, false);
+    assert_int_equal(mem_inherited(), without + arena_bytes(a));
+    assert_true(child_sees(p + 999999, 7));
+    assert_true(child_sees(q + 1999999, 8));
+    arena_heap_free(h);
+    arena_free(a);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_model),        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_chunk_return), cmocka_unit_test(test_bytes),
-        cmocka_unit_test(test_free_some),
+        cmocka_unit_test(test_free_some),    cmocka_unit_test(test_large_pages),
+        cmocka_unit_test(test_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

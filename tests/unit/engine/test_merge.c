@@ -601,6 +601,38 @@ static void test_bad_hints_are_ignored(void **state) {
 }
 
 /* A file that the manifest does not know is not deleted, and not taken in: the start is refused. */
+/* An index of some size is put on large pages before the fork, on a worker, and only then; while a
+ * worker is at it a flush may end the merge, and the next one finds all in order. */
+static void test_large_index_is_enlarged_first(void **state) {
+    (void)state;
+    kit *k = begin();
+    kit_setting("index-huge-pages", "yes");
+    char key[900];
+    memset(key, 'k', sizeof key);
+    for (int i = 0; i < 90000; i++) { /* 80 MB of index */
+        snprintf(key + 880, sizeof key - 880, "%d", i % 80000);
+        kit_put(k, key, "v");
+    }
+    kit_rotate(k);
+    kit_settle(k);
+    assert_true(kit_info(k, "arena_bytes") > 64u << 20);
+    assert_int_equal(kit_info(k, "arena_huge_bytes"), 0);
+    status s = merge_start(bc(k), 0, sealed(k));
+    if (!status_ok(s)) fail_msg("merge: %s", s.msg);
+    while (!bc(k)->pages.busy)
+        kit_end_turn(k), engine_cron(k->e);
+    assert_int_equal(bc(k)->merge->step, MERGE_NAMING);
+    merge_cancel(bc(k)); /* as a flush does */
+    assert_null(bc(k)->merge);
+    kit_settle(k);
+    merge_run(k, 0, sealed(k));
+    assert_false(bc(k)->pages.busy);
+    if (bc(k)->pages.can) assert_true(kit_info(k, "arena_huge_bytes") > 32u << 20);
+    kit_kill(k); /* and opens it again */
+    kit_check(k);
+    kit_free(k);
+}
+
 static void test_foreign_segment_is_a_refusal(void **state) {
     (void)state;
     kit *k = begin();
@@ -640,6 +672,7 @@ int main(void) {
         cmocka_unit_test(test_damage_is_found),
         cmocka_unit_test(test_bad_hints_are_ignored),
         cmocka_unit_test(test_foreign_segment_is_a_refusal),
+        cmocka_unit_test(test_large_index_is_enlarged_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,67 @@
+/* index_pages: the index on large pages before a fork, and not for children that do not need it.
+ *
+ * A fork holds the thread while the kernel copies the page table: some 25 ms for each gigabyte in
+ * pages of 4 KiB, less than one in pages of 2 MiB. Pages cannot stay large: while a child lives,
+ * the first write to each has the kernel map it in pages of 4 KiB, of which it copies the one that
+ * is written to (kernels before 5.8 copied 2 MiB). So they are made large again by a worker, piece
+ * by piece, right before a merge's child is forked: then no child lives that shares them, and
+ * between here and the fork nothing makes them small.
+ *
+ * What it costs: the worker copies the index once (a quarter of a second of its CPU a gigabyte),
+ * the thread waits for some tens of microseconds when it touches what is just being moved, and the
+ * first write to each 2 MiB while the child lives takes about 0.1 ms more. What was one pause for
+ * every client comes to be a thousand small ones, each for one.
+ *
+ * The making of hints reads segments alone: its child does not get the index at all. */
+#include "engine/bitcask/bitcask_int.h"
+#include "engine/bitcask/jobs.h"
+
+#define LEAST_BYTES ((uint64_t)64 << 20) /* a smaller index is forked in a millisecond or two */
+#define PIECE_BYTES ((size_t)16 << 20)   /* at once: other jobs of the lane come in between */
+
+/* On the worker. */
+static void run(aio_job *job) {
+    index_pages *p = AIO_OWNER(job, index_pages, job);
+    CHECK(p->busy && p->bytes > 0);
+    p->can = mem_enlarge(p->piece, p->bytes);
+}
+
+/* Has a worker do the next piece; if there is none, all is done. */
+static void next_piece(bitcask *e) {
+    index_pages *p = &e->pages;
+    arena *a = e->shared.arena;
+    CHECK(p->busy);
+    if (p->can && arena_enlarge_next(a, &p->at, PIECE_BYTES, &p->piece, &p->bytes)) {
+        aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
+        return;
+    }
+    arena_enlarge_end(a);
+    p->busy = false;
+    p->ready = true;
+}
+
+/* A piece is done, or can't be. */
+static void done(aio_job *job) {
+    index_pages *p = AIO_OWNER(job, index_pages, job);
+    CHECK(p->busy);
+    if (!p->can) log_notice("This system has no way to put the index on large pages by itself");
+    p->enlarged += p->can ? p->bytes : 0;
+    next_piece(AIO_OWNER(p, bitcask, pages));
+}
+
+/* Begins once for each merge; what ended well is forgotten when it was told. */
+bool index_pages_ready(bitcask *e) {
+    index_pages *p = &e->pages;
+    bool small = arena_bytes(e->shared.arena) < LEAST_BYTES;
+    if (p->busy) return false;
+    if (!p->begun) p->can = p->begun = true;
+    if (p->ready || small || !p->can || !bitcask_conf.index_huge_pages) {
+        p->ready = false;
+        return true;
+    }
+    *p = (index_pages){.job = {.run = run, .done = done}, .begun = true, .can = true, .busy = true};
+    arena_enlarge_begin(e->shared.arena);
+    next_piece(e);
+    CHECK(p->busy || p->ready);
+    return false;
+}
