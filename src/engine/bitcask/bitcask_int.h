@@ -14,11 +14,15 @@ typedef struct merge_job merge_job;
 typedef struct hint_job hint_job;
 
 #define AHEAD_RING 16
+#define AHEAD_KEY  40 /* bytes of a key that is known again when it is asked for */
 /* Keys that will be asked for soon (prefetch.c). */
 typedef struct ahead_key {
     uint64_t token;
+    keydir_spot spot;
     uint32_t db;
     bool wanted, value; /* the key; its value too */
+    uint8_t len;        /* of key; 0: it is longer than that */
+    char key[AHEAD_KEY];
 } ahead_key;
 typedef struct ahead {
     ahead_key keys[AHEAD_RING];
@@ -111,6 +115,11 @@ static inline pdb *bc_db(const bitcask *e, uint32_t db) {
     if (__builtin_expect(db == ENGINE_DB_SYSTEM, 0)) return e->system;
     CHECK(db < e->ndbs);
     return e->map[db];
+}
+/* What is known of a key that was to be asked for about now; NULL if this is another. */
+static inline const ahead_key *ahead_known(const bitcask *e, slice key) {
+    const ahead_key *k = &e->ahead.keys[(e->ahead.next - ENGINE_AHEAD) % AHEAD_RING];
+    return key.len && k->len == key.len && memcmp(k->key, key.data, key.len) == 0 ? k : NULL;
 }
 /* The segment that receives records. */
 static inline segment *seg_active(const bitcask *e) {

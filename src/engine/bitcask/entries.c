@@ -21,7 +21,10 @@
 /* The key's entry, or ARENA_NONE. */
 static inline arena_ref find(const bitcask *e, const pdb *d, slice key) {
     if (!d->keys) return ARENA_NONE;
-    return keydir_find(d->keys, keydir_token(&e->shared, key), key);
+    const ahead_key *k = ahead_known(e, key);
+    if (!k) return keydir_find(d->keys, keydir_token(&e->shared, key), key);
+    arena_ref r = keydir_find_at(d->keys, &k->spot, key);
+    return r != ARENA_NONE ? r : keydir_find(d->keys, k->token, key);
 }
 
 /* Fills out from k, whose reference is r. */
@@ -193,7 +196,8 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     if (!status_ok(s)) return bc_error(e, s);
     bool is_inline = value_is_inline(ent->value);
     if (!is_inline) cache_prefetch(e->values, at, 0); /* for value_written, below */
-    uint64_t token = keydir_token(&e->shared, key);
+    const ahead_key *known = ahead_known(e, key);
+    uint64_t token = known ? known->token : keydir_token(&e->shared, key);
     kdent k = {.segment = seg_active(e)->slot,
                .type = ent->type,
                .hint = ent->hint,
@@ -205,7 +209,7 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
                .coll = ent->coll,
                .key = key,
                .value = is_inline ? ent->value : SLICE_EMPTY};
-    now = keydir_put(pdb_keys(e, d), token, &k, &old);
+    now = keydir_put_at(pdb_keys(e, d), token, known ? &known->spot : NULL, &k, &old);
     entry_changed(e, d, token, &r, at, old, now);
     value_written(e, at, ent->value, is_inline);
     return ENGINE_OK;

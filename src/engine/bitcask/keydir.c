@@ -46,6 +46,7 @@ keydir *keydir_new(const keydir_shared *s) {
     k->base = s->arena->base;
     k->heap = arena_heap_new(s->arena);
     k->bits = s->slot_of ? TOKEN_BITS : TOKEN_HASH_BITS;
+    keydir_reshaped(k); /* zeros in a spot are of no shape */
     if (s->slot_of) k->slots = mem_zalloc((SLOTS + 1) * sizeof *k->slots);
     CHECK((k->bits + NODE_BITS) / NODE_BITS < MAX_LEVELS);
     return k;
@@ -92,16 +93,16 @@ static inline unsigned slot_in(const node *n, uint64_t x) {
     return (unsigned)bits_of(x, n->depth, n->bits);
 }
 
-/* The page in whose range x lies; NULL if nothing is there. */
-static inline page *page_at(const keydir *k, uint64_t x) {
+/* The page in whose range x lies, or ARENA_NONE if nothing is there. */
+static inline arena_ref page_at(const keydir *k, uint64_t x) {
     arena_ref r = k->root;
     while (r) {
         const node *n = keydir_object(k, r);
-        if (n->kind == KIND_PAGE) return keydir_object(k, r);
+        if (n->kind == KIND_PAGE) return r;
         CHECK(n->kind == KIND_NODE);
         r = n->child[slot_in(n, x)];
     }
-    return NULL;
+    return ARENA_NONE;
 }
 
 /* The same, noting the way. */
@@ -122,50 +123,84 @@ static void descend(const keydir *k, uint64_t x, trail *t) {
  * the right one. */
 arena_ref keydir_find(const keydir *k, uint64_t token, slice key) {
     uint64_t x = keydir_warp(k, token);
-    const page *p = page_at(k, x);
+    arena_ref r = page_at(k, x);
+    if (!r) return ARENA_NONE;
+    const page *p = keydir_object(k, r);
     unsigned at;
-    return p && page_has(k, p, x, key, &at) ? slot_ref(p, at) : ARENA_NONE;
+    return page_has(k, p, x, key, &at) ? slot_ref(p, at) : ARENA_NONE;
 }
 
-/* The slot at which a search for x begins. */
-static inline const char *slot_near(const page *p, uint64_t x) {
-    return p->slots + (size_t)((x << p->depth >> 48) * p->count >> 16) * SLOT_SIZE;
-}
+/* ---- going down a step at a time ---------------------------------------------------------------
+ */
 
-/* Called by prefetch.c for keys of commands to come. Going down is not a step of its own: the nodes
- * are in the cache anyway. */
-void keydir_prefetch(const keydir *k, uint64_t token, unsigned step) {
-    uint64_t x = keydir_warp(k, token);
-    const page *p = page_at(k, x);
-    if (!p) return;
-    if (step == 0) {
-        __builtin_prefetch(p);
-    } else if (step == 1) { /* a search walks to either side: the slots' line and the one after */
-        const char *slot = slot_near(p, x);
-        __builtin_prefetch(slot - 2 * SLOT_SIZE);
-        __builtin_prefetch(slot + 6 * SLOT_SIZE);
-    } else {
-        arena_ref r = keydir_guess(k, token);
-        if (r != ARENA_NONE) __builtin_prefetch(keydir_object(k, r));
+#define AT_UNKNOWN UINT32_MAX
+
+/* The spot's page, sought anew if the keydir has changed; NULL if there is none. */
+static inline page *spot_page(const keydir *k, uint64_t token, keydir_spot *spot) {
+    if (spot->shape != k->shape) {
+        uint64_t x = keydir_warp(k, token);
+        *spot = (keydir_spot){x, k->shape, page_at(k, x), AT_UNKNOWN};
     }
+    if (!spot->page) return NULL;
+    CHECK(((head *)keydir_object(k, spot->page))->kind == KIND_PAGE);
+    return keydir_object(k, spot->page);
+}
+
+/* The entry at the spot, if it has the tag. */
+static inline arena_ref entry_at(const page *p, const keydir_spot *spot) {
+    bool same = spot->at < p->count && slot_tag(p, spot->at) == tag_of(spot->x, p->depth);
+    return same ? slot_ref(p, spot->at) : ARENA_NONE;
 }
 
 /* May be an entry of another key with the same tag: good for fetching ahead, and for
  * nothing else. */
-arena_ref keydir_guess(const keydir *k, uint64_t token) {
-    uint64_t x = keydir_warp(k, token);
-    const page *p = page_at(k, x);
+arena_ref keydir_guess(const keydir *k, uint64_t token, keydir_spot *spot) {
+    const page *p = spot_page(k, token, spot);
     if (!p) return ARENA_NONE;
-    unsigned i = page_lower(p, x);
-    return i < p->count && slot_tag(p, i) == tag_of(x, p->depth) ? slot_ref(p, i) : ARENA_NONE;
+    if (spot->at == AT_UNKNOWN) spot->at = page_lower(p, spot->x);
+    return entry_at(p, spot);
+}
+
+/* Called by prefetch.c for keys of commands to come. Going down is not a step of its own: the nodes
+ * are in the cache anyway. */
+void keydir_prefetch(const keydir *k, uint64_t token, unsigned step, keydir_spot *spot) {
+    const page *p = spot_page(k, token, spot);
+    if (!p) return;
+    if (step == 0) {
+        __builtin_prefetch(p);
+    } else if (step == 1) { /* a search walks to either side: the slots' line and the one after */
+        const char *slot = p->slots + (size_t)page_near(p, spot->x) * SLOT_SIZE;
+        __builtin_prefetch(slot - 2 * SLOT_SIZE);
+        __builtin_prefetch(slot + 6 * SLOT_SIZE);
+    } else {
+        arena_ref r = keydir_guess(k, token, spot);
+        if (r != ARENA_NONE) __builtin_prefetch(keydir_object(k, r));
+    }
+}
+
+/* The page of a spot at which this key's entry is now; NULL if it is not that, or not known to be.
+ */
+static inline page *spot_holds(const keydir *k, const keydir_spot *spot, slice key) {
+    if (!spot || spot->shape != k->shape || !spot->page) return NULL;
+    page *p = keydir_object(k, spot->page);
+    CHECK(p->kind == KIND_PAGE && p->count <= p->cap);
+    arena_ref r = entry_at(p, spot);
+    return r != ARENA_NONE && entry_has_key(keydir_object(k, r), key) ? p : NULL;
+}
+
+/* The page is still that one; its slots may have moved, so the key tells. */
+arena_ref keydir_find_at(const keydir *k, const keydir_spot *spot, slice key) {
+    const page *p = spot_holds(k, spot, key);
+    return p ? slot_ref(p, spot->at) : ARENA_NONE;
 }
 
 /* For merges: does an entry still point at the record that is copied (B5)? No key is compared, as
  * no two records lie in one place. */
 arena_ref keydir_find_place(const keydir *k, uint64_t token, uint16_t segment, uint32_t offset) {
     uint64_t x = keydir_warp(k, token);
-    const page *p = page_at(k, x);
-    if (!p) return ARENA_NONE;
+    arena_ref r = page_at(k, x);
+    if (!r) return ARENA_NONE;
+    const page *p = keydir_object(k, r);
     unsigned tag = tag_of(x, p->depth);
     for (unsigned i = page_lower(p, x); i < p->count && slot_tag(p, i) == tag; i++) {
         const char *e = keydir_object(k, slot_ref(p, i));
@@ -366,6 +401,7 @@ static void drop_page(keydir *k, trail *t) {
     CHECK(((page *)keydir_object(k, t->page))->count == 0);
     unsigned depth = ((page *)keydir_object(k, t->page))->depth;
     arena_release(k->heap, t->page);
+    keydir_reshaped(k);
     replace_page(k, t, depth, ARENA_NONE);
     while (t->n > 0) {
         const node *n = keydir_object(k, t->node[t->n - 1]);
@@ -449,12 +485,24 @@ arena_ref keydir_entry_new(keydir *k, const kdent *e) {
 }
 
 /* The new entry is made before the old one leaves its slot, as e may consist of slices of it. */
-arena_ref keydir_put(keydir *k, uint64_t token, const kdent *e, arena_ref *old) {
+arena_ref keydir_put_at(keydir *k, uint64_t token, const keydir_spot *spot, const kdent *e,
+                        arena_ref *old) {
     arena_ref r = keydir_entry_new(k, e);
-    *old = place(k, keydir_warp(k, token), r);
+    page *p = spot_holds(k, spot, e->key);
+    if (p) {
+        *old = slot_ref(p, spot->at);
+        slot_set_ref(p, spot->at, r);
+    } else {
+        *old = place(k, keydir_warp(k, token), r);
+    }
     keydir_count_entry(k, token, *old, -1);
     keydir_count_entry(k, token, r, +1);
     return r;
+}
+
+/* For those who do not know where. */
+arena_ref keydir_put(keydir *k, uint64_t token, const kdent *e, arena_ref *old) {
+    return keydir_put_at(k, token, NULL, e, old);
 }
 
 /* Takes out the entry of that key; ARENA_NONE if there is none. */

@@ -71,11 +71,25 @@ void keydir_free_entry(keydir *k, arena_ref r);
  * r or, in that rare case, a new one, r being freed. */
 arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset, uint32_t size);
 
+/* How far a search for a token has come; zeros before it begins. Good until a page is made or goes,
+ * and found out anew then; slots move without that, so the entry at a spot may be another. */
+typedef struct keydir_spot {
+    uint64_t x;     /* the token, as pages have it */
+    uint64_t shape; /* of the keydir then; no two ever have the same */
+    arena_ref page; /* where x belongs; ARENA_NONE: there is none */
+    uint32_t at;    /* the first slot with its tag, or beyond the last one */
+} keydir_spot;
+
 /* Brings the key's entry nearer by one of three steps: its page, its slot, its entry. Each step but
  * the first wants the one before it to have been taken a while ago. */
-void keydir_prefetch(const keydir *k, uint64_t token, unsigned step);
+void keydir_prefetch(const keydir *k, uint64_t token, unsigned step, keydir_spot *spot);
 /* The first entry that may be the key of that token, going by tags; ARENA_NONE if there is none. */
-arena_ref keydir_guess(const keydir *k, uint64_t token);
+arena_ref keydir_guess(const keydir *k, uint64_t token, keydir_spot *spot);
+/* The key's entry if that is at the spot; ARENA_NONE says nothing. */
+arena_ref keydir_find_at(const keydir *k, const keydir_spot *spot, slice key);
+/* keydir_put, which looks at the spot first. */
+arena_ref keydir_put_at(keydir *k, uint64_t token, const keydir_spot *spot, const kdent *e,
+                        arena_ref *old);
 
 /* ---- filling an empty one -------------------------------------------------------------------- */
 

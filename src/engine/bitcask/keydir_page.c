@@ -34,7 +34,7 @@ uint64_t entry_token(const keydir *k, arena_ref entry) {
 /* Begins at the share of the page that the tag has, and walks to either side. */
 unsigned page_lower(const page *p, uint64_t x) {
     unsigned tag = tag_of(x, p->depth);
-    unsigned i = (unsigned)((x << p->depth >> 48) * p->count >> 16);
+    unsigned i = page_near(p, x);
     while (i < p->count && slot_tag(p, i) < tag)
         i++;
     while (i > 0 && slot_tag(p, i - 1) >= tag)
@@ -52,7 +52,7 @@ unsigned page_seek(const keydir *k, const page *p, uint64_t x) {
 }
 
 /* Is the key of the entry at p this one? */
-static inline bool has_key(const char *p, slice key) {
+bool entry_has_key(const char *p, slice key) {
     if (key.len >= 128) return slice_eq(kdent_key(p), key);
     return (unsigned char)p[KDENT_KEY] == key.len &&
            (key.len == 0 || memcmp(p + KDENT_KEY + 1, key.data, key.len) == 0);
@@ -74,7 +74,7 @@ static unsigned place_among(const keydir *k, const page *p, unsigned i, uint64_t
 bool page_has(const keydir *k, const page *p, uint64_t x, slice key, unsigned *at) {
     unsigned tag = tag_of(x, p->depth);
     for (unsigned i = page_lower(p, x); i < p->count && slot_tag(p, i) == tag; i++) {
-        if (!has_key(keydir_object(k, slot_ref(p, i)), key)) continue;
+        if (!entry_has_key(keydir_object(k, slot_ref(p, i)), key)) continue;
         *at = i;
         return true;
     }
@@ -90,6 +90,12 @@ bool page_find(const keydir *k, const page *p, uint64_t x, slice key, unsigned *
 
 /* ---- changing ------------------------------------------------------------------------------- */
 
+/* One count for all keydirs: one that is made where another was is not of that one's shape. */
+void keydir_reshaped(keydir *k) {
+    static uint64_t shapes;
+    k->shape = ++shapes;
+}
+
 /* A multiple of 8 for a multiple of PAGE_STEP slots, so the arena has nothing to round. */
 size_t page_bytes(unsigned cap) {
     return sizeof(page) + (size_t)cap * SLOT_SIZE;
@@ -104,6 +110,7 @@ static unsigned round_cap(unsigned n) {
 arena_ref page_new(keydir *k, unsigned depth, unsigned cap) {
     cap = round_cap(cap);
     CHECK(cap <= UINT16_MAX && depth <= k->bits + 1);
+    keydir_reshaped(k);
     arena_ref r = arena_alloc(k->heap, page_bytes(cap));
     page *p = keydir_object(k, r);
     *p = (page){.kind = KIND_PAGE, .depth = (uint8_t)depth, .cap = (uint16_t)cap};

@@ -43,6 +43,7 @@ struct keydir {
     arena_heap *heap;
     arena_ref root; /* a page, a node, or ARENA_NONE */
     unsigned bits;  /* of a token: 39, or 53 in cluster mode */
+    uint64_t shape; /* another one whenever a page is made or goes: see keydir_spot */
     uint64_t count, expires;
     uint32_t *slots; /* cluster mode: a Fenwick tree of the entries in each slot; else NULL */
 };
@@ -94,6 +95,7 @@ static inline uint64_t prefix_of(uint64_t x, unsigned depth) {
 
 /* Of an entry: a hash of its key. */
 uint64_t entry_token(const keydir *k, arena_ref entry);
+bool entry_has_key(const char *p, slice key);
 static inline uint64_t entry_x(const keydir *k, arena_ref entry) {
     return keydir_warp(k, entry_token(k, entry));
 }
@@ -130,6 +132,10 @@ static inline void slot_set_ref(page *p, unsigned i, arena_ref r) {
     put_u32(p->slots + (size_t)i * SLOT_SIZE + 2, r);
 }
 
+/* The slot that x has if tokens are evenly spread, as they are nearly: where a search begins. */
+static inline unsigned page_near(const page *p, uint64_t x) {
+    return (unsigned)((x << p->depth >> 48) * p->count >> 16);
+}
 /* The first slot with a tag >= that of x. */
 unsigned page_lower(const page *p, uint64_t x);
 /* The first slot whose entry's token is >= x, or p->count. */
@@ -141,6 +147,9 @@ bool page_find(const keydir *k, const page *p, uint64_t x, slice key, unsigned *
 
 /* ---- changes: each may move the page, and returns where it is now -------------------------------
  */
+
+/* Whoever makes or drops a page does this, so that no keydir_spot names one that is not there. */
+void keydir_reshaped(keydir *k);
 
 size_t page_bytes(unsigned cap);
 arena_ref page_new(keydir *k, unsigned depth, unsigned cap);

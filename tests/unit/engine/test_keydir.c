@@ -27,7 +27,8 @@ typedef struct model {
     keydir *k;
     model_key keys[KEYS];
     uint64_t tokens[KEYS];
-    uint64_t count, expires;
+    keydir_spot spots[KEYS];
+    uint64_t count, expires, found; /* found: by their spots */
     rng r;
 } model;
 
@@ -112,7 +113,8 @@ static void change_put(model *m, unsigned i, change *c) {
     kdent e = now.e;
     e.key = key_of(i);
     e.value = slice_of(value_bytes, now.value_len);
-    now.ref = c->new_ref = keydir_put(m->k, m->tokens[i], &e, &c->old);
+    const keydir_spot *near = rng_below(&m->r, 4) ? &m->spots[i] : NULL; /* some old, some new */
+    now.ref = c->new_ref = keydir_put_at(m->k, m->tokens[i], near, &e, &c->old);
     assert_int_not_equal(c->new_ref, ARENA_NONE);
     assert_int_equal(c->old, m->keys[i].ref);
     set_model(m, i, &now);
@@ -169,6 +171,20 @@ static void look(model *m) {
     assert_int_equal(got, k->ref);
     got = keydir_find_place(m->k, m->tokens[i], k->e.segment, k->e.offset + 1);
     assert_int_equal(got, ARENA_NONE);
+}
+
+/* Some keys are brought near; what their spots say later is right, or nothing. */
+static void look_at_spots(model *m) {
+    for (unsigned step = 0; step < 3; step++) {
+        unsigned i = (unsigned)rng_below(&m->r, KEYS);
+        keydir_prefetch(m->k, m->tokens[i], step, &m->spots[i]);
+        arena_ref now = keydir_find_at(m->k, &m->spots[i], key_of(i));
+        if (step == 2) m->found += now != ARENA_NONE;
+        unsigned then = (unsigned)rng_below(&m->r, KEYS);
+        arena_ref old = keydir_find_at(m->k, &m->spots[then], key_of(then));
+        assert_true(now == ARENA_NONE || now == m->keys[i].ref);
+        assert_true(old == ARENA_NONE || old == m->keys[then].ref);
+    }
 }
 
 static void adjust(model *m) {
@@ -265,6 +281,7 @@ static void run_model(model *m) {
         unsigned phase = (unsigned)(i * 8 / rounds); /* filling and emptying in turn */
         batch(m, phase % 2 ? 2 : 8);
         look(m);
+        look_at_spots(m);
         adjust(m);
         arena_ref r = keydir_random(m->k, &m->r);
         if (m->count)
@@ -282,6 +299,7 @@ static void run_model(model *m) {
         if (r) keydir_free_entry(m->k, r);
         if (i == KEYS / 2) keydir_check(m->k);
     }
+    assert_true(m->found > 0);
     assert_int_equal(keydir_count(m->k), 0);
     assert_int_equal(keydir_bytes(m->k), 0);
     keydir_check(m->k);
