@@ -6,7 +6,8 @@
 CONFIG   ?= release
 LUA      ?= yes
 TLS      ?= yes
-BUILD    ?= build/$(CONFIG)$(if $(filter yes,$(LUA)),,-nolua)$(if $(filter yes,$(TLS)),,-notls)
+URING    ?= yes
+BUILD    ?= build/$(CONFIG)$(if $(filter yes,$(LUA)),,-nolua)$(if $(filter yes,$(TLS)),,-notls)$(if $(filter yes,$(URING)),,-nouring)
 PREFIX   ?= /usr/local
 CC       ?= cc
 SANITIZE ?=
@@ -23,10 +24,13 @@ VERSION  := $(shell sed -n 's/^\#define STAVE_VERSION "\(.*\)"/\1/p' src/base/ve
 pkg      = $(shell pkg-config $(1) 2>/dev/null)
 LUA_PACKAGES := $(if $(filter yes,$(LUA)),lua5.1)
 TLS_PACKAGES := $(if $(filter yes,$(TLS)),openssl)
-PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES) $(TLS_PACKAGES)
+URING_PACKAGES := $(if $(filter yes,$(URING)),liburing)
+PACKAGES := liblz4 liblzf $(if $(filter yes,$(JEMALLOC)),jemalloc) $(LUA_PACKAGES) $(TLS_PACKAGES) \
+            $(URING_PACKAGES)
 
 # One of two stands for the other in a build with a choice.
-UNUSED_SOURCES := $(if $(filter yes,$(TLS)),src/io/tls_none.c,src/io/tls_openssl.c src/io/tls_context.c)
+UNUSED_SOURCES := $(if $(filter yes,$(TLS)),src/io/tls_none.c,src/io/tls_openssl.c src/io/tls_context.c) \
+                  src/io/$(if $(filter yes,$(URING)),aio_uring_none.c,aio_uring.c)
 
 # Goals that build nothing, or install what they need first; for any other, what is missing is said
 # once and clearly.
@@ -148,7 +152,8 @@ utils: utils/stave-check utils/stave-convert utils/engine-bench
 EXTRA_tests := -Itests $(call pkg,--cflags cmocka)
 CMOCKA_LIBS := $(call pkg,--libs cmocka)
 UNUSED_TESTS := $(if $(filter yes,$(LUA)),,tests/unit/script/%) \
-                $(if $(filter yes,$(TLS)),,tests/unit/io/test_tls.c)
+                $(if $(filter yes,$(TLS)),,tests/unit/io/test_tls.c) \
+                $(if $(filter yes,$(URING)),,tests/unit/io/test_aio_uring.c)
 UNIT     := $(filter-out $(UNUSED_TESTS),$(sort $(wildcard tests/unit/*/test_*.c)))
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(UNIT))
 SIM_MAIN := tests/sim/simulator.c
@@ -331,7 +336,7 @@ help:
 	@echo 'make install    to PREFIX=/usr/local (DESTDIR for packagers); make uninstall takes it back'
 	@echo 'make clean      removes everything that was built'
 	@echo 'Variables: CC CFLAGS LDFLAGS CONFIG BUILD SANITIZE=address,undefined V=1'
-	@echo '           JEMALLOC=yes|no LUA=yes|no TLS=yes|no'
+	@echo '           JEMALLOC=yes|no LUA=yes|no TLS=yes|no URING=yes|no'
 
 # ---- fuzzers --------------------------------------------------------------------------------------
 # tests/fuzz/fuzz_NAME.c is one program, linked with FUZZ_LINK_NAME (or all below session) and run

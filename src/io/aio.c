@@ -14,10 +14,26 @@
 void aio_run_job(aio_job *job) {
     job->result = STATUS_OK;
     job->run(job);
-    if (status_ok(job->result)) return;
-    const char *msg = job->result.msg;
-    if (msg != job->result_msg) snprintf(job->result_msg, sizeof(job->result_msg), "%s", msg);
-    job->result.msg = job->result_msg;
+    if (!status_ok(job->result)) aio_fail_job(job, job->result);
+}
+
+void aio_fail_job(aio_job *job, status s) {
+    CHECK(!status_ok(s));
+    if (s.msg != job->result_msg) snprintf(job->result_msg, sizeof(job->result_msg), "%s", s.msg);
+    job->result = (status){s.code, job->result_msg};
+}
+
+/* A refusal of io_uring is worth a line only to whom has asked for it, or wonders. */
+status aio_new(aio_method method, aio **out) {
+    *out = NULL;
+    status s = method == AIO_THREADS ? STATUS_OK : aio_uring_new(out);
+    if (!status_ok(s) && method == AIO_URING) return s;
+    if (!*out) {
+        if (!status_ok(s)) log_notice("io_uring is not to be had: %s", s.msg);
+        TRY(aio_threads_new(out));
+    }
+    log_notice("Files are read and synced beside the thread by %s", (*out)->method);
+    return STATUS_OK;
 }
 
 /* On a worker. */

@@ -9,6 +9,7 @@
  * decide when something happens and when its completion is seen.
  *
  *     aio_threads   workers: one a lane, and a pool of them for reads
+ *     aio_uring     the kernel's io_uring for reads and syncs, workers for jobs
  *
  * One thread calls these, in the process that made the aio: never a forked child. What was under
  * way at a fork goes on in the parent. */
@@ -26,6 +27,8 @@ typedef enum aio_lane {
     AIO_LOG,       /* fsync, write-behind of the log */
     AIO_HOUSEKEEP, /* creating and unlinking files, manifest edits */
     AIO_LANES,
+    AIO_POOL =
+        AIO_LANES, /* no lane: jobs side by side and in no order, as many as there are readers */
 } aio_lane;
 
 typedef struct aio_job {
@@ -112,12 +115,20 @@ static inline int aio_fd(const aio *a) {
 
 /* Worker threads, all signals blocked, started when there is something for them to do. */
 status aio_threads_new(aio **out);
+/* Not ok, and why: the kernel, a container's filter or the build does not allow it. */
+status aio_uring_new(aio **out);
+
+typedef enum aio_method { AIO_AUTO, AIO_URING, AIO_THREADS } aio_method;
+/* AIO_AUTO: io_uring if it can be had, else threads. Says in the log what it is, and why. */
+status aio_new(aio_method method, aio **out);
 
 /* ---- for implementations (aio.c) ----------------------------------------------------------------
  */
 
 /* Runs a job here and now, and makes its message its own. */
 void aio_run_job(aio_job *job);
+/* Has it end with that failure, its message kept. */
+void aio_fail_job(aio_job *job, status s);
 /* r and s as jobs: run does what they ask for, done is told of it by theirs, and the statistics
  * know. */
 void aio_read_as_job(aio *a, aio_read *r);

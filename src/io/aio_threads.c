@@ -33,8 +33,7 @@
  * that it was not told of. */
 #define READERS 32
 
-#define READ_LANE AIO_LANES       /* ours, behind those that others submit to */
-#define LANES     (AIO_LANES + 1) /* all */
+#define LANES (AIO_LANES + 1) /* and the pool */
 
 typedef struct queue {
     aio_job *head, *tail;
@@ -196,7 +195,7 @@ static void start_jobs(aio_threads *t, int which, queue *jobs) {
 
 static void threads_submit(aio *a, aio_job *job) {
     aio_threads *t = threads_of(a);
-    CHECK(job->run && job->done && (unsigned)job->lane < AIO_LANES);
+    CHECK(job->run && job->done && (unsigned)job->lane < LANES);
     queue one = {0};
     push(&one, job);
     start_jobs(t, (int)job->lane, &one);
@@ -214,7 +213,7 @@ static void threads_kick(aio *a) {
     queue asked = t->asked;
     t->asked = (queue){0};
     a->stats.kicks++;
-    start_jobs(t, READ_LANE, &asked);
+    start_jobs(t, AIO_POOL, &asked);
 }
 
 static void threads_sync(aio *a, aio_sync *s) {
@@ -319,7 +318,7 @@ status aio_threads_new(aio **out) {
     CHECK(pthread_cond_init(&t->completed_one, NULL) == 0);
     for (int i = 0; i < LANES; i++) {
         t->lanes[i].owner = t;
-        t->lanes[i].most = i == READ_LANE ? READERS : 1;
+        t->lanes[i].most = i == AIO_POOL ? READERS : 1;
         CHECK(pthread_cond_init(&t->lanes[i].wake, NULL) == 0);
     }
     *out = &t->base;

@@ -91,6 +91,8 @@ void vfs_posix_lock_wait(int ms);
 status vfs_posix_lock_as_it_is(vfs *v, const char *path, vfs_file **out);
 /* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
 int vfs_posix_fd(const vfs_file *f);
+/* The path that it was opened by. REQUIRES: it is one of vfs_posix. */
+const char *vfs_posix_path(const vfs_file *f);
 
 /* The file at `path`, made if it is missing, holds `text` and nothing else, durably, or is as it
  * was: written beside it as PATH.tmp, fsynced, renamed, the directory fsynced. It may be read by

@@ -471,3 +471,8 @@ vfs *vfs_posix(void) {
 int vfs_posix_fd(const vfs_file *f) {
     return f && f->ops == &posix_ops ? ((const posix_file *)f)->fd : -1;
 }
+
+const char *vfs_posix_path(const vfs_file *f) {
+    CHECK(f && f->ops == &posix_ops);
+    return ((const posix_file *)f)->path;
+}

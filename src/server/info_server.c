@@ -37,6 +37,7 @@ static void emit_server(buf *out, void *ctx) {
     metric_i64(out, "arch_bits", (int64_t)sizeof(long) * 8);
     metric_str(out, "monotonic_clock", "POSIX clock_gettime");
     metric_str(out, "multiplexing_api", "epoll");
+    metric_str(out, "io_method", s->env.aio->method);
     metric_str(out, "atomicvar_api", "c11-builtin");
     metric_str(out, "gcc_version", __VERSION__);
     metric_i64(out, "process_id", getpid());
@@ -69,6 +70,18 @@ static void emit_loading(buf *out, const server *s) {
     buf_printf(out, "loading_loaded_perc:%.2f\r\n", share * 100);
     metric_i64(out, "loading_eta_seconds",
                share > 0 ? (int64_t)((double)elapsed * (1 - share) / share / 1000) : -1);
+}
+
+/* What was read and synced beside the thread. */
+static void emit_io(buf *out, const aio_stats *io) {
+    metric_u64(out, "io_reads", io->reads);
+    metric_u64(out, "io_read_bytes", io->read_bytes);
+    metric_u64(out, "io_read_failures", io->read_failures);
+    metric_u64(out, "io_reads_in_flight", io->reading);
+    metric_u64(out, "io_reads_in_flight_peak", io->reading_most);
+    metric_u64(out, "io_read_batches", io->kicks);
+    metric_u64(out, "io_syncs", io->syncs);
+    metric_u64(out, "io_syncs_in_flight", io->syncing);
 }
 
 /* The log is what Redis calls its append-only file, and a merge what it calls a rewrite. There are
@@ -116,6 +129,7 @@ static void emit_persistence(buf *out, void *ctx) {
                info_number(&told, "segment_bytes_total") + info_number(&told, "table_bytes"));
     metric_u64(out, "aof_buffer_length", buffers);
     metric_u64(out, "aof_delayed_fsync", info_number(&told, "fsync_late_writes"));
+    emit_io(out, &s->env.aio->stats);
     if (s->loading) emit_loading(out, s);
     buf_free(&told);
 }

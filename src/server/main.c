@@ -85,7 +85,7 @@ static status make_environment(server *s) {
     TRY(signals_start(s->reactor, on_signal, s));
     aio *a = NULL;
     child_host *children = NULL;
-    TRY(aio_threads_new(&a));
+    TRY(aio_new((aio_method)settings.io_method, &a));
     child_fork_hooks hooks = {.after_fork_child = close_in_child, .ctx = s};
     TRY(child_fork_new(&hooks, &children));
     TRY(reactor_add(s->reactor, aio_fd(a), REACTOR_READ, poll_aio, a));

@@ -54,6 +54,7 @@ extern const module *const modules[]; /* ended by NULL */
 /* Process-wide settings of the server itself. */
 typedef struct server_settings {
     int64_t port, tls_port, tcp_backlog, unixsocketperm, databases, hz, shutdown_timeout;
+    int io_method; /* aio_method */
     char *bind, *unixsocket, *pidfile, *logfile, *dir, *syslog_ident, *engine, *proc_title;
     int loglevel, daemonize, syslog_enabled, syslog_facility, supervised, set_proc_title;
     int enable_debug_command;

@@ -1,7 +1,7 @@
 /* The server's own settings: where it listens, where its data and its log are, how it runs.
  *
  * Names, choices and defaults are those of redis.conf wherever there is such a setting, so that a
- * file written for Redis does what its author meant. `engine` is the one that is ours. Settings
+ * file written for Redis does what its author meant. `engine` and `io-method` are ours. Settings
  * marked SETTING_FIXED are read once, at the start: CONFIG SET refuses them, and CONFIG REWRITE
  * keeps them. What every module has of its own is in that module's table (config.c puts all of them
  * together). */
@@ -49,6 +49,10 @@ static const setting_choice debug_choices[] = {
     {NULL, 0},
 };
 
+/* How files are read and synced beside the thread: see io/aio.h. */
+static const setting_choice io_methods[] = {
+    {"auto", AIO_AUTO}, {"io_uring", AIO_URING}, {"threads", AIO_THREADS}, {NULL, 0}};
+
 /* The level may be changed while the server runs, to look at something that happens just now. */
 static status apply_loglevel(const setting *s) {
     (void)s;
@@ -78,6 +82,8 @@ const setting server_setting_table[] = {
      .choices = facilities},
     {"dir", NULL, SETTING_STRING, SETTING_FIXED, &settings.dir, "./data"},
     {"engine", NULL, SETTING_STRING, SETTING_FIXED, &settings.engine, "bitcask"},
+    {"io-method", NULL, SETTING_ENUM, SETTING_FIXED, &settings.io_method, "auto",
+     .choices = io_methods},
     {"databases", NULL, SETTING_INT, SETTING_FIXED, &settings.databases, "16", 1, ENGINE_DBS_MAX},
     {"hz", NULL, SETTING_INT, 0, &settings.hz, "10", 1, 500},
     {"shutdown-timeout", NULL, SETTING_INT, 0, &settings.shutdown_timeout, "10", 0, INT32_MAX},
