@@ -22,7 +22,8 @@
 /* On the worker. */
 static void run(aio_job *job) {
     index_pages *p = AIO_OWNER(job, index_pages, job);
-    CHECK(p->busy && p->bytes > 0);
+    CHECK(p->busy);
+    CHECK(p->bytes > 0);
     p->can = mem_enlarge(p->piece, p->bytes);
 }
 
@@ -31,7 +32,9 @@ static void next_piece(bitcask *e) {
     index_pages *p = &e->pages;
     arena *a = e->shared.arena;
     CHECK(p->busy);
+    CHECK(!p->ready);
     if (p->can && arena_enlarge_next(a, &p->at, PIECE_BYTES, &p->piece, &p->bytes)) {
+        CHECK(p->bytes > 0 && p->bytes <= PIECE_BYTES);
         aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
         return;
     }
@@ -44,6 +47,7 @@ static void next_piece(bitcask *e) {
 static void done(aio_job *job) {
     index_pages *p = AIO_OWNER(job, index_pages, job);
     CHECK(p->busy);
+    CHECK(p->begun);
     if (!p->can) log_notice("This system has no way to put the index on large pages by itself");
     p->enlarged += p->can ? p->bytes : 0;
     next_piece(AIO_OWNER(p, bitcask, pages));
@@ -52,6 +56,8 @@ static void done(aio_job *job) {
 /* Begins once for each merge; what ended well is forgotten when it was told. */
 bool index_pages_ready(bitcask *e) {
     index_pages *p = &e->pages;
+    CHECK(!e->log.open);
+    CHECK(e->merge);
     bool small = arena_bytes(e->shared.arena) < LEAST_BYTES;
     if (p->busy) return false;
     if (!p->begun) p->can = p->begun = true;
