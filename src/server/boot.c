@@ -41,19 +41,27 @@ static status find_engine(const engine_class **out) {
     return st;
 }
 
+double server_loading_percent(const server *s) {
+    return s->loading_total ? 100.0 * (double)s->loading_done / (double)s->loading_total : 0;
+}
+
+/* The time that is left is that which was needed so far, in proportion. */
+int64_t server_loading_eta(const server *s) {
+    double share = server_loading_percent(s) / 100;
+    double elapsed = (double)(s->clock.wall_ms - s->loading_started_ms) / 1000;
+    return share > 0 ? (int64_t)(elapsed * (1 - share) / share) : -1;
+}
+
 /* Says how far recovery is: in the log once a second, in INFO always; and answers clients. */
 static void on_loading(void *ctx, uint64_t done, uint64_t total) {
     server *s = ctx;
-    static int64_t last_ms;
     s->loading_done = done;
     s->loading_total = total;
     clock_refresh(&s->clock);
-    if (s->clock.wall_ms - last_ms >= 1000) {
-        if (last_ms && s->clock.wall_ms - s->loading_started_ms >= 1000) {
-            log_notice("Loading: %.0f%% of %.1f MB",
-                       total ? 100.0 * (double)done / (double)total : 0, (double)total / 1048576);
-        }
-        last_ms = s->clock.wall_ms;
+    if (s->clock.wall_ms - s->loading_said_ms >= 1000) {
+        s->loading_said_ms = s->clock.wall_ms;
+        log_notice("Loading: %.1f%% of %.1f MB, about %lld seconds more", server_loading_percent(s),
+                   (double)total / 1048576, (long long)server_loading_eta(s));
     }
     if (s->serve_loading) reactor_turn(s->reactor);
 }
@@ -85,7 +93,8 @@ static void set_loading(server *s, bool on) {
     session_gate_arm(s->session, s->loading_gate, on);
 }
 
-/* Opens the engine named in the settings in their directory. */
+/* Opens the engine named in the settings in their directory. Until it is open, what INFO and others
+ * ask of the engine is asked of the closed one. */
 status server_open_engine(server *s) {
     TRY(find_engine(&s->klass));
     engine_options opt = {
@@ -97,12 +106,15 @@ status server_open_engine(server *s) {
     };
     set_loading(s, true);
     clock_refresh(&s->clock);
-    s->loading_started_ms = s->clock.wall_ms;
+    s->loading_started_ms = s->loading_said_ms = s->clock.wall_ms;
+    s->loading_done = s->loading_total = 0;
     uint64_t t0 = clock_mono_us();
-    status st = s->klass->open(&opt, &s->engine);
+    engine *opened = NULL;
+    s->engine = engine_closed();
+    status st = s->klass->open(&opt, &opened);
     s->recovery_us = clock_mono_us() - t0;
     slow_took("recovery", s->recovery_us);
-    if (!status_ok(st)) s->engine = engine_closed();
+    if (status_ok(st)) s->engine = opened;
     ks_set_engine(s->ks, s->engine);
     for (const module *const *m = modules; *m && status_ok(st); m++)
         if ((*m)->opened) st = (*m)->opened(s);

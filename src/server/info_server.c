@@ -58,18 +58,14 @@ static void emit_server(buf *out, void *ctx) {
     listen_show(out);
 }
 
-/* How far loading is. The fields appear with loading:1 and go with it, as in Redis; the time that
- * is left is that which was needed so far, in proportion. Before anything is read nobody can tell:
- * -1. */
+/* How far loading is. The fields appear with loading:1 and go with it, as in Redis. */
 static void emit_loading(buf *out, const server *s) {
-    double share = s->loading_total ? (double)s->loading_done / (double)s->loading_total : 0;
-    int64_t elapsed = s->clock.wall_ms - s->loading_started_ms;
     metric_i64(out, "loading_start_time", s->loading_started_ms / 1000);
     metric_u64(out, "loading_total_bytes", s->loading_total);
+    metric_u64(out, "loading_rdb_used_mem", 0); /* known to a file that says so: ours do not */
     metric_u64(out, "loading_loaded_bytes", s->loading_done);
-    buf_printf(out, "loading_loaded_perc:%.2f\r\n", share * 100);
-    metric_i64(out, "loading_eta_seconds",
-               share > 0 ? (int64_t)((double)elapsed * (1 - share) / share / 1000) : -1);
+    buf_printf(out, "loading_loaded_perc:%.2f\r\n", server_loading_percent(s));
+    metric_i64(out, "loading_eta_seconds", server_loading_eta(s));
 }
 
 /* What was read and synced beside the thread. */

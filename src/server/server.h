@@ -25,9 +25,9 @@ typedef struct server {
     uint64_t recovery_us; /* the last opening of the engine */
     int64_t last_save_ms; /* when all of the log was last known to be durable */
     bool loading;
-    int loading_gate;                     /* its number: armed while loading */
-    uint64_t loading_done, loading_total; /* bytes */
-    int64_t loading_started_ms;
+    int loading_gate;                            /* its number: armed while loading */
+    uint64_t loading_done, loading_total;        /* bytes */
+    int64_t loading_started_ms, loading_said_ms; /* the latter: in the log */
     bool serve_loading; /* answer clients while loading: at start, not in a reload */
     bool cron_paused;   /* DEBUG PAUSE-CRON */
     bool log_is_file;   /* not standard output */
@@ -76,6 +76,9 @@ status server_open_engine(server *s);
 status server_reload_engine(server *s);
 /* A gate: -LOADING while the engine recovers. ctx: the server. */
 gate_result server_pass_loading(client *c, void *ctx);
+/* How far it is; the seconds that are left, -1 before anybody can tell. */
+double server_loading_percent(const server *s);
+int64_t server_loading_eta(const server *s);
 /* Everything durable, sockets closed, files left as the next start wants them. False, and the
  * server goes on, if that fails and force is not set. */
 bool server_shutdown(server *s, bool force);

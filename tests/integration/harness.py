@@ -82,7 +82,7 @@ def expect_error(found, start):
         "found %.1000r, wanted an error %s" % (found, start)
 
 
-def wait_until(holds, what, seconds=PATIENCE):
+def wait_until(holds, what, seconds=PATIENCE, pause=0.02):
     """Calls holds() until it is true; what it said then."""
     end = time.monotonic() + seconds
     while True:
@@ -90,7 +90,7 @@ def wait_until(holds, what, seconds=PATIENCE):
         if found:
             return found
         assert time.monotonic() < end, "%s: not within %d s" % (what, seconds)
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 def info(c, field):

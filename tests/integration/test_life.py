@@ -7,6 +7,7 @@ import re
 import resource
 import signal
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -211,6 +212,63 @@ def test_kill_while_loading():
         for i in range(0, n, 97):
             expect(c.call("GET", "key:%d" % i), b"value:%d" % i + b"x" * 100)
         expect(s.stop(), 0)
+
+
+def connect_at_once(s):
+    """A connection to a server that was just started, as soon as it listens."""
+    def attempt():
+        assert s.alive(), s.log_tail()
+        try:
+            return s.connect()
+        except OSError:
+            return None
+    return wait_until(attempt, "a socket", pause=0.001)
+
+
+def test_loading():
+    """While it recovers, a server answers: how far it is, and -LOADING; and then all is there."""
+    n = 400000
+    with Stave().start() as s:
+        c = s.connect()
+        for start in range(0, n, 10000):
+            c.send_raw(b"".join(b"*3\r\n$3\r\nSET\r\n$10\r\nkey:%06d\r\n$100\r\n%0100d\r\n" % (i, i)
+                                for i in range(start, start + 10000)))
+            for _ in range(10000):
+                expect(c.reply(), "OK")
+        s.kill()
+        seen, busy = [], "LOADING Redis is loading the dataset in memory"
+        log = open(s.log_path, "ab")
+        s.process = subprocess.Popen(s.command_line(), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+        log.close()
+        c = connect_at_once(s)
+        began = time.time()
+        while True:
+            c.send("INFO", "persistence")
+            for command in (["GET", "key:000001"], ["PING"], ["SET", "a", "b", "XX"], ["CLIENT", "ID"]):
+                c.send(*command)
+            text = c.reply().decode()
+            get, ping, put, client = [c.reply() for _ in range(4)]
+            if "\nloading:1\r" not in text:
+                break
+            fields = dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
+            if str(get) != busy:
+                break  # it ended between the two
+            expect((str(ping), str(put)), (busy, busy))
+            assert isinstance(client, int), client
+            assert began - 5 < int(fields["loading_start_time"]) <= time.time()
+            done, total = int(fields["loading_loaded_bytes"]), int(fields["loading_total_bytes"])
+            expect((fields["async_loading"], fields["loading_rdb_used_mem"]), ("0", "0"))
+            assert 0 <= done <= total, fields
+            if total:
+                expect(fields["loading_loaded_perc"], "%.2f" % (100.0 * done / total))
+            assert int(fields["loading_eta_seconds"]) >= (0 if done else -1), fields
+            seen.append(done)
+        assert len(set(seen)) >= 5 and seen == sorted(seen), seen
+        wait_until(lambda: info(c, "loading") == 0, "the end of loading")
+        assert "loading_total_bytes" not in c.call("INFO", "persistence").decode()
+        expect(c.call("DBSIZE"), n)
+        expect(c.call("GET", "key:000001"), b"%0100d" % 1)
+        expect(c.call("GET", "a"), None)
 
 
 def test_title_and_files():

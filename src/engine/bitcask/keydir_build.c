@@ -59,6 +59,7 @@ static void put_page(keydir_build *b, uint32_t n, unsigned depth) {
 /* Makes room for an entry of x in the range of those that wait, which are as many as a page takes:
  * halves the range until it has. */
 static void narrow(keydir_build *b, uint64_t x) {
+    CHECK(b->n <= PAGE_MAX || b->depth == b->k->bits + 1);
     while (b->n >= PAGE_MAX && b->depth <= b->k->bits) {
         unsigned depth = ++b->depth;
         uint64_t half = prefix_of(x, depth);
@@ -71,6 +72,7 @@ static void narrow(keydir_build *b, uint64_t x) {
 
 /* Does x lie in the range of what waits? */
 static bool in_range(const keydir_build *b, uint64_t x) {
+    CHECK(b->any && b->depth <= b->k->bits + 1);
     return prefix_of(b->last, b->depth) == prefix_of(x, b->depth);
 }
 
@@ -96,7 +98,7 @@ arena_ref keydir_build_add(keydir_build *b, uint64_t token, const kdent *e) {
 void keydir_build_end(keydir_build *b) {
     if (!b) return;
     if (b->n) put_page(b, b->n, b->depth);
-    CHECK(b->n == 0);
+    CHECK(b->n == 0 && (b->k->root != ARENA_NONE) == b->any);
     mem_free(b->wait);
     mem_free(b);
 }

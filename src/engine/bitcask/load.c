@@ -205,6 +205,7 @@ void load_weigh(load_ctx *l, const segment *s) {
     char path[FILE_PATH_MAX];
     vfs_file *f;
     uint64_t size = 0;
+    CHECK(s->log.number > 0 && s->log.state == LOGFILE_SEALED);
     status st = bc_path(l->e, FILE_HINT, s->log.number, path);
     if (status_ok(st) && s->log.end) {
         st = vfs_open(l->e->fs, path, VFS_READ, &f);

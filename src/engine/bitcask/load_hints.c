@@ -68,6 +68,7 @@ static inline bool is_main(const source *x) {
 
 /* Does a's entry come before b's? Of one key, that of the later segment. */
 static bool before(const merging *m, uint32_t a, uint32_t b) {
+    CHECK(a != b && a < m->n && b < m->n);
     const source *x = &m->src[a], *y = &m->src[b];
     if (!is_main(x) || !is_main(y)) return is_main(x);
     if (x->at.pdb != y->at.pdb) return x->at.pdb < y->at.pdb;
@@ -86,6 +87,7 @@ static void replay(merging *m, uint32_t i) {
         winner = m->lost[at];
         m->lost[at] = loser;
     }
+    CHECK(winner < m->n);
     m->first = winner;
 }
 
@@ -107,6 +109,8 @@ static void play(merging *m) {
 
 /* Is the entry of the key that came last? Else it is the last one from now on. */
 static bool is_replaced(merging *m, const hint_entry *h) {
+    CHECK(h->token >> TOKEN_BITS == 0 && h->key.len <= RECORD_KEY_MAX);
+    CHECK(!m->any || h->pdb >= m->pdb);
     if (m->any && m->token == h->token && m->pdb == h->pdb && slice_eq(buf_slice(&m->key), h->key))
         return true;
     m->any = true;
@@ -129,6 +133,7 @@ static status take(merging *m, const source *x) {
     loaded e;
     bitcask *eng = m->l->e;
     uint32_t slot = x->s->slot, was = m->pdb;
+    CHECK(slot < eng->nslots && eng->slots[slot] == x->s);
     bool replaced = is_replaced(m, &x->at);
     if (m->pdb != was) end_build(m);
     pdb *d = load_live_pdb(m->l, x->at.pdb);
@@ -164,6 +169,7 @@ static status merge_main(merging *m) {
         replay(m, m->first);
     }
     end_build(m);
+    CHECK(!status_ok(s) || !is_main(&m->src[m->first]));
     return s;
 }
 
@@ -212,6 +218,7 @@ static status open_source(load_ctx *l, segment *s, source *x) {
 /* Opens hints as long as they are good. *bad: one was not, and its segment is to be read. */
 static status open_all(merging *m, uint32_t from, uint32_t to, bool *bad) {
     bitcask *e = m->l->e;
+    CHECK(m->n == 0 && from < to);
     *bad = false;
     while (m->n < to - from && m->n < LOAD_HINTS_MAX && !*bad) {
         segment *s = e->order[from + m->n];
@@ -257,6 +264,7 @@ status load_hints(load_ctx *l, uint32_t from, uint32_t to, uint32_t *n, bool *ba
         load_progress(l, hint_size(x->r) - x->told);
         hint_close(x->r);
     }
+    CHECK(m.n <= max && !m.build);
     *n = m.n;
     buf_free(&m.key);
     mem_free(m.lost);

@@ -24,7 +24,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#define TELL_BYTES (4u << 20)
+#define TELL_BYTES (1u << 20)
 /* Tables that have their file open at a time. */
 #define OPEN_LEAST 64
 #define OPEN_MOST  4096
