@@ -71,6 +71,7 @@ static bitcask *new_engine(const engine_options *opt) {
     e->shared.arena = arena_new(ARENA_MAX);
     e->pdbs = dict_new(false);
     e->values = cache_new((uint64_t)bitcask_conf.value_cache_size);
+    e->fetch = fetch_new(&e->base, opt->env);
     e->error = STATUS_OK;
     meta_init(&e->meta, e->env, e->dir);
     retire_init(&e->retire, &e->meta);
@@ -127,6 +128,7 @@ static void free_engine(bitcask *e) {
     mem_free(e->slots);
     mem_free(e->order);
     mem_free(e->map);
+    fetch_free(e->fetch);
     retire_free(&e->retire);
     chain_free(&e->log);
     cache_free(e->values);
@@ -179,6 +181,7 @@ status bc_room(engine *base, size_t bytes) {
 /* engine_turn_end: see engine/log/commit.c, as for the next ones. */
 void bc_turn_end(engine *base) {
     bitcask *e = bitcask_of(base);
+    fetch_kick(e->fetch);
     chain_turn_end(&e->log);
     CHECK(chain_durable(&e->log) <= chain_log_end(&e->log));
     CHECK(chain_released(&e->log) <= chain_log_end(&e->log));
@@ -249,7 +252,7 @@ bool bc_background(engine *base, uint64_t budget_us) {
 }
 
 /* engine_memory: the arena counts as index with all that it keeps vacant; buffers are the log's
- * tail and what the last large values left allocated. */
+ * tail, what the last large values left allocated, and what was read for those who wait. */
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     bitcask *e = bitcask_of(base);
     cache_stats c;
@@ -257,7 +260,12 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
     *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
     *caches = c.bytes;
     *buffers = logwrite_memory(e->log.tail) + e->batch.bytes.cap + e->raw.cap + e->plain.cap +
-               e->packed.cap;
+               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes;
+}
+
+/* engine_reader_end. */
+void bc_reader_end(engine *base, engine_reader *r) {
+    fetch_end(bitcask_of(base)->fetch, r);
 }
 
 /* engine_error: the copy that bc_error() made. */
@@ -319,6 +327,7 @@ const engine_ops bitcask_ops = {
     .compact = bc_compact,
     .memory = bc_memory,
     .relieve = bc_relieve,
+    .reader_end = bc_reader_end,
     .error = bc_last_error,
     .check = bc_check,
 };

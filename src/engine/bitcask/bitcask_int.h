@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/bitcask/batch.h"
 #include "engine/bitcask/bitcask.h"
+#include "engine/fetch.h"
 #include "engine/log/pack.h"
 #include "storage/cache.h"
 
@@ -83,6 +84,7 @@ typedef struct bitcask {
     /* batches and reads */
     batch batch;
     cache *values;
+    fetcher *fetch;       /* values that are read beside the thread, by log position */
     unsigned halvings;    /* of the cache's setting, for want of memory (relieve.c) */
     uint64_t relieved_us; /* when the last was wanted */
     uint64_t quiet_us;    /* how long none must have been for one to be taken back */

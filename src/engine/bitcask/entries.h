@@ -21,8 +21,11 @@ typedef struct value_want {
     uint64_t coll;
     slice key;
 } value_want;
-/* The value of the record there: from the tail, the cache, or the disk. */
+/* The value of the record there: from the tail, the cache, or the disk; PENDING if that takes time,
+ * and the engine's reader can wait. */
 engine_result value_read(bitcask *e, const value_want *w, slice *out);
+/* Some other value was PENDING, and this one will be wanted too. */
+void value_ahead(bitcask *e, const value_want *w);
 /* The record itself, past the cache; slices live until the next call. */
 status value_record(bitcask *e, const value_want *w, record *r);
 /* Readies a value for the log: *stored is `plain` or, with RECORD_LZ4 set, compressed. */

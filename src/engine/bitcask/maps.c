@@ -84,6 +84,25 @@ static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map
     return value_read(e, &w, &out->value);
 }
 
+/* The element at `it` is PENDING, and who walks will want those behind it: they are asked for too,
+ * as long as they are of that map. */
+static void ask_ahead(bitcask *e, const coll *c, unsigned map, bool backward, btree_iter it) {
+    unsigned n = fetch_ahead(e->fetch);
+    uint64_t bytes = 0;
+    CHECK(c->id != 0);
+    while (n-- > 0 && bytes < FETCH_AHEAD_BYTES && (backward ? btree_prev(&it) : btree_next(&it))) {
+        slice key, value;
+        cell x;
+        btree_iter_pair(&it, &key, &value);
+        if ((unsigned char)key.data[0] != map || value.len == 0) return;
+        cell_decode(value, &x);
+        if (x.has_value) continue;
+        value_want w = coll_want(c, key, &x);
+        value_ahead(e, &w);
+        bytes += x.size;
+    }
+}
+
 /* The iterator is at it, if that is in the map. */
 static engine_result settle_at(bitcask *e, coll *c, unsigned map, bool found, const btree_iter *it,
                                map_iter *out) {
@@ -169,7 +188,9 @@ engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
     unsigned map = (unsigned)mi->priv[PRIV_MAP];
     memcpy(&it, mi->priv, sizeof it);
     bool found = backward ? btree_prev(&it) : btree_next(&it);
-    return settle_at(e, c, map, found, &it, mi);
+    engine_result r = settle_at(e, c, map, found, &it, mi);
+    if (r == ENGINE_PENDING) ask_ahead(e, c, map, backward, it);
+    return r;
 }
 
 /* How many elements lie before the map's. */
@@ -315,9 +336,11 @@ engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
     for (bool more = btree_first(c->tree, &it); more && r == ENGINE_OK; more = btree_next(&it)) {
         map_iter el = {0};
         slice key = btree_iter_key(&it);
+        unsigned map = (unsigned char)key.data[0];
         r = fill(e, c, key, btree_iter_value(&it), &el);
+        if (r == ENGINE_PENDING) ask_ahead(e, c, map, false, it);
         if (r != ENGINE_OK) break;
-        r = element_put(e, copy, (unsigned char)key.data[0], el.subkey, el.value, el.expire);
+        r = element_put(e, copy, map, el.subkey, el.value, el.expire);
     }
     if (r == ENGINE_OK) *id = copy->id;
     return r;

@@ -86,6 +86,7 @@ static void emit_memory(const bitcask *e, buf *out) {
     metric_u64(out, "segment_reads", e->stats.reads);
     metric_u64(out, "segment_read_bytes", e->stats.read_bytes);
     metric_u64(out, "tail_reads", e->stats.tail_reads);
+    fetch_emit(e->fetch, out);
     metric_u64(out, "compressed_bytes_in", e->stats.packed.in);
     metric_u64(out, "compressed_bytes_out", e->stats.packed.out);
 }
@@ -139,6 +140,7 @@ void bc_reset(void *ctx) {
     bitcask_stats *s = &e->stats;
     CHECK(e->log.tail != NULL);
     chain_reset_stats(&e->log);
+    fetch_reset_stats(e->fetch);
     s->reads = s->read_bytes = s->tail_reads = 0;
     s->packed = (pack_stats){0};
 }

@@ -14,6 +14,7 @@ void bc_cron(engine *base);
 status bc_compact(engine *base);
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers);
 status bc_last_error(engine *base);
+void bc_reader_end(engine *base, engine_reader *r);
 
 /* relieve.c */
 uint64_t bc_relieve(engine *base, uint64_t over);

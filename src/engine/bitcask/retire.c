@@ -15,6 +15,7 @@ void seg_retire(bitcask *e, segment *s, uint64_t gen) {
     seg_forget_shares(e, s);
     CHECK(!s->frozen && s->live == 0);
     retire_item item = {.number = s->log.number, .kinds = KINDS, .gen = gen, .file = s->log.file};
+    if (item.file && fetch_keeps(e->fetch, item.file)) item.file = NULL; /* unlinked all the same */
     retire_push(&e->retire, &item);
     s->log.file = NULL;
     seg_free(e, s);

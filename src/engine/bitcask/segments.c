@@ -32,7 +32,7 @@ segment *seg_new(bitcask *e, uint32_t number) {
 void seg_free(bitcask *e, segment *s) {
     CHECK(e->slots[s->slot] == s && s->live == 0);
     e->slots[s->slot] = NULL;
-    if (s->log.file) {
+    if (s->log.file && !fetch_keeps(e->fetch, s->log.file)) {
         status st = s->log.file->ops->close(s->log.file);
         if (!status_ok(st)) log_warning("Closing segment %u: %s", s->log.number, st.msg);
     }

@@ -28,6 +28,7 @@ typedef struct segment {
     bool merged;     /* came out of a merge: its number says nothing about its place in the order */
     bool frozen;     /* a job reads it */
     bool hinted;     /* has a hint file */
+    bool advised;    /* its file: that it is read at random places */
     uint64_t live;   /* bytes of records that an entry or element points at */
     uint64_t hiding; /* bytes of deletes that may hide older records */
     uint64_t proven; /* hiding bytes that a merge has looked at and kept */

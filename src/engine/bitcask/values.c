@@ -2,7 +2,9 @@
  *
  * A value that is not inline is looked for in the value cache, then in the log's tail, then read
  * from its segment: one read at a known place, whose record must have the right CRCs, key and kind.
- * Anything else is an error for the client, never other bytes (B4).
+ * Anything else is an error for the client, never other bytes (B4). That read is made beside the
+ * thread (engine/fetch.h) if whoever reads can wait and the page cache does not have it: then the
+ * value is PENDING, and the next run finds the record's bytes here.
  *
  * What is read from a segment goes into the cache, under the place it was read from. What is read
  * from the tail does too, unless a batch is open: its places may yet come to mean other records. */
@@ -40,24 +42,45 @@ static bool is_wanted(const value_want *w, const record *r) {
            (w->kind == RECORD_PUT || (r->coll == w->coll && r->map == w->map));
 }
 
-/* The record's bytes from its segment. */
+/* The record in these bytes of a segment. */
+static status check_record(bitcask *e, const value_want *w, slice bytes, record *r) {
+    uint32_t number = e->slots[w->slot]->log.number;
+    char path[FILE_PATH_MAX];
+    record_place place = {e->meta.store_id, number, w->offset};
+    CHECK(bytes.len == w->size);
+    e->stats.reads++;
+    e->stats.read_bytes += w->size;
+    record_result result = record_read(bytes.data, w->size, place, r);
+    if (result == RECORD_OK && is_wanted(w, r)) return STATUS_OK;
+    if (result == RECORD_OK) result = RECORD_BAD_HEAD;
+    TRY(bc_path(e, FILE_SEGMENT, number, path));
+    return status_make(ST_CORRUPT, "%s: damaged at offset %u (%s)", path, w->offset,
+                       record_result_text(result));
+}
+
+/* The record from its segment, however long that takes. */
 static status read_segment(bitcask *e, const value_want *w, record *r) {
     const segment *s = e->slots[w->slot];
     char path[FILE_PATH_MAX];
-    record_place place = {e->meta.store_id, s->log.number, w->offset};
     CHECK(s->log.file && w->offset >= FILE_HEADER);
     CHECK(w->size >= RECORD_HEADER && w->size <= RECORD_MAX);
     TRY(bc_path(e, FILE_SEGMENT, s->log.number, path));
     buf_clear(&e->raw);
     char *p = buf_reserve(&e->raw, w->size);
     TRY(vfs_pread_all(s->log.file, path, p, w->size, w->offset));
-    e->stats.reads++;
-    e->stats.read_bytes += w->size;
-    record_result result = record_read(p, w->size, place, r);
-    if (result == RECORD_OK && is_wanted(w, r)) return STATUS_OK;
-    if (result == RECORD_OK) result = RECORD_BAD_HEAD;
-    return status_make(ST_CORRUPT, "%s: damaged at offset %u (%s)", path, w->offset,
-                       record_result_text(result));
+    return check_record(e, w, slice_of(p, w->size), r);
+}
+
+/* Its bytes as the fetcher has them. A segment is read a value at a time, so what lies behind one
+ * is of no use to anybody. */
+static fetch_result fetch_segment(bitcask *e, const value_want *w, slice *bytes) {
+    segment *s = e->slots[w->slot];
+    CHECK(s->log.file && w->offset >= FILE_HEADER && w->size <= RECORD_MAX);
+    if (!s->advised) s->log.file->ops->advise(s->log.file, 0, 0, VFS_AT_RANDOM);
+    s->advised = true;
+    fetch_want fw = {
+        .place = seg_pos(s, w->offset), .file = s->log.file, .offset = w->offset, .n = w->size};
+    return fetch_get(e->fetch, &fw, bytes);
 }
 
 /* The record in the log's tail, if it is still there. */
@@ -76,14 +99,29 @@ status value_record(bitcask *e, const value_want *w, record *r) {
     return read_tail(e, w, r) ? STATUS_OK : read_segment(e, w, r);
 }
 
+/* Only what the next run would wait for. */
+void value_ahead(bitcask *e, const value_want *w) {
+    slice bytes;
+    log_pos pos = seg_pos(e->slots[w->slot], w->offset);
+    CHECK(fetch_is_pending(e->fetch));
+    if (cache_peek(e->values, pos, &bytes) || logwrite_read(e->log.tail, pos, &bytes)) return;
+    (void)fetch_segment(e, w, &bytes);
+}
+
 /* Cache, tail, segment: in order of what they cost. */
 engine_result value_read(bitcask *e, const value_want *w, slice *out) {
     CHECK(w->slot < e->nslots && e->slots[w->slot]);
     log_pos pos = seg_pos(e->slots[w->slot], w->offset);
     record r;
+    status s = STATUS_OK;
     if (cache_get(e->values, pos, out)) return ENGINE_OK;
     bool in_tail = read_tail(e, w, &r);
-    status s = in_tail ? STATUS_OK : read_segment(e, w, &r);
+    if (!in_tail) {
+        slice bytes;
+        fetch_result f = fetch_segment(e, w, &bytes);
+        if (f == FETCH_PENDING) return ENGINE_PENDING;
+        s = f == FETCH_HAVE ? check_record(e, w, bytes, &r) : read_segment(e, w, &r);
+    }
     if (status_ok(s)) s = pack_undo(&r, &e->plain, out);
     if (!status_ok(s)) return bc_error(e, s);
     /* places in the open batch may yet change their meaning */
