@@ -181,6 +181,14 @@ static void host_ready(void *ctx) {
     ((sim *)ctx)->ready = true;
 }
 
+static void reader_ready(engine_reader *r) {
+    AIO_OWNER(r, sim, reader)->ready = true;
+}
+
+void sim_reader_end(sim *s) {
+    engine_reader_end(s->e, &s->reader);
+}
+
 static void host_released(void *ctx) {
     sim *s = ctx;
     s->look_again = true;
@@ -232,8 +240,11 @@ sim *sim_new(uint64_t seed, uint64_t salt, const sim_engine *kind, bool verbose)
                       .rng = &s->sampling,
                       .random_bytes = random_bytes,
                       .random_ctx = s};
+    s->reader.ready = reader_ready;
     s->host = (engine_host){.ready = host_ready, .released = host_released, .ctx = s};
     s->cluster = rng_below(&all, 5) == 0;
+    static const unsigned colds[] = {0, 20, 200, 1000};
+    simfs_knobs_of(s->fs)->cold_permille = colds[s->seed % 4];
     engine_options opt = {.databases = SIM_DBS};
     s->model = engine_mem_new(&opt, rng_next(&all));
     engine_mem_knobs(s->model)->history = true;

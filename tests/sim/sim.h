@@ -115,13 +115,14 @@ struct sim {
     uint64_t now_us;
     uint64_t low_us; /* when there was little room, last */
     io_env env;
-    bool ready;        /* host.ready was called */
+    bool ready;        /* a read that was PENDING is there */
     bool failure_told; /* host.released was called when the log had failed */
     bool look_again;   /* host.released was called since the last look */
     bool cluster;      /* tokens begin with a slot */
     bool in_batch;     /* of changes */
     uint64_t budget;   /* as the engine was last told; 0: no limit */
     engine_host host;
+    engine_reader reader; /* of what the simulator reads by itself */
     int appendfsync;
 
     engine *e;     /* NULL between two lives */
@@ -221,6 +222,8 @@ void sim_keep_pace(sim *s, size_t bytes);
 bool sim_room_comes(sim *s, size_t bytes);
 /* Lets the world go on until the engine says that a read can be tried again. */
 void sim_await_ready(sim *s);
+/* What was read by itself is done with. */
+void sim_reader_end(sim *s);
 /* The engine's result of a call, compared with the model's of the same call. Returns the engine's:
  * OK or ABSENT as the model; PENDING; ERROR if that may be. Fails otherwise. */
 engine_result sim_agree(sim *s, const char *what, slice key, engine_result r, engine_result model);

@@ -436,10 +436,11 @@ void sim_command(sim *s) {
         s->ready = false;
         s->chance = from;
         engine_result r = sim_permille(s, 250) ? sim_read(s) : write_command(s);
-        if (r != ENGINE_PENDING || simfs_stopped(s->fs)) return;
+        if (r != ENGINE_PENDING || simfs_stopped(s->fs)) break;
         if (i > 2000) sim_fail(s, "a command is PENDING again and again");
         sim_await_ready(s);
     }
+    sim_reader_end(s);
 }
 
 /* Notes names for delete_db. */

@@ -92,6 +92,7 @@ static uint64_t promised(const sim *s, bool power) {
 static void disarm(sim *s) {
     simfs_knobs *k = simfs_knobs_of(s->fs);
     *k = (simfs_knobs){.limit = k->limit,
+                       .cold_permille = k->cold_permille,
                        .lie_sync_dir = s->lie == SIM_LIE_SYNC_DIR,
                        .lie_fdatasync = s->lie == SIM_LIE_FDATASYNC,
                        .lie_fsync = s->lie == SIM_LIE_FSYNC};
@@ -190,6 +191,7 @@ static bool open_engine(sim *s, uint64_t *promise) {
         if (attempt > 20) sim_fail(s, "open fails and fails: %s", st.msg);
     }
     disarm(s);
+    engine_read_for(s->e, &s->reader);
     if (s->kind->collects) engine_budget(s->e, s->budget);
     return true;
 }

@@ -23,6 +23,12 @@ static simtee *tee_of(engine *e) {
     return (simtee *)(void *)e;
 }
 
+/* The engine under test, which reads for whom the tee does. */
+static engine *real(const simtee *t) {
+    engine_read_for(t->s->e, t->base.reader);
+    return t->s->e;
+}
+
 /* The engine's result, or the model's alone. */
 static engine_result agree(simtee *t, const char *what, slice key, engine_result r,
                            engine_result m) {
@@ -32,9 +38,19 @@ static engine_result agree(simtee *t, const char *what, slice key, engine_result
     return r;
 }
 
+/* As agree, of a change. One that is PENDING the model has made all the same, so until the batch
+ * has been aborted the two are not alike. */
+static engine_result agree_change(simtee *t, const char *what, slice key, engine_result r,
+                                  engine_result m) {
+    r = agree(t, what, key, r, m);
+    t->apart |= r == ENGINE_PENDING;
+    return r;
+}
+
 /* A read, or a change that has to know what it replaces, that is said to be PENDING: the engine is
  * not asked. */
 static bool is_pending(simtee *t) {
+    if (t->apart) return true;
     if (t->dry || !t->pending_in || --t->pending_in) return false;
     sim_say(t->s, "this read is to be pending");
     t->s->ready = true;
@@ -56,7 +72,7 @@ static engine_result read_entry(simtee *t, const char *what, uint32_t db, slice 
         *out = model;
         return m;
     }
-    engine_result r = meta ? engine_meta(s->e, db, key, out) : engine_get(s->e, db, key, out);
+    engine_result r = meta ? engine_meta(real(t), db, key, out) : engine_get(real(t), db, key, out);
     r = agree(t, what, key, r, m);
     if (r != ENGINE_OK) return r;
     if (out->type != model.type || out->hint != model.hint || out->expire != model.expire ||
@@ -95,21 +111,22 @@ static engine_result tee_put(engine *e, uint32_t db, slice key, const entry *ent
     if (t->dry) return engine_put(t->s->model, db, key, ent);
     if (ent->coll) model.coll = model_coll(t, db, key, ent->coll);
     engine_result m = engine_put(t->s->model, db, key, &model);
-    return agree(t, "put", key, engine_put(t->s->e, db, key, ent), m);
+    return agree_change(t, "put", key, engine_put(real(t), db, key, ent), m);
 }
 
 static engine_result tee_del(engine *e, uint32_t db, slice key) {
     simtee *t = tee_of(e);
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_del(t->s->model, db, key);
-    return t->dry ? m : agree(t, "del", key, engine_del(t->s->e, db, key), m);
+    return t->dry ? m : agree_change(t, "del", key, engine_del(real(t), db, key), m);
 }
 
 static engine_result tee_move(engine *e, uint32_t db, slice key, uint32_t to_db, slice to_key) {
     simtee *t = tee_of(e);
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_move(t->s->model, db, key, to_db, to_key);
-    return t->dry ? m : agree(t, "move", key, engine_move(t->s->e, db, key, to_db, to_key), m);
+    return t->dry ? m
+                  : agree_change(t, "move", key, engine_move(real(t), db, key, to_db, to_key), m);
 }
 
 /* The model's is looked at only by engines that keep access state in the entry. */
@@ -135,7 +152,8 @@ static engine_result tee_coll_new(engine *e, uint32_t db, slice key, engine_coll
     simtee *t = tee_of(e);
     tee_coll *pair = region_alloc(&t->work, sizeof *pair);
     engine_result r = engine_coll_new(t->s->model, db, key, &pair->model);
-    if (!t->dry) r = agree(t, "coll_new", key, engine_coll_new(t->s->e, db, key, &pair->mine), r);
+    if (!t->dry)
+        r = agree_change(t, "coll_new", key, engine_coll_new(real(t), db, key, &pair->mine), r);
     if (r != ENGINE_OK) return r;
     pair->next = t->new;
     t->new = pair;
@@ -152,7 +170,7 @@ static engine_result tee_coll_open(engine *e, uint32_t db, slice key, const entr
     if (!t->dry) model.coll = model_coll(t, db, key, ent->coll);
     engine_result r = engine_coll_open(t->s->model, db, key, &model, &pair->model);
     if (!t->dry)
-        r = agree(t, "coll_open", key, engine_coll_open(t->s->e, db, key, ent, &pair->mine), r);
+        r = agree(t, "coll_open", key, engine_coll_open(real(t), db, key, ent, &pair->mine), r);
     if (r == ENGINE_OK) tee_opened(t, pair, out);
     return r;
 }
@@ -185,7 +203,7 @@ static engine_result tee_map_get(engine *e, engine_coll *c, unsigned map, slice 
     tee_iter pair;
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_map_get(t->s->model, &at->model, map, sub, &pair.model);
-    engine_result r = t->dry ? m : engine_map_get(t->s->e, &at->mine, map, sub, &pair.mine);
+    engine_result r = t->dry ? m : engine_map_get(real(t), &at->mine, map, sub, &pair.mine);
     return element(t, "map_get", SLICE_EMPTY, r, m, &pair, false, out);
 }
 
@@ -196,8 +214,8 @@ static engine_result tee_map_put(engine *e, engine_coll *c, unsigned map, slice 
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_map_put(t->s->model, &at->model, map, sub, value, expire);
     if (t->dry) return m;
-    return agree(t, "map_put", SLICE_EMPTY,
-                 engine_map_put(t->s->e, &at->mine, map, sub, value, expire), m);
+    return agree_change(t, "map_put", SLICE_EMPTY,
+                        engine_map_put(real(t), &at->mine, map, sub, value, expire), m);
 }
 
 static engine_result tee_map_del(engine *e, engine_coll *c, unsigned map, slice sub) {
@@ -206,7 +224,7 @@ static engine_result tee_map_del(engine *e, engine_coll *c, unsigned map, slice 
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_map_del(t->s->model, &at->model, map, sub);
     if (t->dry) return m;
-    return agree(t, "map_del", SLICE_EMPTY, engine_map_del(t->s->e, &at->mine, map, sub), m);
+    return agree_change(t, "map_del", SLICE_EMPTY, engine_map_del(real(t), &at->mine, map, sub), m);
 }
 
 static uint64_t tee_map_count(engine *e, engine_coll *c, unsigned map) {
@@ -228,7 +246,7 @@ static engine_result tee_map_seek(engine *e, engine_coll *c, unsigned map, slice
     tee_iter *pair = region_alloc(&t->work, sizeof *pair);
     engine_result m = engine_map_seek(t->s->model, &at->model, map, from, backward, &pair->model);
     engine_result r =
-        t->dry ? m : engine_map_seek(t->s->e, &at->mine, map, from, backward, &pair->mine);
+        t->dry ? m : engine_map_seek(real(t), &at->mine, map, from, backward, &pair->mine);
     return element(t, "seek", SLICE_EMPTY, r, m, pair, true, out);
 }
 
@@ -238,7 +256,7 @@ static engine_result tee_map_step(engine *e, map_iter *it, bool backward) {
     tee_iter *pair = region_alloc(&t->work, sizeof *pair);
     *pair = *(tee_iter *)(uintptr_t)it->priv[0]; /* NOLINT: element() put it there */
     engine_result m = engine_map_step(t->s->model, &pair->model, backward);
-    engine_result r = t->dry ? m : engine_map_step(t->s->e, &pair->mine, backward);
+    engine_result r = t->dry ? m : engine_map_step(real(t), &pair->mine, backward);
     return element(t, "step", SLICE_EMPTY, r, m, pair, true, it);
 }
 
@@ -252,7 +270,7 @@ static engine_result tee_map_rank(engine *e, engine_coll *c, unsigned map, slice
     *rank = model;
     if (t->dry) return m;
     engine_result r =
-        agree(t, "rank", SLICE_EMPTY, engine_map_rank(t->s->e, &at->mine, map, sub, rank), m);
+        agree(t, "rank", SLICE_EMPTY, engine_map_rank(real(t), &at->mine, map, sub, rank), m);
     if (r == ENGINE_OK && *rank != model)
         sim_fail(t->s, "rank is %llu, should be %llu", (unsigned long long)*rank,
                  (unsigned long long)model);
@@ -266,7 +284,7 @@ static engine_result tee_map_select(engine *e, engine_coll *c, unsigned map, uin
     if (is_pending(t)) return ENGINE_PENDING;
     tee_iter *pair = region_alloc(&t->work, sizeof *pair);
     engine_result m = engine_map_select(t->s->model, &at->model, map, rank, &pair->model);
-    engine_result r = t->dry ? m : engine_map_select(t->s->e, &at->mine, map, rank, &pair->mine);
+    engine_result r = t->dry ? m : engine_map_select(real(t), &at->mine, map, rank, &pair->mine);
     return element(t, "select", SLICE_EMPTY, r, m, pair, true, out);
 }
 
@@ -276,13 +294,13 @@ static engine_result tee_map_select(engine *e, engine_coll *c, unsigned map, uin
 static engine_result tee_flush(engine *e, int32_t db) {
     simtee *t = tee_of(e);
     engine_result m = engine_flush(t->s->model, db);
-    return t->dry ? m : agree(t, "flush", SLICE_EMPTY, engine_flush(t->s->e, db), m);
+    return t->dry ? m : agree_change(t, "flush", SLICE_EMPTY, engine_flush(real(t), db), m);
 }
 
 static engine_result tee_swap(engine *e, uint32_t a, uint32_t b) {
     simtee *t = tee_of(e);
     engine_result m = engine_swap(t->s->model, a, b);
-    return t->dry ? m : agree(t, "swap", SLICE_EMPTY, engine_swap(t->s->e, a, b), m);
+    return t->dry ? m : agree_change(t, "swap", SLICE_EMPTY, engine_swap(real(t), a, b), m);
 }
 
 static void tee_db_stats(engine *e, uint32_t db, engine_db_stats *out) {
@@ -303,7 +321,7 @@ static engine_result tee_scan(engine *e, uint32_t db, uint64_t from, size_t want
     simtee *t = tee_of(e);
     if (is_pending(t)) return ENGINE_PENDING;
     if (t->dry) return engine_scan(t->s->model, db, from, want, next, each, ctx);
-    engine_result r = engine_scan(t->s->e, db, from, want, next, each, ctx);
+    engine_result r = engine_scan(real(t), db, from, want, next, each, ctx);
     return agree(t, "scan", SLICE_EMPTY, r, ENGINE_OK);
 }
 
@@ -312,7 +330,7 @@ static engine_result tee_random(engine *e, uint32_t db, bool with_expire, buf *k
     if (is_pending(t)) return ENGINE_PENDING;
     engine_result m = engine_random(t->s->model, db, with_expire, key, meta);
     if (t->dry) return m;
-    return agree(t, "random", SLICE_EMPTY, engine_random(t->s->e, db, with_expire, key, meta), m);
+    return agree(t, "random", SLICE_EMPTY, engine_random(real(t), db, with_expire, key, meta), m);
 }
 
 /* Members' hashes are stored, so both sides have the engine's. */
@@ -327,7 +345,7 @@ static engine_result tee_due(engine *e, int64_t now_ms, uint32_t *db, buf *key, 
     engine_result m = engine_due(t->s->model, now_ms, db, key, &model_when);
     *when = model_when;
     if (t->dry) return m;
-    engine_result r = agree(t, "due", SLICE_EMPTY, engine_due(t->s->e, now_ms, db, key, when), m);
+    engine_result r = agree(t, "due", SLICE_EMPTY, engine_due(real(t), now_ms, db, key, when), m);
     if (r == ENGINE_OK && *when != model_when)
         sim_fail(t->s, "due at %lld, should be at %lld", (long long)*when, (long long)model_when);
     return r;
@@ -340,6 +358,7 @@ static void tee_begin(engine *e) {
     simtee *t = tee_of(e);
     region_reset(&t->work);
     t->new = NULL;
+    t->apart = false;
     t->before = engine_log_end(t->s->e);
     engine_begin(t->s->model);
     if (t->dry) return;
@@ -394,6 +413,10 @@ static status tee_error(engine *e) {
     return engine_error(tee_of(e)->s->e);
 }
 
+static void tee_reader_end(engine *e, engine_reader *r) {
+    engine_reader_end(tee_of(e)->s->e, r);
+}
+
 /* Who can't come back later waits: the engine has what it was asked for. */
 static bool tee_background(engine *e, uint64_t budget_us) {
     sim *s = tee_of(e)->s;
@@ -435,6 +458,7 @@ void simtee_init(simtee *t, sim *s) {
                           .commit = tee_commit,
                           .abort = tee_abort,
                           .background = tee_background,
+                          .reader_end = tee_reader_end,
                           .room = tee_room,
                           .log_end = tee_log_end,
                           .released = tee_released,

@@ -16,6 +16,7 @@ typedef struct simtee {
     engine_ops ops; /* what base points to */
     sim *s;
     bool dry;
+    bool apart;       /* the model has a change that was PENDING: so is all until the next batch */
     bool failed;      /* some call since this was last cleared was an error of the engine */
     uint64_t commits; /* that were not dry */
     uint64_t pendings;

@@ -36,6 +36,14 @@ static void still(stave_clock *c) {
     (void)c;
 }
 
+/* Whose commands these are: one run at a time. */
+static sim *told;
+
+static void client_ready(engine_reader *r) {
+    (void)r;
+    told->ready = true;
+}
+
 void simtypes_open(sim *s) {
     simtypes *t = s->types = mem_zalloc(sizeof *t);
     t->s = s;
@@ -48,6 +56,8 @@ void simtypes_open(sim *s) {
     tx_start(t->session);
     t->client = client_fake(t->session);
     t->other = client_fake(t->session);
+    told = s;
+    t->client->reader.ready = t->other->reader.ready = client_ready;
     simscript_open(t);
     simsound_all(t);
 }
@@ -57,6 +67,7 @@ void simtypes_close(sim *s) {
     if (!t) return;
     client_fake_free(t->client);
     client_fake_free(t->other);
+    if (s->e) engine_read_for(s->e, &s->reader);
     session_free(t->session);
     simscript_close(t);
     reactor_free(t->reactor);

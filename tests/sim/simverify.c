@@ -135,6 +135,7 @@ static void read_content(contents *all, uint32_t db, slice key, content *c) {
         if (r != ENGINE_PENDING) break;
         wait_some(s, tries);
     }
+    sim_reader_end(s);
     c->unreadable = r == ENGINE_ERROR && s->flipped;
     if (r != ENGINE_OK && !c->unreadable)
         sim_fail(s, "%.*s is shown by a scan and can't be read: %s", (int)key.len, key.data,
