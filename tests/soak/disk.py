@@ -1,6 +1,7 @@
 """A disk of the soak's own, which can be full: an ext4 file system in a file, or one in memory where that can't be
 mounted; in a process that has private mounts, so it is gone with the process."""
 
+import contextlib
 import os
 import subprocess
 import tempfile
@@ -45,7 +46,8 @@ class Disk:
             size = os.path.getsize(self.ballast)
             more = self.free() - LEAVES
             if more > 0:
-                os.posix_fallocate(f.fileno(), size, more)
+                with contextlib.suppress(OSError):  # the server took it first
+                    os.posix_fallocate(f.fileno(), size, more)
 
     def clear(self):
         if os.path.exists(self.ballast):
