@@ -160,6 +160,7 @@ def test_caches_yield_first():
 LIMIT = 64 * MB        # a server on lsm with ...
 MANY = 200000          # ... so many keys ...
 LENGTH = 700           # ... of values so long, which is twice as much
+LARGE = 10000
 
 
 def fill_beyond(c, number):
@@ -169,6 +170,26 @@ def fill_beyond(c, number):
         c.send_raw(b"".join(resp.encode(["SET", "k:%d" % i, b"%d:%d:" % (number, i) +
                                          noise[i % 9999:][:LENGTH]]) for i in range(start, start + BATCH)))
         expect({c.reply() for _ in range(BATCH)}, {"OK"})
+
+
+@only("bitcask")
+def test_caches_leave_room():
+    """Many times as much data as memory, and a cache that would take all of it: the process, with its log's
+    tail, which is long while values are large, stays below the limit, and no key is evicted."""
+    noise = os.urandom(4 * MB)
+    with Stave({"maxmemory": LIMIT, "maxmemory-policy": "allkeys-lru"}).start() as s:
+        c, most = s.connect(), 0
+        for start in range(0, 12000, 100):
+            names = [(start + i) % 8000 for i in range(100)]
+            c.send_raw(b"".join(resp.encode(["SET", "k:%d" % i, noise[i * 300:][:LARGE]]) for i in names))
+            c.send_raw(b"".join(resp.encode(["GET", "k:%d" % i]) for i in names))
+            expect([c.reply() for _ in names], ["OK"] * 100)
+            expect([len(c.reply()) for _ in names], [LARGE] * 100)
+            most = max(most, rss(s.process.pid))
+        print("MEASURED: maxmemory 64mb: RSS up to %d MB, caches %d MB at the end" % (
+            most / MB, info(c, "used_memory_caches") / MB))
+        expect((c.call("DBSIZE"), info(c, "evicted_keys")), (8000, 0))
+        assert most < LIMIT + 8 * MB, most
 
 
 @only("lsm")

@@ -119,10 +119,10 @@ class Model:
             if getattr(self, name) != found[name]:
                 return name, getattr(self, name), found[name]
         for name, piece in self.large.items():
-            if found["large"].pop(name, None) != noise(piece):
-                return "large", (name, piece), "another one"
-        if found["large"]:
-            return "large", [], sorted(found["large"])
+            if found["large"].get(name) != noise(piece):
+                return "large", (name, piece), "another one, or none"
+        if set(found["large"]) != set(self.large):
+            return "large", sorted(self.large), sorted(found["large"])
         if abs(len(self.hll) - found["hll"]) > 20 + len(self.hll) / 20:
             return "hll", len(self.hll), found["hll"]
         if set(self.places) != set(found["places"]) or any(

@@ -95,7 +95,7 @@ class ModelWriter(Writer):
     def check(self, c):
         """How many operations beyond the acknowledged ones are there, or None; then goes on from it."""
         found = self.read(c)
-        model, differs = self.base, None
+        model, self.wrong = self.base, []
         for op in self.sent[:self.acknowledged]:
             model.apply(op)
         for extra in range(len(self.sent) - self.acknowledged + 1):
@@ -107,14 +107,15 @@ class ModelWriter(Writer):
                 self.base, self.now = model, copy.deepcopy(model)
                 self.sent, self.acknowledged = [], 0
                 return extra
-            differs = differs or wrong
-        self.wrong = differs
+            self.wrong.append(wrong)
         return None
 
     def explain(self, _):
-        kind, wanted, found = self.wrong
-        return "%s %d: %d acknowledged, %d sent; after the acknowledged, %s should be\n  %s\nbut is\n  %s" % (
-            type(self).__name__, self.number, self.acknowledged, len(self.sent), kind, clip(wanted), clip(found))
+        kind, wanted, found = self.wrong[0]
+        return "%s %d: %d acknowledged, %d sent; after the acknowledged, %s should be\n  %s\nbut is\n  %s\n" \
+            "what is wrong after one more each: %s\nand these are: %s" % (
+                type(self).__name__, self.number, self.acknowledged, len(self.sent), kind, clip(wanted), clip(found),
+                " ".join(w[0] for w in self.wrong), clip(self.sent[self.acknowledged:]))
 
 
 def clip(v):

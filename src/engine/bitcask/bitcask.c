@@ -328,6 +328,7 @@ const engine_ops bitcask_ops = {
     .memory = bc_memory,
     .relieve = bc_relieve,
     .reader_end = bc_reader_end,
+    .budget = bc_budget,
     .error = bc_last_error,
     .check = bc_check,
 };

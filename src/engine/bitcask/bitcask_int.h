@@ -85,6 +85,7 @@ typedef struct bitcask {
     batch batch;
     cache *values;
     fetcher *fetch;       /* values that are read beside the thread, by log position */
+    uint64_t budget;      /* maxmemory, 0: none */
     unsigned halvings;    /* of the cache's setting, for want of memory (relieve.c) */
     uint64_t relieved_us; /* when the last was wanted */
     uint64_t quiet_us;    /* how long none must have been for one to be taken back */

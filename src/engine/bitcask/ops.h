@@ -18,6 +18,7 @@ void bc_reader_end(engine *base, engine_reader *r);
 
 /* relieve.c */
 uint64_t bc_relieve(engine *base, uint64_t over);
+void bc_budget(engine *base, uint64_t bytes);
 
 /* entries.c */
 engine_result bc_get(engine *base, uint32_t db, slice key, entry *out);

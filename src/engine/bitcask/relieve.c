@@ -1,8 +1,13 @@
-/* When the process uses more than maxmemory: what the engine can give back that is not data.
+/* Under maxmemory: how large the value cache is, and what the engine can give back beside it.
  *
- * The value cache is halved as often as it takes, down to nothing. After a while without need it is
- * doubled again, up to its setting; that while doubles each time it was too short, so that a server
- * at its limit does not lose its cache again and again (a new size begins empty).
+ * The cache has, by cron, what all others leave of the limit, less room for the log's tail, which
+ * comes and goes. RSS counts where it is more than what is known to be used (code, the
+ * allocator's free pages), so it stays below the limit while there is a cache to give way.
+ *
+ * Should more be needed between two crons, it is halved as often as it takes, down to nothing.
+ * After a while without need it is doubled again, up to its setting; that while doubles each time
+ * it was too short, so that a server at its limit does not lose its cache again and again (a new
+ * size begins empty).
  *
  * Places in the arena that deleted entries have left go back to the system only when a whole chunk
  * is empty, which random deletes seldom bring about. New entries will use them: they are told as
@@ -17,18 +22,33 @@
 #define QUIET_MIN_US (60 * 1000000ull)
 #define QUIET_MAX_US (3600 * 1000000ull)
 #define TAIL_LARGE   (1u << 20) /* its fsync need not wait for its second */
-
-/* What the setting allows after as many halvings as need has brought about. */
-static uint64_t cache_limit(const bitcask *e) {
-    uint64_t whole = (uint64_t)bitcask_conf.value_cache_size;
-    return e->halvings > HALVINGS_MAX ? 0 : whole >> e->halvings;
-}
+#define TAIL_PART    3 /* of the budget, and no more than TAIL_ROOM, is kept for the tail */
+#define TAIL_ROOM    (32ull << 20)
+#define KEPT_PART    16 /* of the budget: what comes between two crons */
+#define KEPT_ALWAYS  (8ull << 20)
 
 /* What the cache takes now, which may be less than it may take, or for a while more. */
 static uint64_t cache_bytes(const bitcask *e) {
     cache_stats c;
     cache_stats_of(e->values, &c);
     return c.bytes;
+}
+
+/* What the setting allows after as many halvings as need has brought about, and the others leave
+ * of the limit. */
+static uint64_t cache_limit(const bitcask *e) {
+    uint64_t whole = (uint64_t)bitcask_conf.value_cache_size;
+    if (e->halvings > HALVINGS_MAX) return 0;
+    whole >>= e->halvings;
+    if (e->budget == 0) return whole;
+    uint64_t tail = logwrite_memory(e->log.tail), room = e->budget / TAIL_PART;
+    if (room > TAIL_ROOM) room = TAIL_ROOM;
+    /* RSS has what is not counted: the allocator's free pages, which it keeps for a while, code */
+    uint64_t others = mem_used() + KEPT_ALWAYS, rss = mem_rss();
+    if (others < rss) others = rss;
+    others += e->budget / KEPT_PART + (tail < room ? room - tail : 0);
+    uint64_t cached = cache_bytes(e), most = e->budget + cached;
+    return most <= others ? 0 : most - others < whole ? most - others : whole;
 }
 
 /* The cache takes no more than that many bytes from now on. */
@@ -78,5 +98,17 @@ void bc_cache_cron(bitcask *e) {
         e->relieved_us = now;
         if (!e->halvings) e->quiet_us = 0;
     }
-    cache_set_limit(e->values, cache_limit(e));
+    uint64_t limit = cache_limit(e);
+    cache_stats c;
+    cache_stats_of(e->values, &c);
+    uint64_t apart = limit > c.limit ? limit - c.limit : c.limit - limit;
+    /* with a budget it changes all the time: a little more or less is not worth the work */
+    if (!e->budget || limit == 0 || apart > c.limit / 32) cache_set_limit(e->values, limit);
+    while (e->budget && cache_trim(e->values))
+        continue;
+}
+
+/* engine_budget: the cache follows with the next cron. */
+void bc_budget(engine *base, uint64_t bytes) {
+    bitcask_of(base)->budget = bytes;
 }
