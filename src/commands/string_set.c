@@ -21,6 +21,12 @@ static command_result put_value(client *c, const set_request *q, int64_t expire,
     return CMD_DONE;
 }
 
+/* The same for the one value of a command. */
+static command_result put_only(client *c, const set_request *q, int64_t expire, uint32_t access) {
+    client_passes(c, q->value);
+    return put_value(c, q, expire, access);
+}
+
 /* The condition did not hold: nothing is changed. */
 static command_result reply_unset(client *c, const set_request *q) {
     client_depends_on_end(c);
@@ -48,7 +54,7 @@ static command_result set_looking(client *c, const set_request *q) {
     if ((q->flags & SET_NX && found) || (q->flags & SET_XX && !found))
         return get ? CMD_DONE : reply_unset(c, q);
     bool keep = q->flags & SET_KEEPTTL && found;
-    STEP_TRY(put_value(c, q, keep ? ent.expire : q->expire, found ? ent.access : 0));
+    STEP_TRY(put_only(c, q, keep ? ent.expire : q->expire, found ? ent.access : 0));
     if (get) return CMD_DONE;
     if (q->as_int) {
         reply_int(c, 1);
@@ -62,7 +68,7 @@ static command_result set_looking(client *c, const set_request *q) {
 static command_result set(client *c, const set_request *q) {
     STEP_TRY(data_check_key(c, q->key));
     if (q->flags & (SET_NX | SET_XX | SET_GET | SET_KEEPTTL)) return set_looking(c, q);
-    STEP_TRY(put_value(c, q, q->expire, 0));
+    STEP_TRY(put_only(c, q, q->expire, 0));
     reply_ok(c);
     return CMD_DONE;
 }

@@ -98,6 +98,8 @@ struct keyspace {
     buf ends; /* of the open batch: batch_end, one after the other */
     buf scratch, picked;
     region work;                /* ks_alloc */
+    slice passing;              /* what may be given back as it is read, of the open batch */
+    bool has_passed;            /* some of it was */
     candidate pool[EVICT_POOL]; /* by score, lowest first */
     size_t pooled;              /* how many there are; buffers beyond are kept for use again */
     uint32_t next_db;           /* where sampling goes on */

@@ -8,9 +8,10 @@
 
 #include "base/codec.h"
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 
 #define SCRATCH_KEEP 65536
+#define PASS_STEP    (1u << 20)
 #define RANDOM_TRIES 100
 
 /* ---- life ------------------------------------------------------------------------------------
@@ -104,8 +105,30 @@ void ks_begin(keyspace *ks) {
     engine_begin(ks->engine);
 }
 
+void ks_passing(keyspace *ks, slice bytes) {
+    CHECK(ks->depth == 1 && !ks_has_passed(ks));
+    ks->passing = bytes;
+}
+
+/* In steps, as each is a call of the system. */
+void ks_passed(keyspace *ks, const char *upto) {
+    slice *p = &ks->passing;
+    if (upto < p->data || (size_t)(upto - p->data) > p->len) return;
+    size_t n = (size_t)(upto - p->data);
+    if (n < PASS_STEP) return;
+    mem_give_pages((char *)(uintptr_t)p->data, n);
+    *p = slice_skip(*p, n);
+    ks->has_passed = true;
+}
+
+bool ks_has_passed(const keyspace *ks) {
+    return ks->has_passed;
+}
+
 /* What commands took for their work is given back. */
 static void end_work(keyspace *ks) {
+    ks->passing = SLICE_EMPTY;
+    ks->has_passed = false;
     region_reset(&ks->work);
     if (ks->scratch.cap > SCRATCH_KEEP) buf_free(&ks->scratch);
 }

@@ -6,7 +6,7 @@
 #include "server/server.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "base/slow.h"
 
 #define IDLE_US 1000 /* background work in a turn without commands */
@@ -43,6 +43,7 @@ static void background(void *ctx) {
     bool more = ks_expire_cycle(s->ks, budget);
     slow_end("expire-cycle", begun);
     more |= engine_background(s->engine, budget);
+    more |= mem_later_some(budget);
     if (more || engine_log_end(s->engine) != logged) reactor_wake(s->reactor);
 }
 

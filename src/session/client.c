@@ -6,11 +6,14 @@
 #include "session/client.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "session/block.h"
 #include "session/dispatch.h"
 #include "session/keywait.h"
 #include "session/state.h"
+
+#define PASSES_MIN  ((size_t)8 << 20)
+#define PASSES_KEEP 4096
 
 static void (*slot_free[CLIENT_SLOTS])(client *c, void *state);
 static size_t (*slot_memory[CLIENT_SLOTS])(const client *c, const void *state);
@@ -104,7 +107,7 @@ void client_free(client *c) {
         c->conn->ops->close(c->conn);
     }
     output_free(c);
-    buf_free(&c->query);
+    buf_free_later(&c->query);
     if (c->partial) {
         resp_reader_free(c->partial);
         mem_free(c->partial);
@@ -196,6 +199,15 @@ size_t client_memory(const client *c) {
     for (int i = 0; i < slots; i++)
         if (c->slots[i] && slot_memory[i]) n += slot_memory[i](c, c->slots[i]);
     return n;
+}
+
+/* Within EXEC and scripts arguments are others', and what runs behind this command may be pending.
+ */
+void client_passes(client *c, slice arg) {
+    const buf *q = &c->query;
+    if (arg.len < PASSES_MIN || (c->flags & CLIENT_FAKE) || ks_in_inner_batch(c->ks)) return;
+    if (arg.data < q->data || arg.data >= q->data + q->len) return;
+    ks_passing(c->ks, slice_skip(arg, PASSES_KEEP));
 }
 
 /* The slices first, then all bytes. */

@@ -164,6 +164,7 @@ static command_result run_batch(client *c) {
     if (r == CMD_DONE) {
         ks_commit(ks);
     } else {
+        CHECK(r != CMD_AGAIN || !ks_has_passed(ks));
         if (r != CMD_REFUSED) c->out.len = c->out_from;
         if (r == CMD_AGAIN) inside_expect(c, c->row, c->argc, c->argv);
         if (r == CMD_FAILED) (void)reply_engine_status(c, why_failed(c->session));

@@ -11,7 +11,7 @@
 #include "session/input.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "session/config.h"
 #include "session/dispatch.h"
 #include "session/identity.h"
@@ -259,7 +259,7 @@ void input_continue(client *c) {
     size_t used = run_commands(c, c->query.data, c->query.len);
     s->reading = false;
     if (used == c->query.len)
-        buf_free(&c->query);
+        buf_free_later(&c->query);
     else if (used)
         buf_consume(&c->query, used);
     if (c->flags & CLIENT_READ_STOP) input_allow(c);

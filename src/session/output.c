@@ -6,7 +6,7 @@
 #include "session/output.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "session/config.h"
 #include "session/errors.h"
 #include "session/input.h"
@@ -16,6 +16,7 @@
 #define PIECE_BYTES (4 * OUTPUT_BUF) /* from here on, a buffer is put aside */
 #define MARKS_BYTES (64 * sizeof(output_mark))
 #define IOV_MAX_USE 64
+#define LET_GO      ((size_t)1 << 20)
 #define CHECK_BYTES OUTPUT_BUF /* less than this is checked against limits only if it stays */
 
 /* The i-th mark, sent ones included. */
@@ -48,7 +49,7 @@ static void give_bytes(session *s, buf *b) {
         p->bytes[p->n_bytes++] = *b;
         *b = (buf){0};
     } else {
-        buf_free(b);
+        buf_free_later(b);
     }
 }
 
@@ -230,10 +231,18 @@ static int gather(client *c, size_t n, struct iovec *iov, size_t *total) {
     return k;
 }
 
+/* Of a long buffer that begins the output, what has been sent goes back to the system in steps. */
+static void let_go(const client_output *o, const buf *b, size_t sent) {
+    if (b->cap < 2 * LET_GO) return;
+    size_t from = o->sent / LET_GO * LET_GO, to = (sent < b->len ? sent : b->len) / LET_GO * LET_GO;
+    if (to > from) mem_give_pages(b->data + from, to - from);
+}
+
 /* n bytes have gone. */
 static void gone(client *c, size_t n) {
     client_output *o = &c->output;
     session *s = c->session;
+    let_go(o, o->first ? &o->first->bytes : &c->out, o->sent + n);
     CHECK(n <= output_unsent(c) && n <= s->unsent_bytes);
     s->unsent_bytes -= n;
     s->stats.net_out_bytes += n;

@@ -22,7 +22,7 @@
 #include "storage/logwrite.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "storage/file_header.h"
 
 #define SPARE_MAX 64 /* chunks kept for reuse: 16 MiB */
@@ -90,7 +90,7 @@ static void give_memory(logwrite *w, chunk *c) {
         w->spare[w->spares++] = c->data;
     } else {
         w->memory -= c->cap;
-        mem_unmap(c->data, c->cap);
+        mem_unmap_later(c->data, c->cap);
     }
     c->data = NULL;
 }
@@ -391,7 +391,7 @@ log_pos logwrite_kept(const logwrite *w) {
 /* ---- writing --------------------------------------------------------------------------------- */
 
 /* Stops at the first chunk of another file, so that it is one call of pwritev. */
-bool logwrite_gather(logwrite *w, logwrite_out *out) {
+bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out) {
     CHECK(w->n > 0);
     *out = (logwrite_out){0};
     if (w->written >= w->committed) return false;
@@ -406,7 +406,8 @@ bool logwrite_gather(logwrite *w, logwrite_out *out) {
     out->file = c->file;
     out->number = c->number;
     out->offset = c->offset + skip;
-    for (; i < w->n && out->n < LOGWRITE_IOV; i++, skip = 0) {
+    bool first = true;
+    for (; i < w->n && out->n < LOGWRITE_IOV && (first || out->bytes < most); i++, skip = 0) {
         c = &w->chunks[i];
         if (c->number != out->number || chunk_start(c) >= w->committed) break;
         uint32_t len =
@@ -414,6 +415,7 @@ bool logwrite_gather(logwrite *w, logwrite_out *out) {
         if (len == skip) continue;
         out->iov[out->n++] = (struct iovec){c->data + skip, len - skip};
         out->bytes += len - skip;
+        first = false;
     }
     CHECK(out->n > 0 && out->bytes <= UINT32_MAX - out->offset);
     out->end = log_pos_of(out->number, out->offset + (uint32_t)out->bytes);
@@ -428,16 +430,18 @@ void logwrite_wrote(logwrite *w, const logwrite_out *out) {
 }
 
 /* One call a file, mostly one in all. */
-status logwrite_flush(logwrite *w, uint64_t *bytes) {
+status logwrite_flush(logwrite *w, uint64_t most, uint64_t *bytes) {
     CHECK(w->n > 0);
     logwrite_out out;
+    uint64_t done = 0;
     if (bytes) *bytes = 0;
-    while (logwrite_gather(w, &out)) {
+    while (done < most && logwrite_gather(w, most - done, &out)) {
         TRY(vfs_pwritev(out.file, out.iov, out.n, out.offset));
         logwrite_wrote(w, &out);
-        if (bytes) *bytes += out.bytes;
+        done += out.bytes;
+        if (bytes) *bytes = done;
     }
-    CHECK(w->written == w->committed);
+    CHECK(done >= most || w->written == w->committed);
     return STATUS_OK;
 }
 

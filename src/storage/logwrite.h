@@ -90,7 +90,8 @@ log_pos logwrite_kept(const logwrite *w);
 
 /* ---- writing --------------------------------------------------------------------------------- */
 
-/* One pwritev's worth of committed bytes not yet written, of one file. */
+/* One pwritev's worth of committed bytes not yet written, of one file: a chunk, or more of them
+ * while they are less than `most` bytes. */
 typedef struct logwrite_out {
     vfs_file *file;
     uint32_t number, offset;
@@ -101,12 +102,13 @@ typedef struct logwrite_out {
 } logwrite_out;
 /* False if there is nothing to write. The bytes stay where they are until logwrite_wrote; one
  * gathered write at a time. */
-bool logwrite_gather(logwrite *w, logwrite_out *out);
+bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out);
 /* The write succeeded. */
 void logwrite_wrote(logwrite *w, const logwrite_out *out);
-/* Gathers and writes until all that is committed is written. After a failure the caller must not
- * write again; *bytes (may be NULL) is what was written. */
-status logwrite_flush(logwrite *w, uint64_t *bytes);
+/* Gathers and writes until all that is committed is written, or `most` bytes are, rounded up to
+ * whole chunks. After a failure the caller must not write again; *bytes (may be NULL) is what was
+ * written. */
+status logwrite_flush(logwrite *w, uint64_t most, uint64_t *bytes);
 
 /* An fsync (of every file that holds bytes before pos) covered all before pos: a mark becomes due,
  * and the bytes are forgotten. REQUIRES: pos <= written. */

@@ -216,6 +216,7 @@ engine_result string_put_chunks(string *s, slice bytes) {
         engine_result r = engine_map_put(ks_engine(s->ks), &s->coll, 0, keyenc_chunk(sub, number),
                                          slice_of(bytes.data + at, n), ENGINE_NO_EXPIRE);
         if (r != ENGINE_OK) return r;
+        ks_passed(s->ks, bytes.data + at);
     }
     return ENGINE_OK;
 }

@@ -67,7 +67,7 @@ void logbuild_put(logbuild *b, slice value) {
 }
 
 void logbuild_flush(logbuild *b) {
-    must(logwrite_flush(b->w, NULL));
+    must(logwrite_flush(b->w, UINT64_MAX, NULL));
 }
 
 void logbuild_sync(logbuild *b) {

@@ -61,7 +61,7 @@ static logwrite_file add_segment(builder *b, uint32_t number, uint32_t before) {
 }
 
 static void sync_log(builder *b) {
-    must(logwrite_flush(b->w, NULL));
+    must(logwrite_flush(b->w, UINT64_MAX, NULL));
     logwrite_set_durable(b->w, logwrite_written(b->w));
 }
 
@@ -274,7 +274,7 @@ static void open_another(builder *b) {
         logwrite_commit(b->w);
         if (n == 25) sync_log(b);
     }
-    must(logwrite_flush(b->w, NULL));
+    must(logwrite_flush(b->w, UINT64_MAX, NULL));
 }
 
 /* Both kinds of store. */
@@ -307,7 +307,7 @@ static void make_store(vfs *v, const char *dir, bool two_open) {
     logwrite_begin(b.w);
     put(&b, 23, 30);
     logwrite_commit(b.w);
-    must(logwrite_flush(b.w, NULL));
+    must(logwrite_flush(b.w, UINT64_MAX, NULL));
     edit_pending(&b.e, 6);
     commit_edit(&b);
     if (two_open) open_another(&b);

@@ -31,6 +31,7 @@ static void batch_reset(bitcask *e) {
     b->order_size = 0;
     b->order_at = 0;
     b->orders = false;
+    b->cached = 0;
     buf_clear(&b->bytes);
     if (__builtin_expect(b->cap <= UNDO_KEEP, 1)) return;
     mem_free(b->undo);

@@ -41,6 +41,7 @@ typedef struct batch {
     buf bytes;
     uint32_t order_size; /* bytes of its FLUSH and SWAP records */
     log_pos order_at;    /* the last of them */
+    uint64_t cached;     /* bytes that it brought to the value cache */
 } batch;
 
 #endif

@@ -248,7 +248,7 @@ bool bc_background(engine *base, uint64_t budget_us) {
         slow_end("merge-apply", begun);
         more = cache_trim(e->values) || more;
     } while (more && bc_now_us(e) < until);
-    return more;
+    return more || chain_behind(&e->log);
 }
 
 /* engine_memory: the arena counts as index with all that it keeps vacant; buffers are the log's

@@ -12,6 +12,8 @@
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/entries.h"
 
+#define BATCH_PART 16 /* of the value cache, for one batch */
+
 /* As the setting is now; entries made under another one stay as they are. */
 bool value_is_inline(slice plain) {
     CHECK(bitcask_conf.inline_value_max >= 0);
@@ -30,9 +32,19 @@ void value_pack(bitcask *e, slice plain, record *r) {
     pack_value(plain, value_is_inline(plain), &e->packed, &e->stats.packed, r);
 }
 
+/* Puts a value into the cache, unless its batch has brought enough: a value of many pieces, or a
+ * walk over a large collection, shall not drive everything else out. */
+static void remember(bitcask *e, log_pos pos, slice plain) {
+    CHECK(plain.len <= ENGINE_VALUE_MAX && pos > 0);
+    if (e->log.open && e->batch.cached > (uint64_t)bitcask_conf.value_cache_size / BATCH_PART)
+        return;
+    e->batch.cached += e->log.open ? plain.len : 0;
+    cache_put(e->values, pos, plain);
+}
+
 /* Values just written are likely to be read, and are here already. */
 void value_written(bitcask *e, log_pos pos, slice plain, bool is_inline) {
-    if (!is_inline) cache_put(e->values, pos, plain);
+    if (!is_inline) remember(e, pos, plain);
 }
 
 /* Is it the record that the index means? */
@@ -125,6 +137,6 @@ engine_result value_read(bitcask *e, const value_want *w, slice *out) {
     if (status_ok(s)) s = pack_undo(&r, &e->plain, out);
     if (!status_ok(s)) return bc_error(e, s);
     /* places in the open batch may yet change their meaning */
-    if (!in_tail || !e->log.open) cache_put(e->values, pos, *out);
+    if (!in_tail || !e->log.open) remember(e, pos, *out);
     return ENGINE_OK;
 }

@@ -128,6 +128,7 @@ struct chain {
     fsync_job fsync;
     bool want_sync; /* at the next cron, whatever the policy */
     bool sync_soon; /* at the end of the next turn in which no fsync runs, likewise */
+    bool behind;    /* as chain_behind says */
     bool tell;      /* the host is to be told that `released` moved */
     uint64_t synced_us;
     status failure;
@@ -208,6 +209,9 @@ status chain_sync_all(chain *c);
 void chain_sync_start(chain *c, bool active);
 /* As engine_turn_end. */
 void chain_turn_end(chain *c);
+/* Did the last turn's end leave something to be written at the next one's, which should come soon?
+ * Said once a turn. */
+bool chain_behind(chain *c);
 /* As engine_cron: late writes, the fsync that is due, the mark of a log at rest, a manifest edit
  * that found no space, the next file. */
 void chain_cron(chain *c);

@@ -24,6 +24,9 @@
 #define FORGET_BYTES    (8u << 20)  /* at `no`: written bytes kept in memory */
 #define WRITEBACK_BYTES (4u << 20)
 #define WRITE_EARLY     (4u << 20) /* committed bytes that a turn lets wait at most */
+#define WRITE_STEP      (8u << 20) /* written at a time, so that a long batch holds nobody for long, */
+#define WRITE_PART      32         /* or this part of what waits, so that it does not grow, */
+#define WRITE_MOST      (32u << 20) /* up to so much */
 
 /* For what must not take too long, and for statistics: never for what data means. */
 uint64_t chain_now_us(chain *c) {
@@ -99,25 +102,26 @@ static void release(chain *c) {
     if (to > c->released) c->released = to;
 }
 
-/* Has the system begin writing back what was written lately, so that the next fsync is short. */
+/* Has the system begin writing back what was written lately, so that the next fsync is short. What
+ * is written last of a file that the log has left is left to the system. */
 static void writeback(chain *c) {
     log_pos end = logwrite_written(c->tail);
+    if (log_pos_file(end) != c->active->number) return;
     if (log_pos_file(c->writeback_from) != log_pos_file(end))
         c->writeback_from = log_pos_of(log_pos_file(end), 0);
     CHECK(end >= c->writeback_from);
     if (end - c->writeback_from < WRITEBACK_BYTES) return;
-    CHECK(c->active && c->active->number == log_pos_file(end));
     c->meta->fs->ops->writeback(c->active->file, log_pos_offset(c->writeback_from),
                                 end - c->writeback_from);
     c->writeback_from = end;
 }
 
-/* Everything in one gathered write a file; the log ends if that fails. */
-void chain_write(chain *c) {
-    CHECK(c->tail);
+/* Up to `most` bytes, in one gathered write a file; the log ends if that fails. */
+static void write_part(chain *c, uint64_t most) {
+    CHECK(c->tail && most > 0);
     if (chain_is_dead(c)) return;
     uint64_t bytes = 0, begun = slow_begin();
-    status s = logwrite_flush(c->tail, &bytes);
+    status s = logwrite_flush(c->tail, most, &bytes);
     slow_end(c->fsync.busy ? "aof-write-pending-fsync" : "aof-write-alone", begun);
     slow_end("aof-write", begun);
     c->stats.written_bytes += bytes;
@@ -134,6 +138,27 @@ void chain_write(chain *c) {
     if (c->forgets || (log_conf.appendfsync == ENGINE_FSYNC_NO && much))
         logwrite_forget(c->tail, logwrite_written(c->tail));
     release(c);
+}
+
+/* See chain.h. */
+void chain_write(chain *c) {
+    write_part(c, UINT64_MAX);
+}
+
+/* What is left goes at the end of the next turns; replies wait for what they depend on. */
+static void write_step(chain *c) {
+    CHECK(logwrite_committed(c->tail) >= logwrite_written(c->tail));
+    uint64_t waits = logwrite_committed(c->tail) - logwrite_written(c->tail);
+    uint64_t part = waits / WRITE_PART; /* across files `waits` is no number of bytes */
+    if (part > WRITE_MOST) part = WRITE_MOST;
+    write_part(c, part > WRITE_STEP ? part : WRITE_STEP);
+}
+
+/* Is there more that the next turn's end is to write? */
+static bool is_behind(const chain *c) {
+    CHECK(c->tail);
+    bool held = c->fsync.busy && c->fsync.active;
+    return !held && !chain_is_dead(c) && logwrite_committed(c->tail) > logwrite_written(c->tail);
 }
 
 /* All before `to` is durable: files that the log has left behind are sealed in the manifest. */
@@ -213,7 +238,7 @@ static void sync_ended(chain *c) {
     if (chain_is_dead(c)) return;
     log_pos to = sync_target(c, f->last);
     durable_to(c, to < f->target ? to : f->target);
-    if (f->waited) chain_write(c); /* what waited for it goes at once */
+    if (f->waited) write_step(c); /* what waited for it goes at once */
     c->tell = true;
     chain_tell(c);
 }
@@ -269,8 +294,9 @@ static bool must_wait(chain *c) {
     return false;
 }
 
-/* One write for all batches of the turn. At `always` the fsync follows at once; else a turn may
- * leave its records in memory while an fsync runs, up to fsync-wait-max. */
+/* One write for all batches of the turn, or a part of it if that is much (chain_behind). At
+ * `always` the fsync follows once all is written; else a turn may leave its records in memory while
+ * an fsync runs, up to fsync-wait-max. */
 void chain_turn_end(chain *c) {
     CHECK(!c->open);
     if (chain_is_dead(c)) {
@@ -278,19 +304,29 @@ void chain_turn_end(chain *c) {
         return;
     }
     if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS) {
-        chain_write(c);
-        chain_sync(c);
+        write_step(c);
+        if (!is_behind(c)) chain_sync(c);
         c->want_sync = c->sync_soon = false;
     } else if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) {
-        chain_write(c);
+        write_step(c);
         bool much = logwrite_memory(c->tail) > SYNC_BYTES || c->unsynced > SYNC_BYTES;
-        if (log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much) chain_sync_start(c, true);
+        if (log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much && !is_behind(c))
+            chain_sync_start(c, true);
     }
-    if (c->sync_soon && !c->fsync.busy) {
+    c->behind = is_behind(c);
+    if (c->sync_soon && !c->fsync.busy && !c->behind) {
         c->sync_soon = false;
         if (chain_durable(c) < logwrite_written(c->tail)) chain_sync_start(c, true);
     }
     chain_tell(c);
+}
+
+/* See chain.h. */
+bool chain_behind(chain *c) {
+    CHECK(!c->open);
+    bool behind = c->behind;
+    c->behind = false;
+    return behind;
 }
 
 /* An fsync under way is waited for first, as there is only one at a time. */
@@ -339,5 +375,5 @@ void chain_settled(chain *c) {
     c->open = false;
     if (__builtin_expect(c->fsync.ended, 0)) sync_ended(c);
     if (logwrite_committed(c->tail) - logwrite_written(c->tail) > WRITE_EARLY && !c->fsync.busy)
-        chain_write(c);
+        write_step(c);
 }

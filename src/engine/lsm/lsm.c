@@ -76,7 +76,7 @@ bool lsm_background(engine *base, uint64_t budget_us) {
         more = lsm_free_some(e);
         more = cache_trim(e->blocks) || more;
     } while (more && lsm_now_us(e) < until);
-    return more;
+    return more || chain_behind(&e->log);
 }
 
 /* ---- the log ------------------------------------------------------------------------------------

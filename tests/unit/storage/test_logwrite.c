@@ -173,7 +173,7 @@ static void read_one(model *m) {
 /* A write by somebody else, while the log goes on. */
 static void slow_write(model *m) {
     logwrite_out out;
-    if (!logwrite_gather(m->w, &out)) return;
+    if (!logwrite_gather(m->w, SIZE_MAX, &out)) return;
     batch(m);
     read_one(m);
     size_t bytes = 0;
@@ -199,7 +199,7 @@ static void fsync_some(model *m) {
 
 static void step(model *m) {
     switch (rng_below(&m->r, 8)) {
-    case 0: assert_true(status_ok(logwrite_flush(m->w, NULL))); break;
+    case 0: assert_true(status_ok(logwrite_flush(m->w, UINT64_MAX, NULL))); break;
     case 1: slow_write(m); break;
     case 2: fsync_some(m); break;
     case 3: logwrite_forget(m->w, logwrite_written(m->w)); break;
@@ -242,7 +242,7 @@ static void read_back(model *m) {
     log_file files[FILES_MAX];
     log_verdict v;
     reading rd = {.m = m};
-    assert_true(status_ok(logwrite_flush(m->w, NULL)));
+    assert_true(status_ok(logwrite_flush(m->w, UINT64_MAX, NULL)));
     for (uint32_t i = 0; i < m->nfiles; i++)
         files[i] = (log_file){m->files[i], m->paths[i], FILE_SEGMENT, i + 1, 0};
     status st = log_replay(STORE, files, m->nfiles, 0, check_one, &rd, &v);
@@ -282,7 +282,7 @@ static record one(model *m, bool commit) {
 }
 
 static void make_durable(model *m) {
-    assert_true(status_ok(logwrite_flush(m->w, NULL)));
+    assert_true(status_ok(logwrite_flush(m->w, UINT64_MAX, NULL)));
     logwrite_set_durable(m->w, logwrite_written(m->w));
 }
 
@@ -322,7 +322,7 @@ static void test_kept_until_durable(void **state) {
     log_pos first = logwrite_end(m.w);
     for (int i = 0; i < 40000; i++)
         one(&m, true);
-    assert_true(status_ok(logwrite_flush(m.w, NULL)));
+    assert_true(status_ok(logwrite_flush(m.w, UINT64_MAX, NULL)));
     assert_true(logwrite_read(m.w, first, &bytes));
     assert_true(logwrite_memory(m.w) >= 40000 * 22);
     logwrite_forget(m.w, logwrite_written(m.w));
@@ -344,7 +344,7 @@ static void test_failed_write(void **state) {
     log_pos before = logwrite_written(m.w), at = logwrite_end(m.w);
     one(&m, true);
     memfs_fail(m.fs, 1, ST_IO);
-    assert_int_equal(logwrite_flush(m.w, &written).code, ST_IO);
+    assert_int_equal(logwrite_flush(m.w, UINT64_MAX, &written).code, ST_IO);
     assert_int_equal(written, 0);
     assert_true(logwrite_written(m.w) == before && logwrite_durable(m.w) == before);
     assert_true(logwrite_read(m.w, at, &bytes));

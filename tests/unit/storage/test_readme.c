@@ -143,13 +143,13 @@ static void write_segment(memfs *fs) {
     logwrite_begin(w);
     logwrite_append(w, &put, NULL);
     logwrite_commit(w);
-    assert_true(status_ok(logwrite_flush(w, NULL)));
+    assert_true(status_ok(logwrite_flush(w, UINT64_MAX, NULL)));
     logwrite_set_durable(w, logwrite_written(w));
     logwrite_begin(w);
     logwrite_append(w, &map, NULL);
     logwrite_append(w, &del, NULL);
     logwrite_commit(w);
-    assert_true(status_ok(logwrite_flush(w, NULL)));
+    assert_true(status_ok(logwrite_flush(w, UINT64_MAX, NULL)));
     logwrite_free(w);
     assert_true(status_ok(f->ops->close(f)));
 }
