@@ -15,6 +15,8 @@
 
 /* 0 is off, as it is by default: the samples are for people who look for something. */
 static int64_t threshold_ms;
+static session *served; /* NULL before latency_start */
+static int watch;
 /* Name -> latency_series. An event appears with its first slow moment, as in Redis, so LATENCY
  * LATEST lists what happened and not what could. */
 static dict *events;
@@ -81,6 +83,7 @@ static status apply_threshold(const setting *s) {
     uint64_t ms = (uint64_t)threshold_ms;
     if (!events) events = dict_new(false);
     slow_listen(ms > UINT64_MAX / 1000 ? UINT64_MAX : ms * 1000, note);
+    if (served) session_watch_arm(served, watch, ms > 0);
     return STATUS_OK;
 }
 
@@ -100,8 +103,9 @@ static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
 
 /* The setting may have been applied before, or not. */
 void latency_start(session *s) {
+    served = s;
+    watch = session_watch_add(s, &(command_watch){.after = after_command});
     (void)apply_threshold(NULL);
-    session_watch_add(s, &(command_watch){.after = after_command});
 }
 
 /* ---- the plain subcommands

@@ -9,17 +9,25 @@
 #include "session/reply.h"
 
 static int slot;        /* the client's state: non-NULL while it monitors */
-static size_t monitors; /* how many there are: none, and a command costs one test */
+static size_t monitors; /* how many there are: none, and the watch is disarmed */
+static session *served;
+static int watch;
 
 /* For INFO's Stats section. */
 size_t monitor_count(void) {
     return monitors;
 }
 
+/* One more, or one less. */
+static void count(int change) {
+    monitors += (size_t)change;
+    session_watch_arm(served, watch, monitors > 0);
+}
+
 /* The client is going: its slot's state says whether it was one of them. */
 static void forget(client *c, void *state) {
     (void)c;
-    if (state) monitors--;
+    if (state) count(-1);
 }
 
 /* Appends s quoted and escaped, as MONITOR shows arguments. */
@@ -61,7 +69,7 @@ static void format_line(const client *c, buf *out) {
 static void after_command(client *c, command_result r, uint64_t us, void *ctx) {
     (void)us;
     session *s = ctx;
-    if (monitors == 0 || r == CMD_AGAIN) return;
+    if (r == CMD_AGAIN) return;
     uint32_t flags = c->row->flags;
     if (flags & CMD_ADMIN || (flags & CMD_SKIP_MONITOR && !(flags & CMD_RUNS_SCRIPT))) return;
     buf line = {0};
@@ -85,7 +93,7 @@ static command_result cmd_monitor(client *c) {
     if (!c->slots[slot]) {
         c->slots[slot] = &monitors;
         c->flags |= CLIENT_MONITOR;
-        monitors++;
+        count(+1);
     }
     reply_ok(c);
     return CMD_DONE;
@@ -94,7 +102,10 @@ static command_result cmd_monitor(client *c) {
 /* One slot in every client instead of a list: a client that goes needs no search. */
 void monitor_start(session *s) {
     slot = client_slot_add(forget);
-    session_watch_add(s, &(command_watch){.after = after_command, .refused = refused, .ctx = s});
+    served = s;
+    watch = session_watch_add(
+        s, &(command_watch){.after = after_command, .refused = refused, .ctx = s});
+    count(0);
 }
 
 /* Not for scripts, and allowed while data is loaded, when it shows who asks in vain. */

@@ -1,6 +1,7 @@
 /* Looking ahead in a pipeline: where the next command ends and which key it is about, without the
  * reader's state and checks. It costs a quarter of a full parse, and lets the lookups of commands
  * that are still to come begin before their turn. */
+#include "resp/header.h"
 #include "resp/reader.h"
 
 /* Nothing that is worth a hint has more arguments, or longer ones, than so many digits tell. */
@@ -10,7 +11,14 @@
 static inline int64_t take_header(const char **p, const char *end, char kind) {
     const char *q = *p;
     int64_t v = 0;
-    if (q == end || *q++ != kind) return -1;
+    if (q == end || *q != kind) return -1;
+    size_t usual = header_short(q, (size_t)(end - q), &v);
+    if (__builtin_expect(usual > 0, 1)) {
+        *p = q + usual;
+        return v;
+    }
+    v = 0;
+    q++;
     const char *digits = q;
     while (q < end && (unsigned)(*q - '0') < 10 && q - digits < DIGITS_MAX)
         v = v * 10 + (*q++ - '0');

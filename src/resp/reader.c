@@ -6,7 +6,7 @@
  *
  * Whatever the cuts, the same bytes give the same commands: every decision waits for the bytes that
  * it needs, and looks at no others. Headers are at most RESP_INLINE_MAX bytes; nearly all have one
- * to three digits, which read_count finds without searching for the line's end. Like redis-server,
+ * or two digits, which header_short finds without searching for the line's end. Like redis-server,
  * the reader skips the byte after a header's CR and the two after a bulk without looking at them.
  *
  * States, by (left, bulk), of a command whose first `at` bytes are parsed:
@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
+#include "resp/header.h"
 
 #define FIRST_ARGS 16  /* of a new vector */
 #define KEEP_ARGS  256 /* a larger vector is released after its command */
@@ -93,6 +94,11 @@ static header read_any_count(const char *p, size_t n, size_t at, size_t *end, in
 
 /* The header at p[at], whose type byte is known to be there and right; *end is behind its LF. */
 static inline header read_count(const char *p, size_t n, size_t at, size_t *end, int64_t *value) {
+    size_t usual = header_short(p + at, n - at, value);
+    if (__builtin_expect(usual > 0, 1)) {
+        *end = at + usual;
+        return HEADER_OK;
+    }
     size_t stop = n - at > FAST_BYTES ? at + FAST_BYTES : n, i = at + 1;
     int64_t v = 0;
     for (; i < stop; i++) {
