@@ -134,16 +134,29 @@ arena_ref keydir_find(const keydir *k, uint64_t token, slice key) {
  */
 
 #define AT_UNKNOWN UINT32_MAX
+#define ENTRY_NEAR 40 /* bytes of an entry that nearly every look at it reads */
 
-/* The spot's page, sought anew if the keydir has changed; NULL if there is none. */
-static inline page *spot_page(const keydir *k, uint64_t token, keydir_spot *spot) {
-    if (spot->shape != k->shape) {
-        uint64_t x = keydir_warp(k, token);
-        *spot = (keydir_spot){x, k->shape, page_at(k, x), AT_UNKNOWN};
+/* Goes on from where the search is through as many nodes, not looking at what is below the last. */
+static inline void go_down(const keydir *k, keydir_spot *spot, unsigned nodes) {
+    for (; spot->page && nodes > 0; nodes--) {
+        const node *n = keydir_object(k, spot->page);
+        if (n->kind == KIND_PAGE) return;
+        CHECK(n->kind == KIND_NODE);
+        spot->page = n->child[slot_in(n, spot->x)];
     }
-    if (!spot->page) return NULL;
-    CHECK(((head *)keydir_object(k, spot->page))->kind == KIND_PAGE);
-    return keydir_object(k, spot->page);
+}
+
+/* Begins the search anew if the keydir has changed. */
+static inline void refresh(const keydir *k, uint64_t token, keydir_spot *spot) {
+    if (spot->shape != k->shape)
+        *spot = (keydir_spot){keydir_warp(k, token), k->shape, k->root, AT_UNKNOWN};
+}
+
+/* The page where the search ends; NULL if there is none. */
+static inline page *spot_page(const keydir *k, uint64_t token, keydir_spot *spot) {
+    refresh(k, token, spot);
+    go_down(k, spot, MAX_LEVELS);
+    return spot->page ? keydir_object(k, spot->page) : NULL;
 }
 
 /* The entry at the spot, if it has the tag. */
@@ -161,21 +174,31 @@ arena_ref keydir_guess(const keydir *k, uint64_t token, keydir_spot *spot) {
     return entry_at(p, spot);
 }
 
-/* Called by prefetch.c for keys of commands to come. Going down is not a step of its own: the nodes
- * are in the cache anyway. */
+/* Called by prefetch.c for keys of commands to come. The first step may read two nodes, which are
+ * in the cache, or nearly, at some ten million keys still; it must not look whether a page or one
+ * more node is below them. A search walks to either side of a slot, and an entry may begin at the
+ * end of a line: so two lines of each. */
 void keydir_prefetch(const keydir *k, uint64_t token, unsigned step, keydir_spot *spot) {
+    CHECK(step < KEYDIR_STEPS);
+    if (step < 2) {
+        refresh(k, token, spot);
+        go_down(k, spot, step == 0 ? 2 : 1);
+        if (spot->page) __builtin_prefetch(keydir_object(k, spot->page));
+        return;
+    }
     const page *p = spot_page(k, token, spot);
     if (!p) return;
-    if (step == 0) {
-        __builtin_prefetch(p);
-    } else if (step == 1) { /* a search walks to either side: the slots' line and the one after */
+    if (step == 2) {
         const char *slot = p->slots + (size_t)page_near(p, spot->x) * SLOT_SIZE;
         __builtin_prefetch(slot - 2 * SLOT_SIZE);
         __builtin_prefetch(slot + 6 * SLOT_SIZE);
-    } else {
-        arena_ref r = keydir_guess(k, token, spot);
-        if (r != ARENA_NONE) __builtin_prefetch(keydir_object(k, r));
+        return;
     }
+    arena_ref r = keydir_guess(k, token, spot);
+    if (r == ARENA_NONE) return;
+    const char *e = keydir_object(k, r);
+    __builtin_prefetch(e);
+    __builtin_prefetch(e + ENTRY_NEAR);
 }
 
 /* The page of a spot at which this key's entry is now; NULL if it is not that, or not known to be.
@@ -183,7 +206,8 @@ void keydir_prefetch(const keydir *k, uint64_t token, unsigned step, keydir_spot
 static inline page *spot_holds(const keydir *k, const keydir_spot *spot, slice key) {
     if (!spot || spot->shape != k->shape || !spot->page) return NULL;
     page *p = keydir_object(k, spot->page);
-    CHECK(p->kind == KIND_PAGE && p->count <= p->cap);
+    if (p->kind != KIND_PAGE) return NULL; /* the search had not come so far */
+    CHECK(p->count <= p->cap);
     arena_ref r = entry_at(p, spot);
     return r != ARENA_NONE && entry_has_key(keydir_object(k, r), key) ? p : NULL;
 }
@@ -247,6 +271,7 @@ static void replace_page(keydir *k, trail *t, unsigned depth, arena_ref r) {
 /* The children are for the caller to fill in. */
 static arena_ref node_new(keydir *k, unsigned depth, unsigned bits) {
     CHECK(bits > 0 && bits <= NODE_BITS && depth + bits <= k->bits + NODE_BITS);
+    keydir_reshaped(k);
     arena_ref r = arena_alloc(k->heap, sizeof(node) + sizeof(arena_ref) * ((size_t)1 << bits));
     node *n = keydir_object(k, r);
     *n = (node){.kind = KIND_NODE, .depth = (uint8_t)depth, .bits = (uint8_t)bits};
@@ -455,6 +480,7 @@ static void shrink(keydir *k, trail *t) {
             replace_node(k, t, t->n - 1, below);
             t->n--;
             arena_release(k->heap, above);
+            keydir_reshaped(k);
         } else if (!join(k, t)) {
             halve(k, t);
             return;

@@ -71,17 +71,19 @@ void keydir_free_entry(keydir *k, arena_ref r);
  * r or, in that rare case, a new one, r being freed. */
 arena_ref keydir_moved(keydir *k, arena_ref r, uint16_t segment, uint32_t offset, uint32_t size);
 
-/* How far a search for a token has come; zeros before it begins. Good until a page is made or goes,
- * and found out anew then; slots move without that, so the entry at a spot may be another. */
+/* How far a search for a token has come; zeros before it begins. Good until a page or a node is
+ * made or goes, and found out anew then; slots move without that, so the entry there may be
+ * another. */
 typedef struct keydir_spot {
     uint64_t x;     /* the token, as pages have it */
     uint64_t shape; /* of the keydir then; no two ever have the same */
-    arena_ref page; /* where x belongs; ARENA_NONE: there is none */
+    arena_ref page; /* where x belongs, or a node above that; ARENA_NONE: there is nothing */
     uint32_t at;    /* the first slot with its tag, or beyond the last one */
 } keydir_spot;
 
-/* Brings the key's entry nearer by one of three steps: its page, its slot, its entry. Each step but
- * the first wants the one before it to have been taken a while ago. */
+/* Brings the key's entry nearer by one step: the lower node or the page, the page, its slot, its
+ * entry. Each but the first wants the one before it to have been taken a while ago. */
+#define KEYDIR_STEPS 4
 void keydir_prefetch(const keydir *k, uint64_t token, unsigned step, keydir_spot *spot);
 /* The first entry that may be the key of that token, going by tags; ARENA_NONE if there is none. */
 arena_ref keydir_guess(const keydir *k, uint64_t token, keydir_spot *spot);

@@ -43,7 +43,7 @@ struct keydir {
     arena_heap *heap;
     arena_ref root; /* a page, a node, or ARENA_NONE */
     unsigned bits;  /* of a token: 39, or 53 in cluster mode */
-    uint64_t shape; /* another one whenever a page is made or goes: see keydir_spot */
+    uint64_t shape; /* another one whenever a page or node is made or goes: see keydir_spot */
     uint64_t count, expires;
     uint32_t *slots; /* cluster mode: a Fenwick tree of the entries in each slot; else NULL */
 };
@@ -148,7 +148,8 @@ bool page_find(const keydir *k, const page *p, uint64_t x, slice key, unsigned *
 /* ---- changes: each may move the page, and returns where it is now -------------------------------
  */
 
-/* Whoever makes or drops a page does this, so that no keydir_spot names one that is not there. */
+/* Whoever makes or drops a page or a node does this, so that no keydir_spot names what is not
+ * there. */
 void keydir_reshaped(keydir *k);
 
 size_t page_bytes(unsigned cap);

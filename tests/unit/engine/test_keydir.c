@@ -175,11 +175,11 @@ static void look(model *m) {
 
 /* Some keys are brought near; what their spots say later is right, or nothing. */
 static void look_at_spots(model *m) {
-    for (unsigned step = 0; step < 3; step++) {
+    for (unsigned step = 0; step < KEYDIR_STEPS; step++) {
         unsigned i = (unsigned)rng_below(&m->r, KEYS);
         keydir_prefetch(m->k, m->tokens[i], step, &m->spots[i]);
         arena_ref now = keydir_find_at(m->k, &m->spots[i], key_of(i));
-        if (step == 2) m->found += now != ARENA_NONE;
+        if (step == KEYDIR_STEPS - 1) m->found += now != ARENA_NONE;
         unsigned then = (unsigned)rng_below(&m->r, KEYS);
         arena_ref old = keydir_find_at(m->k, &m->spots[then], key_of(then));
         assert_true(now == ARENA_NONE || now == m->keys[i].ref);
