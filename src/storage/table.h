@@ -114,7 +114,6 @@ typedef struct table_shelf {
     unsigned limit, open;
     table *first, *last;
     table_source *source;
-    bool wait; /* what reads miss is waited for, for as long as this is set */
 } table_shelf;
 /* t, just opened, is one of them until it is closed; s outlives it. */
 void table_shelve(table *t, table_shelf *s);

@@ -93,7 +93,7 @@ static status read_block(walk *w, table_extent e, unsigned type, buf *to, bool *
     CHECK(type == TABLE_DATA || type == TABLE_PART);
     CHECK(e.size > 0);
     buf_clear(to);
-    status st = table_fetch(w->t, e, type, NULL, to);
+    status st = table_fetch(w->t, e, type, to);
     *got = status_ok(st);
     if (st.code != ST_CORRUPT) return st;
     w->out->lost++;

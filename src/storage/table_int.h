@@ -47,9 +47,12 @@ status table_wake(table *t);
 void table_shelf_in(table *t);
 void table_shelf_touch(table *t);
 void table_shelf_out(table *t);
-/* Reads the block at e, whose record may be at `raw` already (else NULL), to *out, which is empty;
- * all of it is verified. Or table_not_now. */
-status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out);
+/* Reads the block at e to *out, which is empty; all of it is verified. Or table_not_now. */
+status table_fetch(table *t, table_extent e, unsigned type, buf *out);
+/* The halves of it: the record's bytes in *raw, if the table has a source and that has them (else
+ * the file is open); and the block, whose record is at `raw` or (NULL) in the file. */
+status table_supplied(table *t, table_extent e, const char **raw);
+status table_read(table *t, table_extent e, unsigned type, const char *raw, buf *out);
 /* Asks the table's source for the block at e, unless the cache has it: it will be wanted soon. */
 void table_ask(table *t, const cache *c, table_extent e);
 

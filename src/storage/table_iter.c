@@ -14,6 +14,9 @@
 
 #define ASK_EACH 3u   /* blocks asked for ahead, for each that was walked through */
 #define ASK_MOST 256u /* of a run */
+/* From so many blocks on, what has to be waited for is read in windows of so many bytes at most. */
+#define WINDOW_RUN  8u
+#define WINDOW_MOST (256u << 10)
 
 struct table_iter {
     table *t;
@@ -85,15 +88,22 @@ static bool survives(table_iter *i, status s) {
     return false;
 }
 
-/* The record at e out of the window, which is read anew if it is not in it. */
-static status from_window(table_iter *i, table_extent e, const char **raw) {
-    CHECK(e.size > 0 && e.at < i->t->props.top_at);
-    CHECK(i->ahead > 0);
-    table *t = i->t;
+/* All of the record at e? */
+static bool in_window(const table_iter *i, table_extent e) {
     uint64_t end = (uint64_t)i->window_at + i->window.len;
-    if (e.at < i->window_at || (uint64_t)e.at + e.size > end) {
+    CHECK(end <= i->t->length || i->window.len == 0);
+    return e.at >= i->window_at && (uint64_t)e.at + e.size <= end;
+}
+
+/* The record at e out of the window, which is read anew, of about `ahead` bytes, if it is not in
+ * it.
+ */
+static status from_window(table_iter *i, table_extent e, size_t ahead, const char **raw) {
+    CHECK(e.size > 0 && e.at < i->t->props.top_at);
+    table *t = i->t;
+    if (!in_window(i, e)) {
         uint64_t most = t->props.top_at - e.at; /* e lies in front of that: see load_data */
-        size_t n = e.size > i->ahead ? e.size : i->ahead;
+        size_t n = e.size > ahead ? e.size : ahead;
         if (n > most) n = (size_t)most;
         buf_clear(&i->window);
         char *p = buf_reserve_exact(&i->window, n);
@@ -108,23 +118,36 @@ static status from_window(table_iter *i, table_extent e, const char **raw) {
     return STATUS_OK;
 }
 
+/* The record of a data block, if it is not to be read by itself: out of the window, or of the
+ * table's source. Where that leaves it to us to wait, and a long way was come forward, a window
+ * spares as many waits as there are blocks in it. */
+static status data_record(table_iter *i, table_extent e, bool backward, const char **raw) {
+    CHECK(i->window_at <= i->t->length);
+    if (i->ahead || in_window(i, e)) return from_window(i, e, i->ahead, raw);
+    TRY(table_supplied(i->t, e, raw));
+    if (*raw || backward || i->run < WINDOW_RUN) return STATUS_OK;
+    size_t ahead = (size_t)i->run * e.size;
+    return from_window(i, e, ahead < WINDOW_MOST ? ahead : WINDOW_MOST, raw);
+}
+
 /* Makes *to the block at e: from the cache, the window or the file. A partition becomes its index.
  */
-static status load(table_iter *i, table_extent e, unsigned type, buf *to) {
+static status load(table_iter *i, table_extent e, unsigned type, bool backward, buf *to) {
     table *t = i->t;
     uint64_t pos = table_pos(t->number, e.at);
     slice body;
     CHECK(type == TABLE_DATA || type == TABLE_PART);
     buf_clear(to);
-    if ((uint64_t)e.at + e.size > t->props.top_at || e.size > RECORD_MAX)
+    if ((uint64_t)e.at + e.size > t->props.top_at || e.size > RECORD_MAX ||
+        e.size <= RECORD_HEADER || e.at < FILE_HEADER)
         return status_make(ST_CORRUPT, "%s: no block can be at offset %u", t->path, e.at);
     if (i->c && cache_get(i->c, pos, &body)) {
         buf_append_slice(to, type == TABLE_PART ? table_part_of(body).index : body);
         return STATUS_OK;
     }
     const char *raw = NULL;
-    if (i->ahead && type == TABLE_DATA) TRY(from_window(i, e, &raw));
-    status st = table_fetch(t, e, type, raw, to);
+    TRY(type == TABLE_DATA ? data_record(i, e, backward, &raw) : table_supplied(t, e, &raw));
+    status st = table_read(t, e, type, raw, to);
     if (!status_ok(st)) {
         buf_clear(to);
         return st;
@@ -144,7 +167,7 @@ static bool enter_part(table_iter *i, size_t p) {
     block_iter_set(&i->in, SLICE_EMPTY);
     buf_clear(&i->data);
     i->part = p;
-    return survives(i, load(i, table_part_extent(i->t, p), TABLE_PART, &i->index));
+    return survives(i, load(i, table_part_extent(i->t, p), TABLE_PART, false, &i->index));
 }
 
 /* Where block b of the partition is. */
@@ -181,7 +204,7 @@ static bool enter_block(table_iter *i, size_t b, bool backward) {
     if (!i->data.len || i->block != b) {
         block_iter_set(&i->in, SLICE_EMPTY);
         i->block = (uint32_t)b;
-        if (!survives(i, load(i, block_extent(i, b), TABLE_DATA, &i->data))) {
+        if (!survives(i, load(i, block_extent(i, b), TABLE_DATA, backward, &i->data))) {
             if (table_not_now(i->st)) ask_ahead(i, b, backward);
             return false;
         }
@@ -225,6 +248,7 @@ static void begin(table_iter *i) {
     nowhere(i);
     i->st = STATUS_OK;
     i->filled = i->run = 0;
+    if (!i->ahead) buf_free(&i->window);
 }
 
 /* An empty table has no partitions. */

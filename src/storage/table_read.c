@@ -117,14 +117,13 @@ static bool may_be_at(const table *t, table_extent e) {
            (uint64_t)e.at + e.size <= TABLE_PROPS_AT(t->length);
 }
 
-/* Of the source, if the table has one; NULL in *raw: to be read by the caller, the file being open.
- */
-static status from_source(table *t, table_extent e, const char **raw) {
+/* As table_int.h says. */
+status table_supplied(table *t, table_extent e, const char **raw) {
     table_source *s = t->shelf ? t->shelf->source : NULL;
     slice bytes;
     CHECK(!*raw && may_be_at(t, e));
     TRY(table_wake(t));
-    if (!s || t->shelf->wait) return STATUS_OK;
+    if (!s) return STATUS_OK;
     switch (s->get(s, t->file, table_pos(t->number, e.at), e.size, &bytes)) {
     case TABLE_NOT_NOW: return (status){ST_BUSY, "not in memory"};
     case TABLE_HERE:
@@ -144,19 +143,19 @@ void table_ask(table *t, const cache *c, table_extent e) {
     CHECK(t->path);
     if (!t->shelf || !t->shelf->source || !may_be_at(t, e)) return;
     if (c && cache_peek(c, table_pos(t->number, e.at), &body)) return;
-    status ignored = from_source(t, e, &raw);
+    status ignored = table_supplied(t, e, &raw);
     (void)ignored;
 }
 
 /* One read of exactly the record. */
-status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf *out) {
+status table_read(table *t, table_extent e, unsigned type, const char *raw, buf *out) {
     CHECK(out->len == 0);
     if (!may_be_at(t, e))
         return status_make(ST_CORRUPT, "%s: no block can be at offset %u", t->path, e.at);
     char *own = NULL;
     status st = STATUS_OK;
-    if (!raw) TRY(from_source(t, e, &raw));
     if (!raw) {
+        TRY(table_wake(t));
         own = mem_alloc(e.size);
         st = vfs_pread_all(t->file, t->path, own, e.size, e.at);
         t->stats.bytes_read += e.size;
@@ -169,6 +168,13 @@ status table_fetch(table *t, table_extent e, unsigned type, const char *raw, buf
     CHECK(out->len <= RECORD_BODY_MAX);
     if (valid(t, e, type, buf_slice(out))) return STATUS_OK;
     return status_make(ST_CORRUPT, "%s: the block at offset %u makes no sense", t->path, e.at);
+}
+
+/* Of the source, or by a read. */
+status table_fetch(table *t, table_extent e, unsigned type, buf *out) {
+    const char *raw = NULL;
+    if (may_be_at(t, e)) TRY(table_supplied(t, e, &raw));
+    return table_read(t, e, type, raw, out);
 }
 
 /* What a block is worth, in lives, grows with the number of keys that it leads to: when data is
@@ -191,7 +197,7 @@ static status load_new(table *t, cache *c, table_extent e, unsigned type, slice 
     CHECK(e.size > 0);
     uint64_t pos = table_pos(t->number, e.at);
     buf plain = {0};
-    status st = table_fetch(t, e, type, NULL, &plain);
+    status st = table_fetch(t, e, type, &plain);
     if (status_ok(st) && c && table_keep(c, pos, type, buf_slice(&plain), out)) {
         buf_free(&plain);
         return STATUS_OK;
@@ -329,7 +335,7 @@ static status load_top(table *t) {
             record_read_head(p, end - at, (record_place){t->store_id, t->number, at}, &head);
         table_extent e = {at, head.size};
         if (got == RECORD_OK && head.size <= end - at && head.size > RECORD_HEADER)
-            st = table_fetch(t, e, TABLE_TOP, p, &body);
+            st = table_read(t, e, TABLE_TOP, p, &body);
         else
             st = status_make(ST_CORRUPT, "%s: the index at offset %u is damaged", t->path, at);
         if (status_ok(st)) {

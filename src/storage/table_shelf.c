@@ -39,11 +39,13 @@ void table_shelf_out(table *t) {
     CHECK((s->open == 0) == (s->first == NULL) && (s->open == 0) == (s->last == NULL));
 }
 
-/* Its file was just opened. */
+/* Its file was just opened. With a source blocks are read where they are wanted, and whoever walks
+ * asks ahead by himself. */
 void table_shelf_in(table *t) {
     table_shelf *s = t->shelf;
     if (!s) return;
     CHECK(s->limit > 0);
+    if (s->source) t->file->ops->advise(t->file, 0, t->length, VFS_AT_RANDOM);
     link_first(s, t);
     while (s->open > s->limit)
         table_park(s->last);

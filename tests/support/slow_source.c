@@ -25,6 +25,7 @@ static table_supply get(table_source *base, vfs_file *file, log_pos pos, size_t 
     CHECK(file && n > 0);
     mem_free(s->given);
     s->given = NULL;
+    if (s->reader && !*s->reader) return TABLE_READ;
     if (have) {
         CHECK(have->bytes.len == n);
         *raw = have->bytes;

@@ -16,6 +16,7 @@ typedef struct slow_source {
     table_source base;
     rng *r;
     unsigned now_permille, read_permille; /* of what nobody asked for: here at once; to be read */
+    void *const *reader; /* if not NULL: while what it points to is, all is to be read */
     slow_read *reads;
     size_t n, cap;
     char *given; /* the bytes that were here at once: until the next call */

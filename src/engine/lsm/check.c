@@ -251,12 +251,13 @@ static void check_pdb(checking *c, const lpdb *d) {
     buf_free(&to);
 }
 
-/* engine_check. Not inside a batch. */
+/* engine_check. Not inside a batch. It waits for the disk, whoever reads. */
 status lsm_check(engine *base, buf *report) {
     lsm *e = lsm_of(base);
     CHECK(!e->batch.open);
     checking c = {.e = e, .report = report};
     uint32_t frozen = 0;
+    engine_reader *reader = lsm_wait(e);
     lsm_counts_settle(e);
     for (const memtable *m = e->active; m; m = m->older) {
         check_memtable(&c, m);
@@ -268,6 +269,7 @@ status lsm_check(engine *base, buf *report) {
     for (uint32_t i = 0; i < e->npdbs; i++)
         if (e->pdbs[i]->mapped) check_pdb(&c, e->pdbs[i]);
     cache_check(e->blocks);
+    lsm_wait_end(e, reader);
     buf_free(&c.key);
     return c.wrong ? status_make(ST_CORRUPT, "%" PRIu64 " things do not add up", c.wrong)
                    : STATUS_OK;

@@ -106,6 +106,7 @@ static void free_engine(lsm *e) {
     free_memtables(e->active);
     free_memtables(e->dying);
     version_release(e->current);
+    supply_free(e);
     lsm_dbs_free(e);
     retire_free(&e->retire);
     chain_free(&e->log);

@@ -80,10 +80,9 @@ engine_result lsm_counts(lsm *e, const lpdb *d, uint64_t coll, const coll_counts
 /* For who can't be told "not now". They were read a moment ago, so this is about those whose place
  * another collection has taken since: what they need is in the cache, or pinned. */
 static engine_result counts_now(lsm *e, const lpdb *d, uint64_t coll, const coll_counts **out) {
-    bool waits = e->shelf.wait;
-    e->shelf.wait = true;
+    engine_reader *reader = lsm_wait(e);
     engine_result r = lsm_counts(e, d, coll, out);
-    e->shelf.wait = waits;
+    lsm_wait_end(e, reader);
     CHECK(r != ENGINE_PENDING);
     return r;
 }

@@ -43,6 +43,7 @@ void lsm_turn_end(engine *base) {
     CHECK(chain_released(&e->log) <= chain_log_end(&e->log));
     lsm_jobs_turn(e);
     lsm_iters_rest(e);
+    fetch_kick(e->supply.fetch);
 }
 
 /* engine_sync_soon. */
@@ -171,6 +172,7 @@ const engine_ops lsm_ops = {
     .memory = lsm_memory,
     .relieve = lsm_relieve,
     .budget = lsm_budget,
+    .reader_end = lsm_reader_end,
     .error = lsm_last_error,
     .check = lsm_check,
 };

@@ -10,7 +10,7 @@
 #include "engine/lsm/ends.h"
 #include "engine/lsm/lookup.h"
 #include "engine/lsm/lsm.h"
-#include "storage/cache.h"
+#include "engine/lsm/supply.h"
 
 #define LSM_WALKS 64 /* map iterators that keep their place in tables at a time */
 
@@ -67,6 +67,7 @@ struct lsm {
     memtable *dying; /* flushed, being freed */
     version *current;
     table_shelf shelf; /* which of the tables have their file open */
+    supply supply;     /* where their blocks come from */
     log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
     batch batch;
@@ -100,6 +101,15 @@ engine_result lsm_error(lsm *e, status s);
 /* Why a walk ended that has not come to its end: ENGINE_PENDING or ENGINE_ERROR. */
 engine_result lsm_unread(lsm *e, status s);
 uint64_t lsm_now_us(lsm *e);
+/* Until lsm_wait_end nothing is pending: reads wait for the disk. Returns what that gets. */
+static inline engine_reader *lsm_wait(lsm *e) {
+    engine_reader *r = e->base.reader;
+    e->base.reader = NULL;
+    return r;
+}
+static inline void lsm_wait_end(lsm *e, engine_reader *r) {
+    e->base.reader = r;
+}
 
 /* ---- memtables (switch.c) ----------------------------------------------------------------------
  */

@@ -161,6 +161,7 @@ void lsm_emit(buf *out, void *ctx) {
     emit_done(e, out);
     emit_pace(e, out);
     emit_reads(e, out);
+    fetch_emit(e->supply.fetch, out);
     emit_recovery(e, out);
     CHECK(out->len > 0);
 }
@@ -179,4 +180,5 @@ void lsm_reset(void *ctx) {
                      .recovery_cut = kept.recovery_cut};
     p->stalls = p->stall_us = p->stopped_us = 0;
     chain_reset_stats(&e->log);
+    fetch_reset_stats(e->supply.fetch);
 }

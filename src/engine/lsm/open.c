@@ -201,6 +201,7 @@ static lsm *new_engine(const engine_options *opt) {
     e->active = memtable_new(1);
     e->current = version_empty();
     e->shelf.limit = open_limit();
+    supply_new(e);
     e->recency = 1;
     lsm_jobs_new(e);
     e->blocks = cache_new(lsm_cache_size(e));

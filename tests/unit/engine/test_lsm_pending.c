@@ -21,6 +21,7 @@ typedef struct world {
     engine *model;
     rng r;
     slow_source slow;
+    engine_reader reader; /* the source's alone */
     table_source *own;
     uint64_t pendings;
 } world;
@@ -323,8 +324,7 @@ static void make_colls(world *w) {
 
 /* Children and what comes to be installed go on between commands; nothing waits in them. */
 static void let_go_on(world *w) {
-    lsm *e = lsm_of(w->k->e);
-    e->shelf.wait = true;
+    engine_read_for(w->k->e, NULL);
     kit_end_turn(w->k);
     engine_background(w->k->e, 100);
     if (rng_below(&w->r, 4) == 0) engine_cron(w->k->e);
@@ -332,14 +332,13 @@ static void let_go_on(world *w) {
         status s = engine_compact(w->k->e);
         assert_true(status_ok(s) || s.code == ST_BUSY);
     }
-    e->shelf.wait = false;
+    engine_read_for(w->k->e, &w->reader);
 }
 
 static void check_all(world *w) {
-    lsm *e = lsm_of(w->k->e);
-    e->shelf.wait = true;
+    engine_read_for(w->k->e, NULL);
     kit_check(w->k);
-    e->shelf.wait = false;
+    engine_read_for(w->k->e, &w->reader);
 }
 
 static void run(world *w, int commands) {
@@ -379,9 +378,12 @@ static void test_model(void **state) {
         w.own = e->shelf.source;
         make_colls(&w);
         e->shelf.source = &w.slow.base;
+        w.slow.reader = (void *const *)&e->base.reader;
+        engine_read_for(w.k->e, &w.reader);
         run(&w, 2500);
         assert_true(w.pendings > 100);
         e->shelf.source = w.own;
+        engine_read_for(w.k->e, NULL);
         slow_free(&w.slow);
         r = w.r;
         engine_close(w.model);
