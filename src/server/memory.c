@@ -29,10 +29,12 @@ void memory_take_account(memory_account *out) {
     info_collect("Memory", memory_sections(srv), &others);
     a.lua = info_number(&others, "used_memory_scripts_eval");
     a.functions = info_number(&others, "used_memory_functions");
+    a.states = info_number(&others, "used_memory_vm_total");
     buf_free(&others);
     mem_allocator(&a.allocator);
-    a.overhead = a.startup + a.caches + a.buffers + a.clients + a.lua + a.functions;
+    a.overhead = a.startup + a.caches + a.buffers + a.clients + a.lua + a.functions + a.states;
     a.dataset = a.used > a.overhead ? a.used - a.overhead : 0;
+    a.other = a.dataset > a.index ? a.dataset - a.index : 0;
     a.net = a.used > a.startup ? a.used - a.startup : 0;
     for (int db = 0; db < ks_databases(srv->ks); db++) {
         engine_db_stats st;
@@ -81,6 +83,7 @@ static void emit_memory(buf *out, void *ctx) {
     metric_u64(out, "used_memory_index", a.index);
     metric_u64(out, "used_memory_caches", a.caches);
     metric_u64(out, "used_memory_buffers", a.buffers);
+    metric_u64(out, "used_memory_other", a.other);
     metric_u64(out, "allocator_allocated", a.allocator.allocated);
     metric_u64(out, "allocator_active", a.allocator.active);
     metric_u64(out, "allocator_resident", a.allocator.resident);

@@ -6,13 +6,15 @@
 #include "base/mem.h"
 #include "server/server.h"
 
-/* overhead = startup + caches + buffers + clients + scripts; dataset is all the rest that is used:
- * the index with its keys, small values, what is on its way to the disk. */
+/* overhead = startup + caches + buffers + clients + scripts and their states; dataset is all the
+ * rest that is used: the index with its keys and small values, and `other`, which nobody counts. */
 typedef struct memory_account {
     uint64_t used, peak, rss, startup;
     uint64_t index, caches, buffers; /* the engine's; the index is part of the dataset */
     uint64_t clients;
     uint64_t lua, functions; /* scripts and functions that are kept */
+    uint64_t states;         /* the Lua states in which they run */
+    uint64_t other;          /* used, less startup and all parts */
     uint64_t overhead, dataset, net;
     uint64_t keys;
     mem_allocator_stats allocator;

@@ -78,8 +78,10 @@ static command_result memory_stats(client *c) {
     put_int(&f, "aof.buffer", a.buffers);
     put_int(&f, "lua.caches", a.lua);
     put_int(&f, "functions.caches", a.functions);
+    put_int(&f, "lua.states", a.states);
     put_int(&f, "engine.caches", a.caches);
     put_int(&f, "engine.index", a.index);
+    put_int(&f, "other.bytes", a.other);
     put_databases(&f, c->ks, &a);
     put_int(&f, "overhead.total", a.overhead);
     put_int(&f, "keys.count", a.keys);

@@ -85,9 +85,12 @@ def test_memory_adds_up():
         flat = c.call("MEMORY", "STATS")
         m = dict(zip(flat[::2], flat[1::2]))
         parts = sum(m[n] for n in (b"startup.allocated", b"clients.normal", b"aof.buffer", b"engine.caches",
-                                   b"lua.caches", b"functions.caches", b"replication.backlog", b"clients.slaves"))
+                                   b"lua.caches", b"lua.states", b"functions.caches", b"replication.backlog",
+                                   b"clients.slaves"))
         expect(m[b"overhead.total"], parts)
         expect(m[b"dataset.bytes"], m[b"total.allocated"] - m[b"overhead.total"])
+        expect(m[b"dataset.bytes"], m[b"engine.index"] + m[b"other.bytes"])
+        assert m[b"other.bytes"] < 1 << 20, m
         expect(m[b"keys.count"], 2001)
         assert m[b"keys.bytes-per-key"] == (m[b"total.allocated"] - m[b"startup.allocated"]) // 2001
         assert b"db.0" in m and b"db.3" in m and b"db.1" not in m

@@ -11,6 +11,11 @@ EVERY = 0.25           # seconds between samples
 MB = 1 << 20
 GROWS_PERCENT, GROWS_MB = 10, 24  # more than both, from the calm stretch's first quarter to its last, is not flat
 
+# What used_memory consists of, and how much may be of no known part.
+PARTS = ("used_memory_startup", "used_memory_index", "used_memory_caches", "used_memory_buffers", "mem_clients_normal",
+         "used_memory_scripts_eval", "used_memory_functions", "used_memory_vm_total", "used_memory_other")
+OTHER_MB = 4
+
 # Warnings that belong to what the soak does; those of a full disk only when it was filled.
 EXPECTED = re.compile(r"Received SIGTERM|ready to exit|was told to end")
 OF_FULL_DISK = re.compile(r"No space left on device|ENOSPC")
@@ -90,9 +95,11 @@ def wrong_sums(c):
     v = {k: int(n) for k, n in re.findall(r"(?m)^(\w+):(\d+)\r?$", text)}
     if v["used_memory_overhead"] + v["used_memory_dataset"] != v["used_memory"]:
         return "overhead %(used_memory_overhead)d + dataset %(used_memory_dataset)d is not used_memory %(used_memory)d" % v
-    parts = v["used_memory_startup"] + v["used_memory_index"] + v["used_memory_caches"]
-    if parts > v["used_memory"] + MB:
-        return "startup, index and caches are %d, more than used_memory %d" % (parts, v["used_memory"])
+    parts = sum(v[p] for p in PARTS)
+    if not 0 <= parts - v["used_memory"] <= v["used_memory_startup"]:  # what was there at the start may be in a part
+        return "the parts are %d, used_memory %d: %s" % (parts, v["used_memory"], {p: v[p] for p in PARTS})
+    if v["used_memory_other"] > OTHER_MB * MB:
+        return "%(used_memory_other)d bytes of used_memory are of no part that is known" % v
     if v["used_memory"] > v["used_memory_peak"]:
         return "used_memory is above its peak"
     keyspace = sum(int(n) for n in re.findall(r"keys=(\d+)", c.call("INFO", "keyspace").decode()))

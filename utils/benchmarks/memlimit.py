@@ -1,4 +1,5 @@
-"""Section memory-limit: does the process stay within maxmemory, whatever is done to it?"""
+"""Section memory-limit: does the process stay within maxmemory, whatever is done to it? Every type at once, with
+values of 10 bytes to 1 MiB; and many keys with short values, all of which bitcask has in its index."""
 
 import math
 import multiprocessing
@@ -16,6 +17,7 @@ LIMITS = (100, 300)      # MiB
 CLIENTS, WORKERS = 40, 2
 SMALLEST, LARGEST = 10, 1 << 20
 KEYS = 400000
+MANY, BATCH = 1000000, 2000
 NOISE = random.Random(7).randbytes(LARGEST * 2)
 
 
@@ -71,6 +73,22 @@ def load(port, seed, ending, done, refused):
             done.value += c.unread
 
 
+def load_keys(port, seed, ending, done, refused):
+    """Long keys with short values, which stay in the index: twice as many as a limit of 100 MiB has room for,
+    written and deleted at random."""
+    r = random.Random(seed)
+    c = resp.Connection("127.0.0.1", port, timeout=120)
+    while not ending.value:
+        made = []
+        for _ in range(BATCH):
+            n, size = r.randrange(MANY), r.randrange(1, 33)
+            key = b"%06d" % n + b"k" * (n * 7919 % 400)
+            made.append(resp.encode(["DEL", key] if r.random() < 0.2 else ["SET", key, NOISE[size:2 * size]]))
+        c.send_raw(b"".join(made))
+        refused.value += sum(isinstance(c.reply(), resp.Error) for _ in range(BATCH))
+        done.value += BATCH
+
+
 class Sampler(threading.Thread):
     """Ten times a second: MiB resident of the server; that and what its children have for themselves; and INFO
     once a second, to say what the most consists of."""
@@ -103,7 +121,7 @@ class Sampler(threading.Thread):
         return max(s[1] for s in self.series)
 
 
-def one(engine, limit, policy, seconds):
+def one(engine, limit, policy, seconds, load):
     """A server under load for so long: its sampler, operations, refusals, evictions."""
     server = started(Stave({"engine": engine, "maxmemory": "%dmb" % limit, "maxmemory-policy": policy}))
     ending, done, refused = (multiprocessing.Value(t, 0) for t in "iqq")
@@ -132,19 +150,22 @@ def memory_limit(o):
         CLIENTS * WORKERS, seconds),
         ["limit, policy", "ops", "refused", "evicted", "used MiB", "most RSS", "over", "and children", "index",
          "caches", "buffers", "allocator's"])
-    plots, worst = [], 0
+    plots, worst = [], -math.inf
     for limit in LIMITS:
         p = Plot("Memory of the process under maxmemory %d MiB (%s)" % (limit, engine), "seconds", "MiB resident",
                  reference=limit)
-        for policy in POLICIES[engine]:
-            s, done, refused, evicted = one(engine, limit, policy, seconds)
+        loads = [(policy, policy, load) for policy in POLICIES[engine]]
+        if limit == LIMITS[0]:
+            loads += [("keys, " + policy, policy, load_keys) for policy in ("noeviction", "allkeys-random")]
+        for name, policy, how in loads:
+            s, done, refused, evicted = one(engine, limit, policy, seconds, how)
             most, v = max(x[1] for x in s.series), s.parts
             worst = max(worst, most - limit)
-            t.add("%d %s" % (limit, policy), done, refused, evicted, mib(v["used_memory"]), "%.1f" % most,
+            t.add("%d %s" % (limit, name), done, refused, evicted, mib(v["used_memory"]), "%.1f" % most,
                   "%+.1f" % (most - limit), "%.1f" % s.together, mib(v["used_memory_index"]),
                   mib(v["used_memory_caches"]), mib(v["used_memory_buffers"]),
                   mib(v["allocator_resident"] - v["allocator_allocated"]))
-            p.add(policy, s.series)
+            p.add(name, s.series)
         plots.append(p)
     t.tell("%s: at most %.1f MiB above maxmemory." % (engine, worst) if worst > 0 else
            "%s: never above maxmemory; %.1f MiB below at the nearest." % (engine, -worst))
