@@ -33,12 +33,13 @@ typedef struct ahead {
 /* The index being put on large pages (index_pages.c). */
 typedef struct index_pages {
     aio_job job;
-    bool begun, can;  /* the system can, as far as is known */
-    bool busy, ready; /* a worker does it; it is done, for the merge that waits */
-    uint64_t at;      /* arena_enlarge_next's */
-    void *piece;      /* the worker's */
-    size_t bytes;
-    uint64_t enlarged; /* bytes so far; then of the last round */
+    bool busy;         /* a worker has `piece` */
+    bool refused;      /* the system can't */
+    uint64_t round;    /* which merge it is for */
+    uint64_t at;       /* arena_enlarge_next's */
+    void *piece;       /* the worker's */
+    size_t bytes;      /* of it */
+    uint64_t enlarged; /* bytes in this round, or the last */
 } index_pages;
 
 typedef struct bitcask_stats {

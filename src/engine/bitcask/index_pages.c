@@ -5,7 +5,8 @@
  * the first write to each has the kernel map it in pages of 4 KiB, of which it copies the one that
  * is written to (kernels before 5.8 copied 2 MiB). So they are made large again by a worker, piece
  * by piece, right before a merge's child is forked: then no child lives that shares them, and
- * between here and the fork nothing makes them small.
+ * between here and the fork nothing makes them small. One piece a cron: the worker shares the
+ * machine with the thread, and the merge can wait.
  *
  * What it costs: the worker copies the index once (a quarter of a second of its CPU a gigabyte),
  * the thread waits for some tens of microseconds when it touches what is just being moved, and the
@@ -17,57 +18,47 @@
 #include "engine/bitcask/jobs.h"
 
 #define LEAST_BYTES ((uint64_t)64 << 20) /* a smaller index is forked in a millisecond or two */
-#define PIECE_BYTES ((size_t)16 << 20)   /* at once: other jobs of the lane come in between */
+#define PIECE_BYTES ((size_t)32 << 20)   /* at once */
 
 /* On the worker. */
 static void run(aio_job *job) {
     index_pages *p = AIO_OWNER(job, index_pages, job);
     CHECK(p->busy);
-    CHECK(p->bytes > 0);
-    p->can = mem_enlarge(p->piece, p->bytes);
-}
-
-/* Has a worker do the next piece; if there is none, all is done. */
-static void next_piece(bitcask *e) {
-    index_pages *p = &e->pages;
-    arena *a = e->shared.arena;
-    CHECK(p->busy);
-    CHECK(!p->ready);
-    if (p->can && arena_enlarge_next(a, &p->at, PIECE_BYTES, &p->piece, &p->bytes)) {
-        CHECK(p->bytes > 0 && p->bytes <= PIECE_BYTES);
-        aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
-        return;
-    }
-    arena_enlarge_end(a);
-    p->busy = false;
-    p->ready = true;
+    CHECK(p->bytes > 0 && p->bytes <= PIECE_BYTES);
+    p->refused = !mem_enlarge(p->piece, p->bytes);
 }
 
 /* A piece is done, or can't be. */
 static void done(aio_job *job) {
     index_pages *p = AIO_OWNER(job, index_pages, job);
     CHECK(p->busy);
-    CHECK(p->begun);
-    if (!p->can) log_notice("This system has no way to put the index on large pages by itself");
-    p->enlarged += p->can ? p->bytes : 0;
-    next_piece(AIO_OWNER(p, bitcask, pages));
+    p->busy = false;
+    arena_enlarge_end(AIO_OWNER(p, bitcask, pages)->shared.arena);
+    if (p->refused)
+        log_notice("This system has no way to put the index on large pages by itself");
+    else
+        p->enlarged += p->bytes;
 }
 
-/* Begins once for each merge; what ended well is forgotten when it was told. */
-bool index_pages_ready(bitcask *e) {
+/* The next piece goes to a worker; when there is none left, all is done. */
+bool index_pages_ready(bitcask *e, uint64_t round) {
     index_pages *p = &e->pages;
+    arena *a = e->shared.arena;
     CHECK(!e->log.open);
-    CHECK(e->merge);
-    bool small = arena_bytes(e->shared.arena) < LEAST_BYTES;
+    CHECK(round > 0);
     if (p->busy) return false;
-    if (!p->begun) p->can = p->begun = true;
-    if (p->ready || small || !p->can || !bitcask_conf.index_huge_pages) {
-        p->ready = false;
-        return true;
+    if (p->refused || !bitcask_conf.index_huge_pages || arena_bytes(a) < LEAST_BYTES) return true;
+    if (p->round != round) {
+        p->round = round;
+        p->at = p->enlarged = 0;
     }
-    *p = (index_pages){.job = {.run = run, .done = done}, .begun = true, .can = true, .busy = true};
-    arena_enlarge_begin(e->shared.arena);
-    next_piece(e);
-    CHECK(p->busy || p->ready);
-    return false;
+    arena_enlarge_begin(a);
+    p->busy = arena_enlarge_next(a, &p->at, PIECE_BYTES, &p->piece, &p->bytes);
+    if (p->busy) {
+        p->job = (aio_job){.run = run, .done = done};
+        aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
+        return false;
+    }
+    arena_enlarge_end(a);
+    return true;
 }

@@ -5,6 +5,7 @@
 #include "base/status.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 typedef struct bitcask bitcask;
 
@@ -19,9 +20,9 @@ void merge_free(bitcask *e);
 /* At the end: nothing is installed any more, no child is left. */
 void merge_end(bitcask *e);
 
-/* Is the index as large pages as can be? If not, has a worker see to it: asked again and again
- * before a fork. */
-bool index_pages_ready(bitcask *e);
+/* Is the index on large pages as far as can be, in this round (a number above 0)? If not, has a
+ * worker see to a piece: asked by each cron before a fork. Not in a batch. */
+bool index_pages_ready(bitcask *e, uint64_t round);
 
 /* Starts making hints if some are missing. Not in a batch. */
 void hint_cron(bitcask *e);

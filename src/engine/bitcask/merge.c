@@ -366,7 +366,7 @@ void merge_cron(bitcask *e) {
         return;
     }
     if (j->step == MERGE_NAMING && meta_is_durable(&e->meta, j->gen)) {
-        if (index_pages_ready(e)) start_child(e);
+        if (index_pages_ready(e, j->gen)) start_child(e);
     } else if (j->step == MERGE_SETTLING)
         settle(e);
     else if (j->step == MERGE_INSTALLING && meta_is_durable(&e->meta, j->gen))
