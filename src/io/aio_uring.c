@@ -17,11 +17,12 @@
  *   3. An entry that the kernel did not take stays in the submission queue, and a `nudge` comes
  *      back to it: nothing waits for a completion that nobody has asked for.
  *
- * Entries are for the one thread that made the ring, and completions are worked off when it asks
- * (SINGLE_ISSUER, DEFER_TASKRUN), where the kernel knows that: no interrupt of this thread, no lock
- * shared with another. Older kernels do without, step by step. A fork does not copy the ring's
- * memory; the child closes its descriptor with all that is no file, and what flies goes on in the
- * parent. The descriptor to poll is an epoll that holds the ring's and the threads'. */
+ * Completions are worked off when this thread is in the kernel anyway (COOP_TASKRUN), where the
+ * kernel knows that: no interrupt of it. Not only when it asks for them (DEFER_TASKRUN): then the
+ * ring's descriptor does not become readable when a read ends, and who sleeps on it sleeps on. A
+ * fork does not copy the ring's memory; the child closes its descriptor with all that is no file,
+ * and what flies goes on in the parent. The descriptor to poll is an epoll that holds the ring's
+ * and the threads'. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/aio.h"
@@ -290,8 +291,6 @@ static const aio_ops uring_ops = {
 /* The best ring that this kernel makes: EINVAL is a flag that it does not know. */
 static int make_ring(struct io_uring *ring) {
     static const unsigned wishes[] = {
-        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
-            IORING_SETUP_TASKRUN_FLAG,                         /* 6.1 */
         IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, /* 5.19 */
         0,
     };
