@@ -48,7 +48,7 @@ static void mixed(void **state) {
     for (int i = 0; i < unit_rounds(300); i++) {
         size_t n = (1 + rng_below(&r, 1500)) * 4096;
         if (rng_below(&r, 2)) {
-            char *p = mem_map(n, 1);
+            char *p = mem_map(n);
             p[n - 1] = p[0] = 1;
             mem_unmap_later(p, n);
             total += n;
@@ -68,7 +68,7 @@ static void mixed(void **state) {
 
 static void whole_pages_within_are_given(void **state) {
     (void)state;
-    char *p = mem_map(4 * 4096, 0);
+    char *p = mem_map(4 * 4096);
     memset(p, 7, 4 * 4096);
     mem_give_pages(p + 1, 2 * 4096 + 4095); /* two whole ones */
     for (size_t i = 0; i < 4 * 4096; i++)

@@ -464,6 +464,39 @@ static void test_no_more_files(void **state) {
     end(t);
 }
 
+/* A batch of many megabytes is written over several turns: `released` stays before it until all of
+ * it is, and a process that is killed meanwhile leaves nothing of it. */
+static void test_long_batch(void **state) {
+    (void)state;
+    static const char *const how[] = {"always", "everysec", "no"};
+    for (int i = 0; i < 6; i++) {
+        toy *t = begin(how[i / 2]);
+        crash(t, false);
+        kit_setting("segment-size", "32mb");
+        open_toy(t);
+        assert_true(status_ok(put(t, 3, 100)));
+        end_turn(t, false);
+        log_pos before = t->log.released;
+        uint64_t was = t->next;
+        assert_int_equal(before, chain_log_end(&t->log));
+        assert_true(status_ok(put(t, 26, 1 << 20)));
+        end_turn(t, false);
+        assert_true(t->log.released < chain_log_end(&t->log));
+        assert_true(chain_behind(&t->log));
+        assert_false(chain_behind(&t->log)); /* once a turn */
+        int turns = 0;
+        for (; i % 2 && chain_log_end(&t->log) > t->log.released; turns++) {
+            assert_true(turns < 10);
+            end_turn(t, false);
+        }
+        if (i % 2) assert_true(turns > 0 && !chain_behind(&t->log));
+        crash(t, false);
+        open_toy(t);
+        assert_int_equal(t->seen, i % 2 ? was + 26 : was);
+        end(t);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain),          cmocka_unit_test(test_forgets),
@@ -471,7 +504,7 @@ int main(void) {
         cmocka_unit_test(test_pending),        cmocka_unit_test(test_other_engine),
         cmocka_unit_test(test_hash),           cmocka_unit_test(test_ids),
         cmocka_unit_test(test_meta_full),      cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_no_more_files),
+        cmocka_unit_test(test_no_more_files),  cmocka_unit_test(test_long_batch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -63,6 +63,33 @@ static void an_aborted_batch_is_forgotten(void **state) {
     assert_false(world_has(&w, 0, "a"));
 }
 
+/* What the batch has read of a passing argument is gone, what it has not is still there. */
+static void what_has_passed_goes(void **state) {
+    (void)state;
+    size_t n = 4u << 20;
+    char *p = mem_map(n);
+    memset(p, 7, n);
+    ks_begin(w.ks);
+    ks_passed(w.ks, p + n); /* nothing is passing */
+    ks_passing(w.ks, slice_of(p + 4096, n - 4096));
+    ks_passed(w.ks, p + 8192); /* less than a step */
+    ks_passed(w.ks, p);        /* outside */
+    assert_false(ks_has_passed(w.ks));
+    ks_passed(w.ks, p + (3u << 20));
+    assert_true(ks_has_passed(w.ks));
+    assert_int_equal(p[4095], 7);
+    assert_int_equal(p[4096], 0);
+    assert_int_equal(p[(3u << 20) - 1], 0);
+    assert_int_equal(p[3u << 20], 7);
+    ks_commit(w.ks);
+    ks_begin(w.ks);
+    assert_false(ks_has_passed(w.ks));
+    ks_passed(w.ks, p + n);
+    assert_int_equal(p[n - 1], 7);
+    ks_abort(w.ks);
+    mem_unmap(p, n);
+}
+
 static void batches_nest(void **state) {
     (void)state;
     entry ent = {.value = SLICE("v")};
@@ -423,6 +450,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(events_are_told_at_commit_in_order, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(an_aborted_batch_is_forgotten, open_world, close_world),
+        cmocka_unit_test_setup_teardown(what_has_passed_goes, open_world, close_world),
         cmocka_unit_test_setup_teardown(batches_nest, open_world, close_world),
         cmocka_unit_test_setup_teardown(ends_are_told, open_world, close_world),
         cmocka_unit_test_setup_teardown(databases_are_told_too, open_world, close_world),

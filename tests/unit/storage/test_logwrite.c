@@ -199,7 +199,13 @@ static void fsync_some(model *m) {
 
 static void step(model *m) {
     switch (rng_below(&m->r, 8)) {
-    case 0: assert_true(status_ok(logwrite_flush(m->w, UINT64_MAX, NULL))); break;
+    case 0: { /* all, or so much and no more than a chunk beyond */
+        uint64_t most = rng_below(&m->r, 2) ? UINT64_MAX : 1 + rng_below(&m->r, 1 << 20), bytes;
+        assert_true(status_ok(logwrite_flush(m->w, most, &bytes)));
+        bool all = logwrite_written(m->w) == logwrite_committed(m->w);
+        assert_true(all || (bytes >= most && bytes - most < RECORD_MAX + LOGWRITE_CHUNK));
+        break;
+    }
     case 1: slow_write(m); break;
     case 2: fsync_some(m); break;
     case 3: logwrite_forget(m->w, logwrite_written(m->w)); break;
