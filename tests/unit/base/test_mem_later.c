@@ -45,7 +45,7 @@ static void mixed(void **state) {
     rng r;
     unit_seed(&r);
     uint64_t mapped = mem_mapped(), total = 0;
-    for (int i = 0; i < unit_rounds(300); i++) {
+    for (int i = 0; i < unit_rounds(60); i++) {
         size_t n = (1 + rng_below(&r, 1500)) * 4096;
         if (rng_below(&r, 2)) {
             char *p = mem_map(n);

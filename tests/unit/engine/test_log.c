@@ -468,9 +468,8 @@ static void test_no_more_files(void **state) {
  * it is, and a process that is killed meanwhile leaves nothing of it. */
 static void test_long_batch(void **state) {
     (void)state;
-    static const char *const how[] = {"always", "everysec", "no"};
-    for (int i = 0; i < 6; i++) {
-        toy *t = begin(how[i / 2]);
+    for (int i = 0; i < 2; i++) {
+        toy *t = begin(i ? "always" : "everysec");
         crash(t, false);
         kit_setting("segment-size", "32mb");
         open_toy(t);
@@ -479,20 +478,20 @@ static void test_long_batch(void **state) {
         log_pos before = t->log.released;
         uint64_t was = t->next;
         assert_int_equal(before, chain_log_end(&t->log));
-        assert_true(status_ok(put(t, 26, 1 << 20)));
+        assert_true(status_ok(put(t, 20, 1 << 20)));
         end_turn(t, false);
         assert_true(t->log.released < chain_log_end(&t->log));
         assert_true(chain_behind(&t->log));
         assert_false(chain_behind(&t->log)); /* once a turn */
         int turns = 0;
-        for (; i % 2 && chain_log_end(&t->log) > t->log.released; turns++) {
+        for (; i && chain_log_end(&t->log) > t->log.released; turns++) {
             assert_true(turns < 10);
             end_turn(t, false);
         }
-        if (i % 2) assert_true(turns > 0 && !chain_behind(&t->log));
+        if (i) assert_true(turns > 0 && !chain_behind(&t->log));
         crash(t, false);
         open_toy(t);
-        assert_int_equal(t->seen, i % 2 ? was + 26 : was);
+        assert_int_equal(t->seen, i ? was + 20 : was);
         end(t);
     }
 }
