@@ -16,8 +16,9 @@ PARTS = ("used_memory_startup", "used_memory_index", "used_memory_caches", "used
          "used_memory_scripts_eval", "used_memory_functions", "used_memory_vm_total", "used_memory_other")
 OTHER_MB = 4
 
-# Warnings that belong to what the soak does; those of a full disk only when it was filled.
-EXPECTED = re.compile(r"Received SIGTERM|ready to exit|was told to end")
+# Warnings that belong to what the soak does (a hint that a killed child left unfinished is one); those of a full
+# disk only when it was filled.
+EXPECTED = re.compile(r"Received SIGTERM|ready to exit|was told to end|Reading segment \d+ instead")
 OF_FULL_DISK = re.compile(r"No space left on device|ENOSPC")
 
 
