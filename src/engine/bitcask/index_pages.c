@@ -1,17 +1,17 @@
 /* index_pages: the index on large pages before a fork, and not for children that do not need it.
  *
- * A fork holds the thread while the kernel copies the page table: some 25 ms for each gigabyte in
- * pages of 4 KiB, less than one in pages of 2 MiB. Pages cannot stay large: while a child lives,
+ * A fork holds the thread while the kernel copies the page table: some 29 ms for each gigabyte in
+ * pages of 4 KiB, one or two in pages of 2 MiB. Pages cannot stay large: while a child lives,
  * the first write to each has the kernel map it in pages of 4 KiB, of which it copies the one that
  * is written to (kernels before 5.8 copied 2 MiB). So they are made large again by a worker, piece
  * by piece, right before a merge's child is forked: then no child lives that shares them, and
  * between here and the fork nothing makes them small. One piece a cron: the worker shares the
  * machine with the thread, and the merge can wait.
  *
- * What it costs: the worker copies the index once (a quarter of a second of its CPU a gigabyte),
- * the thread waits for some tens of microseconds when it touches what is just being moved, and the
- * first write to each 2 MiB while the child lives takes about 0.1 ms more. What was one pause for
- * every client comes to be a thousand small ones, each for one.
+ * What it costs: the worker copies the index once (half a second of its CPU a gigabyte, more the
+ * first time), the thread waits for some tens of microseconds when it touches what is just being
+ * moved, and the first write to each 2 MiB while the child lives takes about 0.1 ms more. What was
+ * one pause for every client comes to be a thousand small ones, each for one.
  *
  * The making of hints reads segments alone: its child does not get the index at all. */
 #include "engine/bitcask/bitcask_int.h"
