@@ -104,35 +104,6 @@ def memory(o):
     return [t, bars]
 
 
-def restart(o):
-    t = Table("Start with %d keys of 16 + 100 bytes (seconds to the first answer)" % KEYS,
-              ["after", "stave", "redis AOF", "redis / stave"])
-    redis = dict(REDIS_EVERYSEC)
-    redis["aof-use-rdb-preamble"] = "no"
-    servers = pair(o, redis)
-    for s in servers:
-        load(s, 100)
-    for how in ("clean stop", "kill -9"):
-        times = [[], []]
-        for _ in range(o.repeat):
-            for i, s in enumerate(servers):
-                s.stop() if how == "clean stop" else s.kill()
-                began = time.time()
-                s.start(wait=120)
-                wait_loaded(s)
-                times[i].append(time.time() - began)
-        a, b = [statistics.median(x) for x in times]
-        t.add(how, "%.3f" % a, "%.3f" % b, ratio(b, a))
-    for s in servers:
-        s.close()
-    return t
-
-
-def wait_loaded(server):
-    while info(server, "loading") != "0":
-        time.sleep(0.005)
-
-
 def percentile(out, wanted):
     """Latency in milliseconds at a percentile, from redis-benchmark's distribution."""
     best = None
