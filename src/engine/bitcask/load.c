@@ -134,7 +134,7 @@ status load_one(load_ctx *l, segment *s, const loaded *x) {
         return status_make(ST_CORRUPT, "segment %u: collection 0 at %u", s->log.number, x->offset);
     switch (x->kind) {
     case RECORD_PUT:
-    case RECORD_DEL: load_main(l->e, d, s, x); break;
+    case RECORD_DEL: load_soon(l, d, s, x); break;
     case RECORD_MAP_PUT:
     case RECORD_MAP_DEL: load_element(l->e, d, s, x); break;
     default:

@@ -14,15 +14,21 @@ typedef struct load_ctx {
     uint32_t known;           /* pdbs below: dead unless mapped */
     uint64_t done, total;     /* bytes to read, for host.loading: a hint is read twice */
     uint64_t looked, told_us; /* done when the clock was looked at last; when the host was told */
+    struct load_ahead *ahead; /* what waits to be loaded (load_ahead.c) */
 } load_ctx;
 
 #define LOAD_HINTS_MAX 256u /* that are open together: descriptors, and a small window of each */
 
-/* One record of segment s. */
+/* One record of segment s: what it says may not show before load_drain. */
 status load_record(load_ctx *l, struct segment *s, const logscan_item *item);
 /* The hints of the sealed segments of ranks [from, to), up to the first that has no good one (*bad:
  * it is that of rank from + *n, to be read itself), and LOAD_HINTS_MAX at most; *n: how many. */
 status load_hints(load_ctx *l, uint32_t from, uint32_t to, uint32_t *n, bool *bad);
+
+/* All records so far are loaded. */
+void load_drain(load_ctx *l);
+/* Frees what belongs to l alone; what still waits is forgotten. */
+void load_free(load_ctx *l);
 
 /* Adds to the total what loading segment s reads: twice its hint, or, there being none, itself. */
 void load_weigh(load_ctx *l, const struct segment *s);

@@ -25,6 +25,8 @@ kdent loaded_entry(const segment *s, const loaded *x);
 pdb *load_live_pdb(load_ctx *l, uint32_t number);
 /* A PUT or DEL. The later record wins, so what it replaces is gone for good. */
 void load_main(bitcask *e, pdb *d, const segment *s, const loaded *x);
+/* The same after some others. */
+void load_soon(load_ctx *l, pdb *d, const segment *s, const loaded *x);
 /* One entry of the log, by kind. */
 status load_one(load_ctx *l, segment *s, const loaded *x);
 /* A FLUSH or SWAP, unless the manifest's mapping is of a later position. */

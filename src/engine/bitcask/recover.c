@@ -47,7 +47,9 @@ static status load_one_record(void *ctx, logfile *f, const logscan_item *item) {
 static status replay(loading *l, uint32_t from, uint32_t to) {
     CHECK(from < to && to <= l->load.e->norder);
     l->load.e->stats.recovery_logs += to - from;
-    return recover_replay(&l->files, from, to, load_one_record, l);
+    status s = recover_replay(&l->files, from, to, load_one_record, l);
+    load_drain(&l->load);
+    return s;
 }
 
 /* Loads all segments. A hint that is not there is nothing special; one that is bad is told, as it
@@ -143,6 +145,7 @@ status recover(bitcask *e, uint32_t databases) {
     loading l = {.load.e = e};
     status s = recover_all(e, &l, databases);
     recover_free(&l.files);
+    load_free(&l.load);
     CHECK(!status_ok(s) || (e->log.active && e->norder > 0));
     return s;
 }
