@@ -15,7 +15,7 @@
 
 /* Shorter blocks are given back at once: that takes no longer than telling them apart. */
 #define MEM_LATER_MIN ((size_t)2 << 20)
-#define MEM_LATER_MAX ((size_t)2 << 30)
+#define MEM_LATER_MAX ((size_t)1 << 30)
 
 /* A block of mem_alloc, of `bytes` bytes. NULL is fine. */
 void mem_free_later(void *p, size_t bytes);

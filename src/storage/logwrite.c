@@ -82,15 +82,16 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
     return mem_map(*cap);
 }
 
-/* Gives a chunk's memory back: to the spares if it is of the common size. */
-static void give_memory(logwrite *w, chunk *c) {
+/* Gives a chunk's memory back: to the spares if it is of the common size. An aborted batch's goes
+ * at once, as the batch may run again right away and would have it twice. */
+static void give_memory(logwrite *w, chunk *c, bool at_once) {
     CHECK(c->len <= c->cap);
     CHECK(c->data && w->memory >= c->cap);
     if (c->cap == LOGWRITE_CHUNK && w->spares < SPARE_MAX) {
         w->spare[w->spares++] = c->data;
     } else {
         w->memory -= c->cap;
-        mem_unmap_later(c->data, c->cap);
+        (at_once ? mem_unmap : mem_unmap_later)(c->data, c->cap);
     }
     c->data = NULL;
 }
@@ -266,7 +267,7 @@ void logwrite_commit(logwrite *w) {
 static void truncate_batch(logwrite *w) {
     CHECK(w->n > 0);
     while (w->n > 1 && chunk_start(last_chunk(w)) >= w->committed)
-        give_memory(w, &w->chunks[--w->n]);
+        give_memory(w, &w->chunks[--w->n], true);
     chunk *c = last_chunk(w);
     CHECK(c->number == log_pos_file(w->committed) && chunk_end(c) >= w->committed);
     c->len = log_pos_offset(w->committed) - c->offset;
@@ -450,7 +451,7 @@ void logwrite_forget(logwrite *w, log_pos pos) {
     CHECK(pos <= w->written);
     size_t gone = 0;
     while (gone + 1 < w->n && chunk_end(&w->chunks[gone]) <= pos)
-        give_memory(w, &w->chunks[gone++]);
+        give_memory(w, &w->chunks[gone++], false);
     if (gone) {
         w->n -= gone;
         memmove(w->chunks, w->chunks + gone, w->n * sizeof *w->chunks);
