@@ -122,6 +122,7 @@ static status from_window(table_iter *i, table_extent e, size_t ahead, const cha
  * table's source. Where that leaves it to us to wait, and a long way was come forward, a window
  * spares as many waits as there are blocks in it. */
 static status data_record(table_iter *i, table_extent e, bool backward, const char **raw) {
+    CHECK(e.size > 0);
     CHECK(i->window_at <= i->t->length);
     if (i->ahead || in_window(i, e)) return from_window(i, e, i->ahead, raw);
     TRY(table_supplied(i->t, e, raw));
@@ -184,7 +185,8 @@ static void ask_ahead(table_iter *i, size_t b, bool backward) {
     size_t n = block_count(buf_slice(&i->index)), parts = i->t->props.partitions;
     CHECK(i->index.len > 0);
     uint32_t most = i->run < ASK_MOST / ASK_EACH ? i->run * ASK_EACH : ASK_MOST;
-    CHECK(b < n && i->part < parts);
+    CHECK(b < n);
+    CHECK(i->part < parts);
     for (uint32_t k = 0; k < most; k++) {
         if (b == (backward ? 0 : n - 1)) {
             if (i->part == (backward ? 0 : parts - 1)) return;

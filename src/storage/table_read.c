@@ -173,6 +173,7 @@ status table_read(table *t, table_extent e, unsigned type, const char *raw, buf 
 /* Of the source, or by a read. */
 status table_fetch(table *t, table_extent e, unsigned type, buf *out) {
     const char *raw = NULL;
+    CHECK(out->len == 0 && type <= TABLE_PROPS);
     if (may_be_at(t, e)) TRY(table_supplied(t, e, &raw));
     return table_read(t, e, type, raw, out);
 }
