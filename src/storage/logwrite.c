@@ -85,6 +85,7 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
 /* Gives a chunk's memory back: to the spares if it is of the common size. An aborted batch's goes
  * at once, as the batch may run again right away and would have it twice. */
 static void give_memory(logwrite *w, chunk *c, bool at_once) {
+    CHECK(w->spares <= SPARE_MAX);
     CHECK(c->len <= c->cap);
     CHECK(c->data && w->memory >= c->cap);
     if (c->cap == LOGWRITE_CHUNK && w->spares < SPARE_MAX) {
@@ -393,7 +394,8 @@ log_pos logwrite_kept(const logwrite *w) {
 
 /* Stops at the first chunk of another file, so that it is one call of pwritev. */
 bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out) {
-    CHECK(w->n > 0);
+    CHECK(w->n > 0 && w->written <= w->committed);
+    CHECK(most > 0);
     *out = (logwrite_out){0};
     if (w->written >= w->committed) return false;
     size_t i = find_chunk(w, w->written);
@@ -433,6 +435,7 @@ void logwrite_wrote(logwrite *w, const logwrite_out *out) {
 /* One call a file, mostly one in all. */
 status logwrite_flush(logwrite *w, uint64_t most, uint64_t *bytes) {
     CHECK(w->n > 0);
+    CHECK(most > 0);
     logwrite_out out;
     uint64_t done = 0;
     if (bytes) *bytes = 0;

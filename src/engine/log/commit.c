@@ -119,6 +119,7 @@ static void writeback(chain *c) {
 /* Up to `most` bytes, in one gathered write a file; the log ends if that fails. */
 static void write_part(chain *c, uint64_t most) {
     CHECK(c->tail && most > 0);
+    CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     if (chain_is_dead(c)) return;
     uint64_t bytes = 0, begun = slow_begin();
     status s = logwrite_flush(c->tail, most, &bytes);
@@ -156,6 +157,7 @@ static void write_step(chain *c) {
 
 /* Is there more that the next turn's end is to write? */
 static bool is_behind(const chain *c) {
+    CHECK(!c->open);
     CHECK(c->tail);
     bool held = c->fsync.busy && c->fsync.active;
     return !held && !chain_is_dead(c) && logwrite_committed(c->tail) > logwrite_written(c->tail);
