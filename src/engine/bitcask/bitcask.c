@@ -229,6 +229,7 @@ void bc_cron(engine *base) {
     seg_retire_dead(e);
     merge_cron(e);
     hint_cron(e);
+    index_pages_cron(e);
     e->index_full = arena_left(e->shared.arena) < INDEX_SPARE;
     bc_cache_cron(e);
     chain_tell(&e->log);

@@ -35,7 +35,10 @@ typedef struct index_pages {
     aio_job job;
     bool busy;         /* a worker has `piece` */
     bool refused;      /* the system can't */
-    uint64_t round;    /* which merge it is for */
+    uint64_t round;    /* which merge it is for, or which growth */
+    uint64_t growing;  /* the round under way that is for growth; 0: none is */
+    uint64_t grown;    /* how many of those there were */
+    uint64_t again;    /* bytes of index from which the next is due */
     uint64_t at;       /* arena_enlarge_next's */
     void *piece;       /* the worker's */
     size_t bytes;      /* of it */

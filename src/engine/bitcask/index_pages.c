@@ -1,4 +1,11 @@
-/* index_pages: the index on large pages before a fork, and not for children that do not need it.
+/* index_pages: the index on large pages: for lookups as it grows, and anew before a fork; and not
+ * for children that do not need it.
+ *
+ * A lookup in a million keys and more misses not the caches alone: where an address lies is looked
+ * up too, and in pages of 4 KiB there is no room to remember that. So when the index has grown by
+ * half, or a merge's child is gone, a worker puts it on large pages.
+ * (Server CPU, redis-benchmark -P 64, a million keys of 3 bytes: GET 0.89 -> 0.44 us a command, SET
+ * 1.63 -> 0.72 us, the least of five runs each in turn on a busy virtual machine.)
  *
  * A fork holds the thread while the kernel copies the page table: some 29 ms for each gigabyte in
  * pages of 4 KiB, one or two in pages of 2 MiB. Pages cannot stay large: while a child lives,
@@ -18,6 +25,8 @@
 #include "engine/bitcask/jobs.h"
 
 #define LEAST_BYTES ((uint64_t)64 << 20) /* a smaller index is forked in a millisecond or two */
+#define GROWN_BYTES ((uint64_t)16 << 20) /* in a smaller one lookups are quick anyway */
+#define GROWTH      ((uint64_t)1 << 63)  /* in the number of a round that is no merge's */
 #define PIECE_BYTES ((size_t)32 << 20)   /* at once */
 
 /* On the worker. */
@@ -40,14 +49,11 @@ static void done(aio_job *job) {
         p->enlarged += p->bytes;
 }
 
-/* The next piece goes to a worker; when there is none left, all is done. */
-bool index_pages_ready(bitcask *e, uint64_t round) {
+/* The next piece of the round goes to a worker; false if there is none left. */
+static bool next_piece(bitcask *e, uint64_t round) {
     index_pages *p = &e->pages;
     arena *a = e->shared.arena;
-    CHECK(!e->log.open);
-    CHECK(round > 0);
-    if (p->busy) return false;
-    if (p->refused || !bitcask_conf.index_huge_pages || arena_bytes(a) < LEAST_BYTES) return true;
+    CHECK(!p->busy && !p->refused);
     if (p->round != round) {
         p->round = round;
         p->at = p->enlarged = 0;
@@ -57,8 +63,34 @@ bool index_pages_ready(bitcask *e, uint64_t round) {
     if (p->busy) {
         p->job = (aio_job){.run = run, .done = done};
         aio_submit(e->env->aio, AIO_HOUSEKEEP, &p->job);
-        return false;
+    } else {
+        arena_enlarge_end(a);
     }
-    arena_enlarge_end(a);
-    return true;
+    return p->busy;
+}
+
+/* The child will have made pages small when it is gone: then it is done again for lookups. */
+bool index_pages_ready(bitcask *e, uint64_t round) {
+    index_pages *p = &e->pages;
+    CHECK(!e->log.open);
+    CHECK(round > 0 && !(round & GROWTH));
+    if (p->busy) return false;
+    p->again = 0;
+    bool small = arena_bytes(e->shared.arena) < LEAST_BYTES;
+    return p->refused || !bitcask_conf.index_huge_pages || small || !next_piece(e, round);
+}
+
+/* Not while there is a job: its child shares the pages, or will. */
+void index_pages_cron(bitcask *e) {
+    index_pages *p = &e->pages;
+    uint64_t bytes = arena_bytes(e->shared.arena);
+    CHECK(!e->log.open);
+    if (p->busy || p->refused || !bitcask_conf.index_huge_pages || e->merge || e->hints) return;
+    if (!p->growing) {
+        if (bytes < GROWN_BYTES || bytes < p->again) return;
+        p->growing = GROWTH | ++p->grown;
+    }
+    if (next_piece(e, p->growing)) return;
+    p->growing = 0;
+    p->again = bytes + bytes / 2;
 }

@@ -23,6 +23,8 @@ void merge_end(bitcask *e);
 /* Is the index on large pages as far as can be, in this round (a number above 0)? If not, has a
  * worker see to a piece: asked by each cron before a fork. Not in a batch. */
 bool index_pages_ready(bitcask *e, uint64_t round);
+/* The same when the index has grown, for lookups. Not in a batch. */
+void index_pages_cron(bitcask *e);
 
 /* Starts making hints if some are missing. Not in a batch. */
 void hint_cron(bitcask *e);
