@@ -166,7 +166,7 @@ static command_result run_batch(client *c) {
     } else {
         CHECK(r != CMD_AGAIN || !ks_has_passed(ks));
         if (r != CMD_REFUSED) c->out.len = c->out_from;
-        if (r == CMD_AGAIN) inside_expect(c, c->row, c->argc, c->argv);
+        if (r == CMD_AGAIN && c->argc > 2) inside_expect(c, c->row, c->argc, c->argv);
         if (r == CMD_FAILED) (void)reply_engine_status(c, why_failed(c->session));
         (r == CMD_REFUSED ? ks_refuse : ks_abort)(ks);
     }

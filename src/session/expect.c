@@ -1,9 +1,10 @@
 /* expect: asking for the keys of commands that are going to run in this batch.
  *
- * What waits for the disk runs again from its start (CMD_AGAIN), and a transaction of a hundred
- * reads would do so a hundred times. So when the first of them waits, the keys of those behind it
- * are asked for too: the reads run side by side, and the next run finds them. Guesses cost a read
- * at most: a command may not come to its keys, or be in another database by then. */
+ * What waits for the disk runs again from its start (CMD_AGAIN), and an MGET of a hundred keys, or
+ * a transaction of a hundred reads, would do so a hundred times. So when a command waits, all keys
+ * that its arguments name are asked for, and so are those of the commands behind it in a
+ * transaction: the reads run side by side, and the next run finds them. Guesses cost a read at
+ * most: a command may not come to its keys, or be in another database by then. */
 #include "session/inside.h"
 
 #include "base/mem.h"

@@ -25,7 +25,7 @@ typedef struct inside_command {
  * left of what the client was changed to. REQUIRES: c's command is running; a command that waits
  * for its keys finds that c can't (client_can_block). */
 command_result inside_run(client *c, inside_command *in);
-/* That command will run in this batch, too, and another has just answered CMD_AGAIN: asks for its
+/* That command has just answered CMD_AGAIN, or will run in the batch of one that has: asks for its
  * keys, so that all that must come from the disk comes together. */
 void inside_expect(client *c, const command_row *row, int argc, const slice *argv);
 /* Counts it and tells watches. REQUIRES: the outer command has ended. */
