@@ -57,11 +57,23 @@ static engine_result handle_due(keyspace *ks, uint32_t db, slice key, int *n) {
     return wake_now(ks, db, key, ent.type, 0);
 }
 
-/* Deletes up to CYCLE_BATCH due keys in one batch. ENGINE_OK: there may be more. */
-static engine_result cycle_batch(keyspace *ks) {
+/* Whoever is told of it is in the middle of something; the turn that this is in ends with another
+ * cycle. */
+static void reads_are_there(engine_reader *r) {
+    CHECK(r->waits == 0);
+}
+
+void expire_forget_reader(keyspace *ks) {
+    ks->reader = (engine_reader){.ready = reads_are_there};
+}
+
+/* Deletes due keys of so much work in one batch; *done is how much it was, what did not come to its
+ * end left out. ENGINE_OK: there may be more. */
+static engine_result cycle_batch(keyspace *ks, int most, int *done) {
     engine_result r = ENGINE_OK;
     ks_begin(ks);
-    for (int n = 0, cost = 1; n < CYCLE_BATCH && r == ENGINE_OK; n += cost) {
+    *done = 0;
+    for (int cost = 0; *done < most && r == ENGINE_OK; *done += r == ENGINE_OK ? cost : 0) {
         uint32_t db = 0;
         int64_t when = 0;
         r = engine_due(ks->engine, ks->clock->wall_ms, &db, &ks->picked, &when);
@@ -79,14 +91,22 @@ static engine_result cycle_batch(keyspace *ks) {
 bool ks_expire_cycle(keyspace *ks, uint64_t budget_us) {
     CHECK(ks->depth == 0);
     if (ks->passive || ks->clock->wall_ms < ks->due || !ks_deletes_allowed(ks)) return false;
+    if (ks->reader.waits > 0) return false;
     budget_us *= (uint64_t)ks_conf.expire_effort;
     uint64_t start = clock_mono_us(), spent;
     engine_result r;
+    int done, ignored;
+    engine_read_for(ks->engine, &ks->reader);
     do {
-        r = cycle_batch(ks);
+        r = cycle_batch(ks, CYCLE_BATCH, &done);
+        /* those before the one that has to be waited for */
+        if (r == ENGINE_PENDING && done > 0) r = cycle_batch(ks, done, &ignored);
+        if (r != ENGINE_PENDING && ks->reader.waits == 0)
+            engine_reader_end(ks->engine, &ks->reader);
         spent = clock_mono_us() - start;
     } while (r == ENGINE_OK && spent < budget_us);
+    engine_read_for(ks->engine, NULL);
     ks->stats.expire_cycle_us += spent;
     if (r == ENGINE_OK) ks->stats.expire_cycle_capped++;
-    return r == ENGINE_OK;
+    return r == ENGINE_OK || (r == ENGINE_PENDING && ks->reader.waits == 0);
 }

@@ -78,15 +78,16 @@ struct keyspace {
     stave_clock *clock;
     rng *rng;
     int databases;
-    int depth;           /* of ks_begin */
-    bool telling;        /* hooks are running */
-    bool telling_itself; /* of what the keyspace has done without a command (HELD_ITSELF) */
-    bool passive;        /* no expire cycle */
-    bool frozen;         /* nothing expires on disk */
-    uint32_t born;       /* access state that stands for "not known since the start" */
-    bool born_lfu;       /* which of the two states born is */
-    int64_t budget;      /* maxmemory as the engine was told it; -1: not yet */
-    int64_t due;         /* no key is due before this time; INT64_MIN: not known */
+    int depth;            /* of ks_begin */
+    bool telling;         /* hooks are running */
+    bool telling_itself;  /* of what the keyspace has done without a command (HELD_ITSELF) */
+    bool passive;         /* no expire cycle */
+    bool frozen;          /* nothing expires on disk */
+    uint32_t born;        /* access state that stands for "not known since the start" */
+    bool born_lfu;        /* which of the two states born is */
+    int64_t budget;       /* maxmemory as the engine was told it; -1: not yet */
+    int64_t due;          /* no key is due before this time; INT64_MIN: not known */
+    engine_reader reader; /* the expire cycle's: it waits for no disk */
     ks_stats stats;
     ks_stats before; /* as the batch began */
     struct armed_hook *hooks;
@@ -131,6 +132,8 @@ uint32_t access_known(keyspace *ks, uint32_t access);
 static inline bool ks_is_due(const keyspace *ks, const entry *ent) {
     return ent->expire != ENGINE_NO_EXPIRE && ent->expire <= ks->clock->wall_ms;
 }
+/* The engine is another one, or will not be called again: the cycle waits for nothing. */
+void expire_forget_reader(keyspace *ks);
 /* May deletes be made now? */
 bool ks_deletes_allowed(const keyspace *ks);
 /* The entry is due: deletes it if that may be, and says ENGINE_ABSENT. */

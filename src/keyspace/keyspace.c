@@ -28,6 +28,7 @@ status ks_new(engine *e, stave_clock *clock, rng *random, int databases, keyspac
     ks->databases = databases;
     ks->due = INT64_MIN;
     ks->budget = -1;
+    expire_forget_reader(ks);
     *out = ks;
     return STATUS_OK;
 }
@@ -49,6 +50,7 @@ void ks_set_engine(keyspace *ks, engine *e) {
     ks->engine = e;
     ks->due = INT64_MIN;
     ks->budget = -1;
+    expire_forget_reader(ks);
     ks_tell_budget(ks);
 }
 
