@@ -43,6 +43,7 @@ static bool look_into(lsm *e, const place *p, lkey key, found *out, engine_resul
     e->stats.filter_false += hit.false_positive;
     bool ends = hit.found || !status_ok(s);
     CHECK(!hit.found || !hit.filtered);
+    CHECK(*r == ENGINE_ABSENT || *r == ENGINE_PENDING);
     if (ends && *r == ENGINE_ABSENT) *r = hit.found ? judge(hit.cell, 0, out) : lsm_error(e, s);
     return ends;
 }

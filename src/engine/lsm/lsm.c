@@ -18,6 +18,7 @@ engine_result lsm_error(lsm *e, status s) {
 
 /* What is not in memory now is no error, and leaves none. */
 engine_result lsm_unread(lsm *e, status s) {
+    CHECK(!status_ok(s));
     return table_not_now(s) ? ENGINE_PENDING : lsm_error(e, s);
 }
 

@@ -205,6 +205,7 @@ static engine_result arrive(lsm *e, place *p, bool there, map_iter *it) {
     if (!there) {
         status s = walk_status(p->w);
         engine_result r = status_ok(s) ? ENGINE_ABSENT : lsm_unread(e, s);
+        CHECK(!walk_valid(p->w));
         if (r != ENGINE_PENDING) *it = (map_iter){0};
         vacate(e, p);
         return r;

@@ -155,6 +155,7 @@ static void open_table(merger *m, source *s, uint32_t i) {
  * sources are sought all the same, so that what they lack is asked for in the same round. */
 static bool at_end(merger *m, const source *s) {
     status st = table_iter_status(s->iter);
+    CHECK(!table_iter_valid(s->iter));
     if (status_ok(st)) return true;
     if (status_ok(m->failed) || table_not_now(m->failed)) m->failed = st;
     return false;

@@ -32,11 +32,13 @@ void supply_new(lsm *e) {
 /* Readers that are still there are told nothing: their engine has gone. */
 void supply_free(lsm *e) {
     CHECK(e->shelf.open == 0);
+    CHECK(e->shelf.source && e->supply.fetch);
     e->shelf.source = NULL;
     fetch_free(e->supply.fetch);
 }
 
 /* What was read for it goes; the caches have what of it they took. */
 void lsm_reader_end(engine *base, engine_reader *r) {
+    CHECK(r && r->ready);
     fetch_end(lsm_of(base)->supply.fetch, r);
 }
