@@ -154,5 +154,23 @@ def test_walks():
         expect(info(c, "cold_held_bytes"), 0)
 
 
+def test_what_is_due_holds_nobody_up():
+    """Cold keys expire when they should, by reads beside the thread."""
+    with Stave(SETTINGS).start() as s:
+        c = s.connect()
+        for at in range(0, 5000, 500):
+            c.send_raw(b"".join(resp.encode(["SET", "key:%d" % i, value(i)] + ["PX", 5000 + i] * (i % 2))
+                                for i in range(at, at + 500)))
+            for _ in range(500):
+                expect(c.reply(), "OK")
+        s.stop()
+        s.start()
+        c = s.connect()
+        chill(s)
+        wait_until(lambda: c.call("DBSIZE") == 2500, "the end of what expires")
+        expect(info(c, "cold_blocking"), 0)
+        expect(info(c, "cold_held_bytes"), 0)
+
+
 if __name__ == "__main__":
     sys.exit(harness.main(globals()))
