@@ -22,6 +22,7 @@
 #define GROW_MIN     (64u * 1024)
 #define AHEAD_MAX    (1024u * 1024 * 1024) /* bytes that are reserved because they are announced */
 #define UNAUTH_MULTI 10
+#define ASK_AHEAD    64 /* commands behind one that waits for the disk */
 #define UNAUTH_BULK  16384
 
 /* What the parser may take from this client. */
@@ -91,6 +92,24 @@ static void look_ahead(client *c, const char *p, size_t n, size_t at, size_t *ah
     }
 }
 
+/* c's command at p[at] waits for the disk: what those behind it will read is asked for at the same
+ * time, or a pipeline would wait for each. Once a command, and only if they are likely to read. */
+static void ask_ahead(client *c, const char *p, size_t n, size_t at) {
+    engine *e = ks_engine(c->ks);
+    slice key;
+    entry ent;
+    if (!(c->flags & CLIENT_PARKED) || c->reader.rounds || c->session->busy) return;
+    if (!(c->row->flags & CMD_READONLY)) return;
+    engine_read_for(e, &c->reader);
+    for (int i = 0; i < ASK_AHEAD && at < n; i++) {
+        size_t len = resp_peek(p + at, n - at, &key);
+        if (!len || key.len > ENGINE_KEY_MAX) break;
+        if (engine_get(e, c->db, key, &ent) == ENGINE_ERROR) break;
+        at += len;
+    }
+    engine_read_for(e, NULL);
+}
+
 /* Runs the whole commands at p[0..n); returns how many bytes are done with. */
 static size_t run_commands(client *c, const char *p, size_t n) {
     session *s = c->session;
@@ -117,7 +136,10 @@ static size_t run_commands(client *c, const char *p, size_t n) {
         c->argv = r->argv;
         dispatch_result d = r->argc ? dispatch(c) : DISPATCH_DONE;
         drop_partial(c);
-        if (d == DISPATCH_WAIT) break;
+        if (d == DISPATCH_WAIT) {
+            ask_ahead(c, p, n, at + consumed);
+            break;
+        }
         at += consumed;
         if (at < n && !s->busy) look_ahead(c, p, n, at, &ahead);
         if (was_auth != !!(c->flags & CLIENT_AUTHENTICATED)) limits = limits_of(c);

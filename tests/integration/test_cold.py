@@ -12,6 +12,7 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
+from tests.support import resp  # noqa: E402
 from tests.integration.harness import ENGINE, SMALL, Stave, expect, info, scripts, wait_until  # noqa: E402
 
 CACHES = {"bitcask": {"value-cache-size": "64kb", "inline-value-max": 0}, "lsm": dict(SMALL)}[ENGINE]
@@ -128,6 +129,12 @@ def test_many_keys_together():
                 c.call("GET", k)
             expect(c.call("EXEC"), values)
         few(grown, 4, "EXEC")
+        forget(server)
+        with counting(c) as grown:
+            c.send_raw(b"".join(resp.encode(("GET", k)) for k in keys))
+            expect([c.reply() for _ in keys], values)
+        if ENGINE == "bitcask":
+            few(grown, 8, "a pipeline")
         for i in range(4):
             c.call("SADD", "set%d" % i, *[value("m%d" % j, 200) for j in range(i, 40)])
         settle(server, c)

@@ -420,6 +420,10 @@ void sim_await_ready(sim *s) {
     sim_total.pendings++;
     for (int i = 0; !s->ready && !simfs_stopped(s->fs); i++) {
         if (i > 1000) sim_fail(s, "PENDING, and never ready");
+        if (!s->types && !s->in_batch && rng_below(&s->pace, 4) == 0) {
+            sim_world(s, rng_below(&s->pace, 50000)); /* merges, flushes, files that go */
+            continue;
+        }
         simaio_step(s->workers);
         simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
         engine_background(s->e, 1000);
@@ -438,6 +442,7 @@ void sim_command(sim *s) {
         engine_result r = sim_permille(s, 250) ? sim_read(s) : write_command(s);
         if (r != ENGINE_PENDING || simfs_stopped(s->fs)) break;
         if (i > 2000) sim_fail(s, "a command is PENDING again and again");
+        if (sim_permille(s, 50)) break; /* the client has gone */
         sim_await_ready(s);
     }
     sim_reader_end(s);
