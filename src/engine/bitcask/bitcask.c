@@ -6,6 +6,7 @@
 #include "base/slow.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
+#include "engine/bitcask/derive.h"
 #include "engine/bitcask/jobs.h"
 #include "engine/bitcask/ops.h"
 #include "engine/bitcask/recover.h"
@@ -110,6 +111,7 @@ static void free_engine(bitcask *e) {
     slice key;
     void *value;
     CHECK(!e->merge && !e->hints);
+    derive_free(e);
     while (pdb_free_some(e) || e->pdb_drops)
         continue;
     for (coll *c = e->coll_drops, *next; c; c = next) {
@@ -235,8 +237,8 @@ void bc_cron(engine *base) {
     chain_tell(&e->log);
 }
 
-/* engine_background: dropped things are freed, a merge is applied, the cache gives memory back;
- * small slices of each in turn, until the time is used up. */
+/* engine_background: dropped things are freed, derived maps made that a start has left, a merge is
+ * applied, the cache gives memory back; small slices of each in turn, until the time is used up. */
 bool bc_background(engine *base, uint64_t budget_us) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->log.open);
@@ -244,6 +246,7 @@ bool bc_background(engine *base, uint64_t budget_us) {
     bool more;
     do {
         more = coll_free_some(e) || pdb_free_some(e);
+        more = derive_some(e) || more;
         uint64_t begun = slow_begin();
         more = merge_background(e) || more;
         slow_end("merge-apply", begun);
@@ -253,7 +256,8 @@ bool bc_background(engine *base, uint64_t budget_us) {
 }
 
 /* engine_memory: the arena counts as index with all that it keeps vacant; buffers are the log's
- * tail, what the last large values left allocated, and what was read for those who wait. */
+ * tail, what the last large values left allocated, what was read for those who wait, and what
+ * making derived maps needs. */
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     bitcask *e = bitcask_of(base);
     cache_stats c;
@@ -261,7 +265,7 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
     *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
     *caches = c.bytes;
     *buffers = logwrite_memory(e->log.tail) + e->batch.bytes.cap + e->raw.cap + e->plain.cap +
-               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes;
+               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes + derive_memory(e);
 }
 
 /* engine_reader_end. */

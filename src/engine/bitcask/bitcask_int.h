@@ -13,6 +13,8 @@
 /* A merge, or the making of hints (merge.c, hint_job.c). */
 typedef struct merge_job merge_job;
 typedef struct hint_job hint_job;
+/* Derived maps that a start has left to be made (derive.c). */
+typedef struct derive_later derive_later;
 
 #define AHEAD_RING 16
 #define AHEAD_KEY  40 /* bytes of a key that is known again when it is asked for */
@@ -61,6 +63,7 @@ typedef struct bitcask {
     char *dir;
     engine_host host;
     const engine_derive *derive; /* NULL: no map is derived */
+    derive_later *later;         /* NULL: all are made */
     bool cluster;
     keydir_shared shared;
     meta_queue meta;     /* the manifest */

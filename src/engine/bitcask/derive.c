@@ -5,9 +5,19 @@
  * beside the key, none of the log, nothing to account for, to merge, or to write hints of. Records
  * of such elements that a store has all the same, made when nobody derived, are passed over.
  *
- * After all is loaded they are made again, collection by collection: their keys are gathered, a
- * bounded number at a time, sorted, and put in order, which is what a tree takes fastest. */
+ * After a start they are made again, collection by collection: their keys are gathered, a bounded
+ * number at a time, sorted, and put in order, which is what a tree takes fastest. When:
+ *
+ *   before anything is served   what is large, or needs values that only the log has: to wait for
+ *                               it later would hold the thread
+ *   when it is opened           all others, whole: nobody has an iterator in it yet, and its map 0
+ *                               is as it was loaded, so no batch that ends or not matters (B12)
+ *   in the background           those that nobody opened, in slices
+ *
+ * What is to be made later is listed by number, so that a collection, or its database, may be
+ * dropped without a word. */
 #include "engine/bitcask/derive.h"
+#include "base/log.h"
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
 #include "engine/bitcask/entries.h"
@@ -17,6 +27,9 @@
 #define GATHER_MAX   (2u << 20)  /* keys at a time, */
 #define GATHER_BYTES (64u << 20) /* and about so many bytes of them */
 #define TELL_EVERY   65536u      /* elements between two calls of host.loading */
+#define LATER_MAX    32768u /* elements of map 0: one with more is made before the start ends */
+#define LATER_SLICE  256u   /* elements of a slice in the background */
+#define LATER_TOLD   1000   /* ms: all took longer, and the log says so */
 
 /* One gathered key. */
 typedef struct found {
@@ -26,13 +39,30 @@ typedef struct found {
 
 typedef struct deriving {
     bitcask *e;
-    load_ctx *load;
+    load_ctx *load; /* NULL: the start has ended */
     found *keys;
     uint32_t n, cap;
     buf bytes; /* of the keys, each with the map's number before it */
     buf next;  /* the key of map 0 to go on from */
     uint64_t seen;
 } deriving;
+
+/* A collection whose map is to be made; there may be none of that number any more. */
+typedef struct later {
+    uint64_t coll;
+    uint32_t pdb;
+} later;
+
+/* What is left. Every collection that is `unmade` is in the list, or the one under way. */
+struct derive_later {
+    deriving d;
+    later *list;
+    uint32_t n, cap;
+    later under_way; /* it is made up to `next`; 0: none is */
+    buf next;
+    uint32_t made; /* how many were */
+    uint64_t began_us;
+};
 
 bool derives(const bitcask *e, const coll *c) {
     CHECK(c->type < ENGINE_TYPES);
@@ -52,7 +82,7 @@ static status value_of(bitcask *e, const coll *c, slice key, const cell *x, slic
 status derived_key(bitcask *e, const coll *c, slice key, slice cell_bytes, buf *out, bool *has) {
     cell x;
     slice value;
-    CHECK(derives(e, c) && key.len > 0 && key.data[0] == 0);
+    CHECK(e->derive->types >> c->type & 1 && key.len > 0 && key.data[0] == 0);
     cell_decode(cell_bytes, &x);
     *has = false;
     TRY(value_of(e, c, key, &x, &value));
@@ -74,13 +104,15 @@ static void note(deriving *d, size_t start) {
     d->keys[d->n++] = (found){load_be64(head), (uint32_t)start, (uint32_t)n};
 }
 
-/* Gathers from d->next on; *more if it has not come to the end of map 0. */
-static status gather(deriving *d, coll *c, bool *more) {
+/* Gathers what is derived of `most` elements of map 0 at most, from *next on; *more if it has not
+ * come to the end of the map. */
+static status gather(deriving *d, coll *c, buf *next, uint32_t most, bool *more) {
     btree_iter it;
     bool has;
     d->n = 0;
     buf_clear(&d->bytes);
-    *more = btree_seek(c->tree, buf_slice(&d->next), &it);
+    CHECK(most > 0 && most <= GATHER_MAX);
+    *more = btree_seek(c->tree, buf_slice(next), &it);
     for (; *more; *more = btree_next(&it)) {
         slice key = btree_iter_key(&it);
         size_t start = d->bytes.len;
@@ -88,14 +120,14 @@ static status gather(deriving *d, coll *c, bool *more) {
             *more = false;
             return STATUS_OK;
         }
-        if (d->n == GATHER_MAX || start > GATHER_BYTES) {
-            buf_clear(&d->next);
-            buf_append_slice(&d->next, key);
+        if (most-- == 0 || start > GATHER_BYTES) {
+            buf_clear(next);
+            buf_append_slice(next, key);
             return STATUS_OK;
         }
         TRY(derived_key(d->e, c, key, btree_iter_value(&it), &d->bytes, &has));
         if (has) note(d, start);
-        if (++d->seen % TELL_EVERY == 0) load_tell(d->load);
+        if (++d->seen % TELL_EVERY == 0 && d->load) load_tell(d->load);
     }
     return STATUS_OK;
 }
@@ -120,17 +152,50 @@ static void put_gathered(deriving *d, coll *c) {
     d->e->stats.recovery_derived += d->n;
 }
 
-/* One collection. */
-static status derive_coll(deriving *d, coll *c) {
-    bool more = true;
+/* The first key of map 0. */
+static void from_the_first(coll *c, buf *next) {
     CHECK(c->counts[ENGINE_DERIVED] == 0);
-    buf_clear(&d->next);
-    buf_append_char(&d->next, 0);
+    buf_clear(next);
+    buf_append_char(next, 0);
+}
+
+/* A collection's map from *next on, `most` elements of map 0 at a time. */
+static status derive_rest(deriving *d, coll *c, buf *next, uint32_t most) {
+    bool more = true;
     while (more) {
-        TRY(gather(d, c, &more));
+        TRY(gather(d, c, next, most, &more));
         put_gathered(d, c);
     }
     return STATUS_OK;
+}
+
+/* Can it wait, and then be made by whoever opens it? */
+static bool can_wait(const bitcask *e, const coll *c) {
+    return c->counts[0] <= LATER_MAX && !(c->cold && e->derive->by_value >> c->type & 1);
+}
+
+/* Notes a collection for later. */
+static void wait_for(bitcask *e, coll *c) {
+    if (!e->later) {
+        e->later = mem_zalloc(sizeof *e->later);
+        e->later->d.e = e;
+        e->later->began_us = bc_now_us(e);
+    }
+    derive_later *l = e->later;
+    if (l->n == l->cap) l->list = mem_more(l->list, &l->cap, 64, sizeof *l->list);
+    l->list[l->n++] = (later){c->id, c->db->number};
+    c->unmade = true;
+}
+
+/* One collection at a start. */
+static status derive_coll(deriving *d, coll *c) {
+    if (c->counts[0] == 0) return STATUS_OK;
+    if (can_wait(d->e, c)) {
+        wait_for(d->e, c);
+        return STATUS_OK;
+    }
+    from_the_first(c, &d->next);
+    return derive_rest(d, c, &d->next, GATHER_MAX);
 }
 
 /* All of a database's. */
@@ -143,8 +208,9 @@ static status derive_pdb(deriving *d, const pdb *p) {
     return STATUS_OK;
 }
 
-status derive_all(load_ctx *l) {
+status derive_start(load_ctx *l) {
     bitcask *e = l->e;
+    CHECK(!e->later);
     if (!e->derive) return STATUS_OK;
     deriving d = {.e = e, .load = l};
     size_t pos = 0;
@@ -160,4 +226,87 @@ status derive_all(load_ctx *l) {
     e->stats.recovery_derived_ms = (bc_now_us(e) - began) / 1000;
     CHECK(e->stats.recovery_derived <= d.seen);
     return s;
+}
+
+/* ---- behind the start --------------------------------------------------------------------------
+ */
+
+/* It is whole. */
+static void is_made(derive_later *l, coll *c) {
+    CHECK(c->unmade && can_wait(l->d.e, c));
+    c->unmade = false;
+    l->made++;
+    if (l->under_way.coll == c->id) l->under_way = (later){0};
+}
+
+/* Its values are in the tree, so nothing is read and nothing fails. */
+void derive_now(bitcask *e, coll *c) {
+    derive_later *l = e->later;
+    CHECK(l && c->unmade);
+    bool begun = l->under_way.coll == c->id;
+    buf *next = begun ? &l->next : &l->d.next;
+    if (!begun) from_the_first(c, next);
+    status s = derive_rest(&l->d, c, next, LATER_MAX);
+    CHECK(status_ok(s));
+    is_made(l, c);
+}
+
+/* The collection under way, or the last in the list, which then is; NULL: it was made meanwhile, or
+ * dropped, maybe with its database. */
+static coll *take_one(bitcask *e, derive_later *l) {
+    bool begun = l->under_way.coll != 0;
+    if (!begun) l->under_way = l->list[--l->n];
+    pdb *p = pdb_find(e, l->under_way.pdb);
+    coll *c = p ? coll_find(p, l->under_way.coll) : NULL;
+    if (!c || !c->unmade) {
+        l->under_way = (later){0};
+        return NULL;
+    }
+    CHECK(derives(e, c));
+    if (!begun) from_the_first(c, &l->next);
+    return c;
+}
+
+bool derive_some(bitcask *e) {
+    derive_later *l = e->later;
+    bool more;
+    if (!l) return false;
+    CHECK(!e->log.open);
+    if (l->n == 0 && l->under_way.coll == 0) {
+        uint64_t ms = (bc_now_us(e) - l->began_us) / 1000;
+        if (ms > LATER_TOLD)
+            log_notice("Derived maps of %u collections were made behind the start, in %.1f s",
+                       l->made, (double)ms / 1000);
+        derive_free(e);
+        return false;
+    }
+    coll *c = take_one(e, l);
+    if (!c) return true;
+    status s = gather(&l->d, c, &l->next, LATER_SLICE, &more);
+    CHECK(status_ok(s));
+    put_gathered(&l->d, c);
+    if (!more) is_made(l, c);
+    return true;
+}
+
+uint64_t derive_pending(const bitcask *e) {
+    return e->later ? e->later->n + (e->later->under_way.coll != 0) : 0;
+}
+
+uint64_t derive_memory(const bitcask *e) {
+    const derive_later *l = e->later;
+    if (!l) return 0;
+    return l->cap * sizeof *l->list + l->d.cap * sizeof *l->d.keys + l->d.bytes.cap;
+}
+
+void derive_free(bitcask *e) {
+    derive_later *l = e->later;
+    if (!l) return;
+    mem_free(l->list);
+    mem_free(l->d.keys);
+    buf_free(&l->d.bytes);
+    buf_free(&l->d.next);
+    buf_free(&l->next);
+    mem_free(l);
+    e->later = NULL;
 }

@@ -97,6 +97,7 @@ static void load_element(bitcask *e, pdb *d, const segment *s, const loaded *x) 
                 .expire = x->expire,
                 .value = has_value ? x->value : SLICE_EMPTY};
     CHECK(now.value.len <= 1024);
+    c->cold |= x->map == 0 && !has_value;
     btree_put(c->tree, key, slice_of(bytes, cell_encode(bytes, &now)));
     c->counts[x->map] += !had;
     seg_live_add(e, d, s->slot, x->size);

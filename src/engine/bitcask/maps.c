@@ -8,6 +8,7 @@
  * map's number. */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/coll.h"
+#include "engine/bitcask/derive.h"
 #include "engine/bitcask/entries.h"
 #include "engine/bitcask/ops.h"
 
@@ -15,9 +16,11 @@ enum { PRIV_COLL = 4, PRIV_MAP = 5 };
 _Static_assert(sizeof(btree_iter) <= PRIV_COLL * sizeof(uint64_t), "an iterator fits");
 
 /* The pointer that opening left in the caller's struct. */
-static inline coll *coll_of(const engine_coll *c) {
-    CHECK(c->priv != 0);
-    return (coll *)(uintptr_t)c->priv;
+static inline coll *coll_of(const engine_coll *ec) {
+    CHECK(ec->priv != 0);
+    coll *c = (coll *)(uintptr_t)ec->priv;
+    CHECK(!c->unmade);
+    return c;
 }
 
 /* ---- opening -----------------------------------------------------------------------------------
@@ -51,7 +54,8 @@ engine_result bc_coll_new(engine *base, uint32_t db, slice key, engine_coll *out
     return ENGINE_OK;
 }
 
-/* engine_coll_open: an entry without its collection would be damage in memory, not an answer. */
+/* engine_coll_open: an entry without its collection would be damage in memory, not an answer. The
+ * derived map is made before anybody has an iterator, which would not survive it. */
 engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *ent,
                            engine_coll *out) {
     bitcask *e = bitcask_of(base);
@@ -59,6 +63,7 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
     CHECK(ent->coll != 0);
     coll *c = coll_find(bc_db(e, db), ent->coll);
     CHECK(c && c->owners > 0);
+    if (__builtin_expect(c->unmade, 0)) derive_now(e, c);
     out->priv = (uintptr_t)c;
     return ENGINE_OK;
 }
@@ -332,6 +337,7 @@ engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
     btree_iter it;
     CHECK(c != NULL && c->db != to);
     coll *copy;
+    if (c->unmade) derive_now(e, c);
     engine_result r = make_new(e, to, &copy);
     for (bool more = btree_first(c->tree, &it); more && r == ENGINE_OK; more = btree_next(&it)) {
         map_iter el = {0};

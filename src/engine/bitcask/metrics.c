@@ -3,6 +3,7 @@
  * Bytes of segments are those of records, so live + hiding + dead is a little less than the total,
  * which has the files' headers too. Times are microseconds where the name says usec, else
  * milliseconds. log_end and log_durable are positions: file number << 32 | offset. */
+#include "engine/bitcask/derive.h"
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/ops.h"
 
@@ -119,6 +120,7 @@ static void emit_recovery(const bitcask *e, buf *out) {
     metric_u64(out, "recovery_records", e->stats.recovery_records);
     metric_u64(out, "recovery_derived", e->stats.recovery_derived);
     metric_u64(out, "recovery_derived_ms", e->stats.recovery_derived_ms);
+    metric_u64(out, "derive_pending", derive_pending(e));
     metric_str(out, "recovery_source", logs && hints ? "hints,log" : hints ? "hints" : "log");
     metric_u64(out, "recovery_cut_bytes", e->stats.recovery_cut);
 }

@@ -20,6 +20,8 @@ typedef struct coll {
     struct pdb *db;
     uint32_t owners; /* main entries that own it: 1, or for a moment 0 or 2 */
     uint8_t type;    /* of its owner, the latest */
+    bool cold;       /* an element of map 0 was loaded whose value is in the log alone */
+    bool unmade;     /* its derived map is not, or not all, made: it was not opened (derive.c) */
     btree *tree;     /* map number || subkey -> cell (coll.c) */
     uint64_t counts[ENGINE_MAPS];
     struct coll *next; /* in the list of dropped ones */

@@ -6,7 +6,7 @@
  *   3. the open end of the log is fsynced and sealed where it was cut, what lies behind it retired,
  *      the mapping of databases as it now stands recorded, all in the manifest edit that also
  *      begins a new segment
- *   4. the derived maps are made again
+ *   4. the derived maps are made again, or noted to be made behind the start
  *
  * Until 3 nothing but step 1's unlinking has changed a file. */
 #include "engine/bitcask/recover.h"
@@ -137,7 +137,7 @@ static status recover_all(bitcask *e, loading *l, uint32_t databases) {
     TRY(fill_map(e, databases));
     load_finish(&l->load);
     TRY(begin(e, l));
-    return derive_all(&l->load);
+    return derive_start(&l->load);
 }
 
 /* The steps above, in order. */

@@ -198,12 +198,264 @@ static void other_types(void **state) {
     kit_free(k);
 }
 
+/* ---- behind a start: Bitcask alone ---------------------------------------------------------- */
+
+/* A slice in the background. */
+static bool step(kit *k) {
+    bool more = engine_background(k->e, 0);
+    kit_check(k);
+    return more;
+}
+
+static uint64_t pending(kit *k) {
+    return kit_info(k, "derive_pending");
+}
+
+/* Three, of which none is made: "a", "b" and "c". */
+static kit *started(void) {
+    kit *k = new_kit();
+    make(k, "a", 8);
+    make(k, "b", 8);
+    make(k, "c", 8);
+    kit_settle(k);
+    kit_kill(k);
+    assert_int_equal(pending(k), 3);
+    assert_int_equal(kit_info(k, "recovery_derived"), 0);
+    return k;
+}
+
+static void made_when_opened(void **state) {
+    (void)state;
+    kit *k = started();
+    assert_whole(k, 0, "b");
+    assert_int_equal(kit_info(k, "recovery_derived"), MANY);
+    for (int slices = 0; step(k); slices++)
+        assert_true(slices < 10);
+    assert_int_equal(pending(k), 0);
+    assert_int_equal(kit_info(k, "recovery_derived"), 3 * MANY);
+    assert_whole(k, 0, "a");
+    assert_whole(k, 0, "b");
+    assert_whole(k, 0, "c");
+    kit_close(k);
+    kit_open(k);
+    assert_int_equal(pending(k), 3);
+    kit_close(k); /* with nothing made */
+    kit_open(k);
+    step(k);
+    kit_close(k); /* in the middle of one */
+    kit_open(k);
+    assert_whole(k, 0, "c");
+    kit_free(k);
+}
+
+/* Whichever collection a slice has begun, it is opened before the next. */
+static void opened_between_slices(void **state) {
+    (void)state;
+    for (int slices = 0; slices < 10; slices++) {
+        kit *k = started();
+        for (int i = 0; i < slices; i++)
+            step(k);
+        assert_whole(k, 0, "a");
+        step(k);
+        assert_whole(k, 0, "b");
+        assert_whole(k, 0, "c");
+        while (step(k))
+            continue;
+        assert_int_equal(kit_info(k, "recovery_derived"), 3 * MANY);
+        kit_free(k);
+    }
+}
+
+/* The first thing that is done to it is a change: then its map is that of what was loaded, and what
+ * the batch does comes on top of that, or not. */
+static void changed_first(void **state) {
+    (void)state;
+    for (int slices = 0; slices < 3; slices++) {
+        kit *k = started();
+        engine_coll c;
+        for (int i = 0; i < slices; i++)
+            step(k);
+        for (const char *key = "a"; key; key = *key == 'a' ? "b" : *key == 'b' ? "c" : NULL) {
+            engine_begin(k->e);
+            assert_true(open_coll(k, 0, key, &c));
+            put(k, &c, MANY, MANY, 8);
+            assert_int_equal(engine_map_del(k->e, &c, 0, SLICE("m0")), ENGINE_OK);
+            assert_int_equal(engine_map_del(k->e, &c, ENGINE_DERIVED, SLICE("\0\0\0\0\0\0\0\0m0")),
+                             ENGINE_OK);
+            if (*key == 'b') {
+                engine_commit(k->e);
+                kit_check(k);
+                assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), MANY);
+            } else {
+                engine_abort(k->e);
+                assert_whole(k, 0, key);
+            }
+            step(k);
+        }
+        kit_free(k);
+    }
+}
+
+/* Dropped, moved and swapped without a look into them, at any moment. */
+static void never_opened(void **state) {
+    (void)state;
+    for (int slices = 0; slices < 10; slices++) {
+        kit *k = started();
+        for (int i = 0; i < slices; i++)
+            step(k);
+        engine_begin(k->e);
+        assert_int_equal(engine_del(k->e, 0, SLICE("b")), ENGINE_OK);
+        assert_int_equal(engine_del(k->e, 0, SLICE("c")), ENGINE_OK);
+        engine_abort(k->e);
+        step(k);
+        engine_begin(k->e);
+        assert_int_equal(engine_del(k->e, 0, SLICE("b")), ENGINE_OK);
+        assert_int_equal(engine_move(k->e, 0, SLICE("a"), 0, SLICE("x")), ENGINE_OK);
+        engine_commit(k->e);
+        step(k);
+        engine_begin(k->e);
+        assert_int_equal(engine_swap(k->e, 0, 1), ENGINE_OK);
+        assert_int_equal(engine_move(k->e, 1, SLICE("c"), 2, SLICE("c")), ENGINE_OK);
+        engine_commit(k->e);
+        assert_whole(k, 2, "c");
+        if (slices % 2) assert_whole(k, 1, "x");
+        engine_begin(k->e);
+        assert_int_equal(engine_flush(k->e, 1), ENGINE_OK);
+        engine_commit(k->e);
+        kit_settle(k);
+        kit_check(k);
+        assert_int_equal(pending(k), 0);
+        kit_free(k);
+    }
+}
+
+/* One that would take long to make is not left for later. */
+static void large_ones_at_once(void **state) {
+    (void)state;
+    kit *k = new_kit();
+    engine_coll c;
+    make(k, "a", 8);
+    engine_begin(k->e);
+    new_coll(k, "large", ZSET, &c);
+    for (int i = 0; i <= 32768; i++)
+        put(k, &c, i, (uint64_t)i, 8);
+    engine_commit(k->e);
+    kit_settle(k);
+    kit_kill(k);
+    assert_int_equal(kit_info(k, "recovery_derived"), 32769);
+    assert_int_equal(pending(k), 1);
+    assert_true(open_coll(k, 0, "large", &c));
+    assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), 32769);
+    kit_free(k);
+}
+
+enum { KEYS = 5, MEMBERS = 600 };
+/* What is there by rights: scores, or -1. */
+typedef struct expected {
+    int score[KEYS][MEMBERS];
+} expected;
+
+/* A few changes of one collection in a batch, which may be aborted. */
+static void change_one(kit *k, rng *r, expected *m, int key) {
+    char name[2] = {(char)('a' + key), 0}, sub[16];
+    expected was = *m;
+    engine_coll c;
+    engine_begin(k->e);
+    if (!open_coll(k, 0, name, &c)) new_coll(k, name, ZSET, &c);
+    for (uint64_t n = 1 + rng_below(r, rng_below(r, 10) ? 10 : 700); n > 0; n--) {
+        int i = (int)rng_below(r, MEMBERS), *score = &m->score[key][i];
+        slice s = sub_of(i, sub);
+        char old[40];
+        memcpy(put_be64(old, (uint64_t)*score), s.data, s.len);
+        slice d = slice_of(old, 8 + s.len);
+        if (*score >= 0) assert_int_equal(engine_map_del(k->e, &c, ENGINE_DERIVED, d), ENGINE_OK);
+        if (*score >= 0 && rng_below(r, 3) == 0) {
+            assert_int_equal(engine_map_del(k->e, &c, 0, s), ENGINE_OK);
+            *score = -1;
+        } else {
+            *score = (int)rng_below(r, 100);
+            put(k, &c, i, (uint64_t)*score, 8);
+        }
+    }
+    if (rng_below(r, 4)) {
+        engine_commit(k->e);
+    } else {
+        engine_abort(k->e);
+        *m = was;
+    }
+}
+
+/* All of one collection, by score. */
+static void compare_one(kit *k, const expected *m, int key) {
+    char name[2] = {(char)('a' + key), 0}, sub[16];
+    engine_coll c;
+    map_iter it;
+    uint64_t n = 0;
+    bool there = open_coll(k, 0, name, &c);
+    for (int i = 0; i < MEMBERS; i++) {
+        if (m->score[key][i] < 0) continue;
+        char want[40];
+        slice s = sub_of(i, sub);
+        memcpy(put_be64(want, (uint64_t)m->score[key][i]), s.data, s.len);
+        assert_true(there);
+        assert_int_equal(engine_map_get(k->e, &c, ENGINE_DERIVED, slice_of(want, 8 + s.len), &it),
+                         ENGINE_OK);
+        n++;
+    }
+    if (there) assert_int_equal(engine_map_count(k->e, &c, ENGINE_DERIVED), n);
+}
+
+/* Kills and clean ends, and work at once behind them, before all is made and looked at. */
+static void at_random(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    kit *k = new_kit();
+    expected m;
+    memset(&m, 0xff, sizeof m);
+    for (int i = 0; i < 400; i++) {
+        int key = (int)rng_below(&r, KEYS);
+        uint64_t what = rng_below(&r, 20);
+        if (what < 10) {
+            change_one(k, &r, &m, key);
+        } else if (what < 13) {
+            compare_one(k, &m, key);
+        } else if (what == 13) {
+            kit_end_turn(k);
+            kit_kill(k);
+        } else if (what == 14) {
+            kit_close(k);
+            kit_open(k);
+        } else if (what == 15 && rng_below(&r, 4) == 0) {
+            kit_merge(k);
+        } else if (what == 16) {
+            char name[2] = {(char)('a' + key), 0};
+            engine_begin(k->e);
+            engine_result gone = engine_del(k->e, 0, slice_cstr(name));
+            engine_commit(k->e);
+            if (gone == ENGINE_OK) memset(m.score[key], 0xff, sizeof m.score[key]);
+        } else {
+            step(k);
+        }
+    }
+    for (int key = 0; key < KEYS; key++)
+        compare_one(k, &m, key);
+    kit_check(k);
+    kit_free(k);
+}
+
 int main(void) {
+    const struct CMUnitTest later[] = {
+        cmocka_unit_test(made_when_opened),   cmocka_unit_test(opened_between_slices),
+        cmocka_unit_test(changed_first),      cmocka_unit_test(never_opened),
+        cmocka_unit_test(large_ones_at_once), cmocka_unit_test(at_random),
+    };
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_is_logged),         cmocka_unit_test(made_again),
         cmocka_unit_test(from_values_in_the_log),    cmocka_unit_test(other_types),
         cmocka_unit_test(records_of_an_older_store),
     };
     int failed = kit_use("bitcask") + cmocka_run_group_tests_name("bitcask", tests, NULL, NULL);
+    failed += cmocka_run_group_tests_name("behind a start", later, NULL, NULL);
     return failed + kit_use("lsm") + cmocka_run_group_tests_name("lsm", tests, NULL, NULL);
 }
