@@ -44,6 +44,7 @@ static engine_result agree_change(simtee *t, const char *what, slice key, engine
                                   engine_result m) {
     r = agree(t, what, key, r, m);
     t->apart |= r == ENGINE_PENDING;
+    t->changed = true;
     return r;
 }
 
@@ -365,6 +366,7 @@ static void tee_begin(engine *e) {
     sim_say(t->s, "begin");
     engine_begin(t->s->e);
     t->s->in_batch = true;
+    t->changed = t->refused = t->cut_short = false;
 }
 
 static void tee_commit(engine *e) {
@@ -388,8 +390,17 @@ static void tee_abort(engine *e) {
     sim_abort(t->s, t->before);
 }
 
+/* The engine's own: what a batch has changed may be what there is no more room for, and when it has
+ * been aborted there is. */
 static status tee_room(engine *e, size_t bytes) {
-    return engine_room(tee_of(e)->s->e, bytes);
+    simtee *t = tee_of(e);
+    status st = engine_room(t->s->e, bytes);
+    if (!status_ok(st) && t->s->in_batch) {
+        sim_say(t->s, "no room in the batch: %s", st.msg);
+        t->refused = true;
+        t->cut_short |= t->changed && bytes > 0;
+    }
+    return st;
 }
 
 static log_pos tee_log_end(engine *e) {

@@ -16,8 +16,12 @@ typedef struct simtee {
     engine_ops ops; /* what base points to */
     sim *s;
     bool dry;
-    bool apart;       /* the model has a change that was PENDING: so is all until the next batch */
-    bool failed;      /* some call since this was last cleared was an error of the engine */
+    bool apart;  /* the model has a change that was PENDING: so is all until the next batch */
+    bool failed; /* some call since this was last cleared was an error of the engine */
+    /* Of the last batch that was not dry: */
+    bool changed;     /* it has changes */
+    bool refused;     /* engine_room said no in it */
+    bool cut_short;   /* and it had changes then, which who asked may have had to take back */
     uint64_t commits; /* that were not dry */
     uint64_t pendings;
     /* Not 0: so many calls from now on one is PENDING, as any may be, whether or not this engine

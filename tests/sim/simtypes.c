@@ -119,6 +119,14 @@ bool simtypes_room_is_low(const simtypes *t, size_t bytes) {
     return !status_ok(engine_room(t->s->e, bytes));
 }
 
+/* Room that went in the middle of it, by what its own batch has changed too, is seen by who asks
+ * for it there: a script. Before its first change that is an error as others are; after it nothing
+ * stays, and the error is all that it says. */
+static bool was_refused_inside(const simtypes *t, slice reply) {
+    if (!t->tee.refused || !t->tee.cut_short) return t->tee.refused;
+    return t->tee.commits == 0 && reply.len > 0 && *reply.data == '-';
+}
+
 /* All that a command does is one batch, however many others it carries. */
 void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble) {
     sim *s = t->s;
@@ -130,6 +138,7 @@ void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice sho
         return;
     }
     if (slice_eq(mine, should) || trouble || simtypes_in_trouble(s)) return;
+    if (was_refused_inside(t, mine)) return;
     size_t at = 0;
     while (at < mine.len && at < should.len && mine.data[at] == should.data[at])
         at++;
@@ -195,7 +204,7 @@ static void do_command(simtypes *t) {
     bool done = simtypes_run(t, t->client, &t->words, seed);
     if (t->words.inner) trouble |= simtypes_room_is_low(t, simwords_bytes(&t->words));
     if (done) simtypes_compare(t, t->client, &t->words, buf_slice(&t->expected), trouble);
-    if (done && !trouble && !simtypes_in_trouble(t->s) && !t->tee.failed)
+    if (done && !trouble && !simtypes_in_trouble(t->s) && !t->tee.failed && !t->tee.refused)
         simscript_check_mark(t, &t->words);
     simsound_after(t, &before, done && t->tee.commits > 0);
     if (done) keep_reply(t);
