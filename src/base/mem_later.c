@@ -18,16 +18,17 @@
 typedef struct waiting {
     struct waiting *next;
     size_t bytes; /* that are left */
+    size_t held;  /* that count as in use */
     bool mapped;
 } waiting;
 
 static waiting *first;
-static uint64_t total;
+static uint64_t total, held; /* of all */
 
 /* A step of the first block, or all that is left of it. */
 static void give_some(void) {
     waiting *w = first;
-    size_t step = w->bytes;
+    size_t step = w->bytes, uncounted = w->held;
     if (step <= STEP) {
         bool mapped = w->mapped;
         first = w->next;
@@ -38,23 +39,27 @@ static void give_some(void) {
     } else {
         char *end = (char *)w + w->bytes;
         step = STEP + ((uintptr_t)end & (PAGE - 1)); /* up to a page's beginning */
+        uncounted = w->mapped ? step : 0;
         w->bytes -= step;
+        w->held -= uncounted;
         if (w->mapped)
             mem_unmap(end - step, step);
         else
             mem_give_pages(end - step, step);
     }
-    CHECK(total >= step);
+    CHECK(total >= step && held >= uncounted);
     total -= step;
+    held -= uncounted;
 }
 
 /* As the first, whose memory may still be in a cache of the processor. */
 static void wait_for_turn(void *p, size_t bytes, bool mapped) {
     waiting *w = p;
     CHECK(bytes >= sizeof *w);
-    *w = (waiting){first, bytes, mapped};
+    *w = (waiting){first, bytes, bytes, mapped};
     first = w;
     total += bytes;
+    held += bytes;
     while (total > MEM_LATER_MAX)
         give_some();
 }
@@ -86,6 +91,10 @@ bool mem_later_some(uint64_t us) {
 
 uint64_t mem_later_bytes(void) {
     return total;
+}
+
+uint64_t mem_later_held(void) {
+    return held;
 }
 
 /* Failing costs memory, not correctness: nobody reads those bytes again. */

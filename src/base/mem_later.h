@@ -28,6 +28,9 @@ void buf_free_later(buf *b);
 bool mem_later_some(uint64_t us);
 /* Bytes that wait. */
 uint64_t mem_later_bytes(void);
+/* Bytes that mem_used() counts for blocks that wait: to the allocator a block is in use until the
+ * last of it goes. */
+uint64_t mem_later_held(void);
 
 /* The whole pages within p[0 .. n), of a block that is in use, go back to the system now: what was
  * in those bytes is lost, and they take no memory until they are written again. */

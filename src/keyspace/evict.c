@@ -15,7 +15,7 @@
 #include "keyspace/internal.h"
 
 #include "base/log.h"
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "base/slow.h"
 
 #define EVICT_BATCH   16 /* keys a batch; memory is measured between batches */
@@ -159,13 +159,19 @@ static int evict_batch(keyspace *ks) {
     return 0;
 }
 
+/* What waits to go back to the system is no reason for a key to go. */
+static uint64_t in_use(void) {
+    uint64_t used = mem_used(), waits = mem_later_held();
+    return used > waits ? used - waits : 0;
+}
+
 /* Is more in use than may be? Caches give way before any key does, and places in the index that
  * evicted keys have left do not count: the next keys will take them. */
 static bool is_above(keyspace *ks) {
-    uint64_t max = (uint64_t)ks_conf.maxmemory, used = mem_used();
+    uint64_t max = (uint64_t)ks_conf.maxmemory, used = in_use();
     if (used <= max) return false;
     uint64_t vacant = engine_relieve(ks->engine, used - max);
-    used = mem_used();
+    used = in_use();
     return used > max && used - max > vacant;
 }
 

@@ -104,7 +104,7 @@ void monitor_start(session *s) {
     slot = client_slot_add(forget);
     served = s;
     watch = session_watch_add(
-        s, &(command_watch){.after = after_command, .refused = refused, .ctx = s});
+        s, &(command_watch){.after = after_command, .refused = refused, .ctx = s, .whole = true});
     count(0);
 }
 

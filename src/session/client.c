@@ -206,6 +206,7 @@ size_t client_memory(const client *c) {
 void client_passes(client *c, slice arg) {
     const buf *q = &c->query;
     if (arg.len < PASSES_MIN || (c->flags & CLIENT_FAKE) || ks_in_inner_batch(c->ks)) return;
+    if (c->session->watching[WATCH_WHOLE]) return;
     if (arg.data < q->data || arg.data >= q->data + q->len) return;
     ks_passing(c->ks, slice_skip(arg, PASSES_KEEP));
 }

@@ -464,7 +464,8 @@ void session_watch_arm(session *s, int number, bool armed) {
     const bool wants[WATCH_KINDS] = {[WATCH_BEFORE] = w->before != NULL,
                                      [WATCH_AFTER] = w->after != NULL,
                                      [WATCH_REFUSED] = w->refused != NULL,
-                                     [WATCH_RAN] = w->ran != NULL};
+                                     [WATCH_RAN] = w->ran != NULL,
+                                     [WATCH_WHOLE] = w->whole};
     for (int kind = 0; kind < WATCH_KINDS; kind++) {
         s->watching[kind] &= ~(1u << number);
         if (armed && wants[kind]) s->watching[kind] |= 1u << number;

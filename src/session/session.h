@@ -61,6 +61,9 @@ typedef struct command_watch {
      * it is not known then, and what ks_after_commit is told stands in its place among the changes.
      * Not told of what is to be run again, or failed. */
     void (*ran)(client *c, command_result r, void *ctx);
+    /* It looks at more of an argument than its first 4 KiB after the command has run: arguments
+     * stay whole while it is armed (client_passes). */
+    bool whole;
 } command_watch;
 
 /* Counters that INFO shows; owned by the session. */

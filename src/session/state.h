@@ -20,7 +20,7 @@ typedef struct listener {
 } listener;
 
 /* What watches may be told of. */
-enum watch_kind { WATCH_BEFORE, WATCH_AFTER, WATCH_REFUSED, WATCH_RAN, WATCH_KINDS };
+enum watch_kind { WATCH_BEFORE, WATCH_AFTER, WATCH_REFUSED, WATCH_RAN, WATCH_WHOLE, WATCH_KINDS };
 
 /* Rates per second, from samples that cron takes. */
 typedef struct rate {

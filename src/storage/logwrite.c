@@ -15,10 +15,11 @@
  * chunk with committed ones are copied.
  *
  * Numbered invariants (checked in logwrite_commit and logwrite_set_durable):
- *  T1. durable <= written <= committed <= end.
+ *  T1. durable <= whole <= written <= committed <= end.
  *  T2. The open batch is what lies between committed and end.
  *  T3. The last chunk is of the current file, and ends at end.
- *  T4. A chunk's bytes neither move nor change once committed, until they are forgotten. */
+ *  T4. A chunk's bytes neither move nor change once committed, until they are forgotten.
+ *  T5. whole, and so durable, is the end of a batch. */
 #include "storage/logwrite.h"
 
 #include "base/log.h"
@@ -33,6 +34,7 @@ typedef struct chunk {
     vfs_file *file;
     uint32_t number, offset; /* of data[0] */
     uint32_t len, cap;
+    uint32_t whole; /* where the last batch that ends in it does; 0: none does */
 } chunk;
 
 struct logwrite {
@@ -40,7 +42,7 @@ struct logwrite {
     logwrite_file file;
     chunk *chunks;
     size_t n, room;
-    log_pos committed, written, durable;
+    log_pos committed, written, whole, durable;
     bool open;         /* in a batch */
     uint32_t records;  /* of the batch */
     bool mark_due;     /* the next record carries `mark` */
@@ -49,9 +51,12 @@ struct logwrite {
     log_pos marked;    /* the newest mark given to a record, of an aborted batch too */
     log_pos asked_end; /* end of the last batch that wants a mark beyond it: not an IDLE one */
     uint64_t memory;
+    uint32_t common; /* size of most chunks */
     char *spare[SPARE_MAX];
     size_t spares;
 };
+
+uint32_t logwrite_chunk = LOGWRITE_CHUNK;
 
 /* ---- chunks ---------------------------------------------------------------------------------- */
 
@@ -74,9 +79,9 @@ static inline chunk *last_chunk(const logwrite *w) {
 /* Memory for at least `need` bytes; sets *cap. */
 static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
     CHECK(w->spares <= SPARE_MAX);
-    *cap = LOGWRITE_CHUNK;
-    if (need <= LOGWRITE_CHUNK && w->spares > 0) return w->spare[--w->spares];
-    if (need > LOGWRITE_CHUNK) *cap = (need + PAGE - 1) / PAGE * PAGE;
+    *cap = w->common;
+    if (need <= w->common && w->spares > 0) return w->spare[--w->spares];
+    if (need > w->common) *cap = (need + PAGE - 1) / PAGE * PAGE;
     CHECK(*cap >= need);
     w->memory += *cap;
     return mem_map(*cap);
@@ -88,7 +93,7 @@ static void give_memory(logwrite *w, chunk *c, bool at_once) {
     CHECK(w->spares <= SPARE_MAX);
     CHECK(c->len <= c->cap);
     CHECK(c->data && w->memory >= c->cap);
-    if (c->cap == LOGWRITE_CHUNK && w->spares < SPARE_MAX) {
+    if (c->cap == w->common && w->spares < SPARE_MAX) {
         w->spare[w->spares++] = c->data;
     } else {
         w->memory -= c->cap;
@@ -134,6 +139,7 @@ static size_t find_chunk(const logwrite *w, log_pos pos) {
 logwrite *logwrite_new(uint64_t store_id) {
     logwrite *w = mem_zalloc(sizeof *w);
     w->store_id = store_id;
+    w->common = logwrite_chunk;
     return w;
 }
 
@@ -144,7 +150,7 @@ void logwrite_free(logwrite *w) {
     for (size_t i = 0; i < w->n; i++)
         mem_unmap(w->chunks[i].data, w->chunks[i].cap);
     for (size_t i = 0; i < w->spares; i++)
-        mem_unmap(w->spare[i], LOGWRITE_CHUNK);
+        mem_unmap(w->spare[i], w->common);
     mem_free(w->chunks);
     mem_free(w);
 }
@@ -157,7 +163,7 @@ static void put_whole(logwrite *w, record *r) {
     char *p = c->data + c->len;
     record_encode(p, r);
     record_seal(p, r->size, false, (record_place){w->store_id, c->number, c->offset + c->len});
-    c->len += r->size;
+    c->whole = c->len += r->size;
     w->committed = chunk_end(c);
 }
 
@@ -172,7 +178,7 @@ static void begin_file(logwrite *w, const logwrite_file *f, size_t i, uint32_t n
     record r = {.kind = RECORD_BEGIN, .prev = before};
     record_encode(c->data, &r);
     record_seal(c->data, r.size, false, (record_place){w->store_id, c->number, c->offset});
-    c->len = r.size;
+    c->whole = c->len = r.size;
     w->committed = chunk_end(c);
 }
 
@@ -181,7 +187,7 @@ void logwrite_start(logwrite *w, const logwrite_file *f, log_pos before) {
     CHECK(f->file);
     CHECK(w->n == 0 && !w->open);
     begin_file(w, f, 0, 0, before);
-    w->written = w->durable = log_pos_of(f->number, FILE_HEADER);
+    w->written = w->whole = w->durable = log_pos_of(f->number, FILE_HEADER);
 }
 
 /* ---- batches --------------------------------------------------------------------------------- */
@@ -259,6 +265,7 @@ void logwrite_commit(logwrite *w) {
     } else {
         seal_batch(w);
     }
+    c->whole = c->len;
     w->committed = chunk_end(c);
     w->asked_end = w->committed;
     CHECK(w->durable <= w->written && w->written <= w->committed);
@@ -378,6 +385,12 @@ log_pos logwrite_written(const logwrite *w) {
     return w->written;
 }
 
+/* The last batch that is written as a whole ends here. */
+log_pos logwrite_whole(const logwrite *w) {
+    CHECK(w->whole <= w->written && w->whole >= w->durable);
+    return w->whole;
+}
+
 /* What an fsync has covered. */
 log_pos logwrite_durable(const logwrite *w) {
     CHECK(w->durable <= w->written);
@@ -396,7 +409,7 @@ log_pos logwrite_kept(const logwrite *w) {
 bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out) {
     CHECK(w->n > 0 && w->written <= w->committed);
     CHECK(most > 0);
-    *out = (logwrite_out){0};
+    *out = (logwrite_out){.whole = w->whole};
     if (w->written >= w->committed) return false;
     size_t i = find_chunk(w, w->written);
     if (i == w->n) /* written is in a former file, of which nothing is left */
@@ -418,6 +431,8 @@ bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out) {
         if (len == skip) continue;
         out->iov[out->n++] = (struct iovec){c->data + skip, len - skip};
         out->bytes += len - skip;
+        log_pos whole = c->whole ? log_pos_of(c->number, c->offset + c->whole) : 0;
+        if (whole > out->whole) out->whole = whole;
         first = false;
     }
     CHECK(out->n > 0 && out->bytes <= UINT32_MAX - out->offset);
@@ -429,7 +444,9 @@ bool logwrite_gather(logwrite *w, size_t most, logwrite_out *out) {
 void logwrite_wrote(logwrite *w, const logwrite_out *out) {
     CHECK(log_pos_file(out->end) == out->number);
     CHECK(out->end > w->written && out->end <= w->committed);
+    CHECK(out->whole <= out->end && (out->end < w->committed || out->whole == out->end)); /* T5 */
     w->written = out->end;
+    w->whole = out->whole;
 }
 
 /* One call a file, mostly one in all. */
@@ -462,7 +479,7 @@ void logwrite_forget(logwrite *w, log_pos pos) {
     chunk *c = w->chunks;
     if (w->n == 1 && chunk_end(c) == pos) { /* nothing is left: the same memory again */
         c->offset += c->len;
-        c->len = 0;
+        c->len = c->whole = 0;
     }
     CHECK(w->n > 0);
 }
@@ -470,7 +487,7 @@ void logwrite_forget(logwrite *w, log_pos pos) {
 /* A mark becomes due if there is data that the newest mark does not cover. */
 void logwrite_set_durable(logwrite *w, log_pos pos) {
     CHECK(w->marked <= w->committed);
-    CHECK(pos <= w->written && !w->open);
+    CHECK(pos <= w->whole && !w->open);
     if (pos <= w->durable) return;
     w->durable = pos;
     if (w->marked < w->asked_end) {
@@ -498,6 +515,6 @@ bool logwrite_idle(logwrite *w) {
 /* All chunks, in use or spare. */
 uint64_t logwrite_memory(const logwrite *w) {
     CHECK(w->spares <= SPARE_MAX);
-    CHECK(w->memory >= w->spares * (uint64_t)LOGWRITE_CHUNK);
+    CHECK(w->memory >= w->spares * (uint64_t)w->common);
     return w->memory;
 }

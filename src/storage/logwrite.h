@@ -1,15 +1,16 @@
 /* logwrite: the tail of a log: what has been appended and is not yet durable.
  *
  * Records are encoded into chunks of memory that children do not get; a record lies within one
- * chunk. Bytes move through three positions that only grow:
+ * chunk. Bytes move through positions that only grow:
  *
- *   kept <= written    durable <= written <= committed <= end
+ *   kept <= written    durable <= whole <= written <= committed <= end
  *
  *   end        behind the last record appended, the open batch's included
  *   committed  behind the last committed batch: what may be written
  *   written    behind what the file system has taken
- *   durable    behind what an fsync has covered
- *   kept       where the bytes still in memory begin: reads from here on must come from here
+ *   whole      behind the last batch of which that is true as a whole: a long one is written in
+ * parts durable    behind what an fsync has covered, whole batches kept       where the bytes still
+ * in memory begin: reads from here on must come from here
  *
  * No policy and no threads here: the engine says when to write, what became durable, and which file
  * comes next. Chunks never move, so a gathered write can be done by a worker while the thread goes
@@ -28,6 +29,10 @@
 
 #define LOGWRITE_CHUNK (256u << 10)
 #define LOGWRITE_IOV   64
+
+/* Bytes of a chunk, as logwrite_new takes them: LOGWRITE_CHUNK, which tests make smaller, so that
+ * short batches have many. */
+extern uint32_t logwrite_chunk;
 
 typedef struct logwrite logwrite;
 
@@ -85,6 +90,7 @@ bool logwrite_read(const logwrite *w, log_pos pos, slice *out);
 log_pos logwrite_end(const logwrite *w);
 log_pos logwrite_committed(const logwrite *w);
 log_pos logwrite_written(const logwrite *w);
+log_pos logwrite_whole(const logwrite *w);
 log_pos logwrite_durable(const logwrite *w);
 log_pos logwrite_kept(const logwrite *w);
 
@@ -98,7 +104,7 @@ typedef struct logwrite_out {
     struct iovec iov[LOGWRITE_IOV];
     int n;
     size_t bytes;
-    log_pos end;
+    log_pos end, whole; /* what written and whole will be */
 } logwrite_out;
 /* False if there is nothing to write. The bytes stay where they are until logwrite_wrote; one
  * gathered write at a time. */
@@ -111,7 +117,7 @@ void logwrite_wrote(logwrite *w, const logwrite_out *out);
 status logwrite_flush(logwrite *w, uint64_t most, uint64_t *bytes);
 
 /* An fsync (of every file that holds bytes before pos) covered all before pos: a mark becomes due,
- * and the bytes are forgotten. REQUIRES: pos <= written. */
+ * and the bytes are forgotten. REQUIRES: pos <= whole. */
 void logwrite_set_durable(logwrite *w, log_pos pos);
 /* Forgets written bytes before pos although no fsync covers them. REQUIRES: pos <= written. */
 void logwrite_forget(logwrite *w, log_pos pos);

@@ -132,6 +132,18 @@ def test_slowlog_and_scripts_and_transactions_see_it_whole():
         expect(c.call("GET", "k2"), value)
 
 
+def test_monitor_shows_it_whole():
+    with Stave() as server:
+        m, c = raw(server.port), server.connect(timeout=600)
+        m.sendall(b"MONITOR\r\n")
+        expect(line(m), b"+OK")
+        c.call("SET", "k", b"x" * (10 * MB))
+        got = bytearray()
+        while not got.endswith(b"\n"):
+            got += m.recv(MB)
+        assert b'"SET" "k" "' + b"x" * (10 * MB) + b'"' in got, got[:200]
+
+
 def test_announced_but_not_sent():
     with Stave({"proto-max-bulk-len": "2gb"}) as server:
         before = rss(server.process.pid)

@@ -6,8 +6,10 @@
 #include "sim/sim.h"
 
 #include "engine/bitcask/bitcask.h"
+#include "engine/log/settings.h"
 #include "engine/lsm/lsm.h"
 #include "sim/toylog.h"
+#include "storage/logwrite.h"
 #include "storage/manifest.h"
 
 /* One of the texts, or numbers, by chance. */
@@ -28,11 +30,25 @@ static void configure_toy(sim *s, bool live) {
     configure_fsync(s);
 }
 
+/* In half of all lives the log is written in parts that end in the middle of batches. */
+static void limit_log(sim *s) {
+    static const uint32_t chunks[] = {256,           512, 2048, LOGWRITE_CHUNK, LOGWRITE_CHUNK,
+                                      LOGWRITE_CHUNK};
+    static const uint64_t holds[] = {1 << 10, 4 << 10, 64 << 10, 1 << 30, 1 << 30};
+    logwrite_chunk = chunks[rng_below(&s->chance, 6)];
+    log_limit.write_step = logwrite_chunk == LOGWRITE_CHUNK ? 8 << 20 : 1;
+    log_limit.write_most = logwrite_chunk == LOGWRITE_CHUNK ? 32 << 20 : 1;
+    log_limit.write_hold = holds[rng_below(&s->chance, 5)];
+    sim_say(s, "set logwrite_chunk %u, write_hold %llu", logwrite_chunk,
+            (unsigned long long)log_limit.write_hold);
+}
+
 /* Manifests that are rewritten often, too. */
 static void begin_configure(sim *s) {
     static const uint32_t ahead[] = {256, 1024, 4096, 64u << 10};
     sim_set_defaults(s);
     manifest_ahead = ahead[rng_below(&s->chance, 4)];
+    limit_log(s);
 }
 
 static void configure_bitcask(sim *s, bool live) {

@@ -24,9 +24,7 @@
 #define FORGET_BYTES    (8u << 20)  /* at `no`: written bytes kept in memory */
 #define WRITEBACK_BYTES (4u << 20)
 #define WRITE_EARLY     (4u << 20) /* committed bytes that a turn lets wait at most */
-#define WRITE_STEP      (8u << 20) /* written at a time, so that a long batch holds nobody for long, */
-#define WRITE_PART      32         /* or this part of what waits, so that it does not grow, */
-#define WRITE_MOST      (32u << 20) /* up to so much */
+#define WRITE_PART      32         /* of what waits, at a time */
 
 /* For what must not take too long, and for statistics: never for what data means. */
 uint64_t chain_now_us(chain *c) {
@@ -92,13 +90,14 @@ void chain_tell(chain *c) {
     if (c->host.released) c->host.released(c->host.ctx);
 }
 
-/* Moves `released` as far as the policy allows; it never goes back. */
+/* Moves `released` as far as the policy allows; it never goes back. It is the end of a batch, as
+ * who reads a part of one depends on the position of what he has read. */
 static void release(chain *c) {
-    CHECK(logwrite_durable(c->tail) <= logwrite_written(c->tail));
-    CHECK(c->released <= logwrite_written(c->tail));
+    CHECK(logwrite_durable(c->tail) <= logwrite_whole(c->tail));
+    CHECK(c->released <= logwrite_whole(c->tail));
     if (chain_is_dead(c)) return;
     bool always = log_conf.appendfsync == ENGINE_FSYNC_ALWAYS;
-    log_pos to = always ? logwrite_durable(c->tail) : logwrite_written(c->tail);
+    log_pos to = always ? logwrite_durable(c->tail) : logwrite_whole(c->tail);
     if (to > c->released) c->released = to;
 }
 
@@ -146,13 +145,31 @@ void chain_write(chain *c) {
     write_part(c, UINT64_MAX);
 }
 
-/* What is left goes at the end of the next turns; replies wait for what they depend on. */
+/* Bytes that are committed and not written; those of the last file behind what other ones have. */
+static uint64_t waiting(const chain *c) {
+    log_pos from = logwrite_written(c->tail), to = logwrite_committed(c->tail);
+    CHECK(from <= to);
+    if (__builtin_expect(log_pos_file(from) == log_pos_file(to), 1)) return to - from;
+    CHECK(log_pos_file(to) == c->active->number);
+    uint64_t n = log_pos_offset(to) - FILE_HEADER;
+    for (const logfile *f = c->sync_head; f != c->active; f = f->log_next) {
+        if (f->number < log_pos_file(from)) continue;
+        n += f->end - (f->number == log_pos_file(from) ? log_pos_offset(from) : FILE_HEADER);
+    }
+    return n;
+}
+
+/* A step, so that a long batch holds nobody for long, or a part of what waits, so that this does
+ * not grow; what would be too much in memory goes in any case. The rest goes at the end of the next
+ * turns, and replies wait for what they depend on. */
 static void write_step(chain *c) {
-    CHECK(logwrite_committed(c->tail) >= logwrite_written(c->tail));
-    uint64_t waits = logwrite_committed(c->tail) - logwrite_written(c->tail);
-    uint64_t part = waits / WRITE_PART; /* across files `waits` is no number of bytes */
-    if (part > WRITE_MOST) part = WRITE_MOST;
-    write_part(c, part > WRITE_STEP ? part : WRITE_STEP);
+    CHECK(log_limit.write_step > 0);
+    uint64_t waits = waiting(c), part = waits / WRITE_PART;
+    if (part > log_limit.write_most) part = log_limit.write_most;
+    if (part < log_limit.write_step) part = log_limit.write_step;
+    if (waits > log_limit.write_hold && part < waits - log_limit.write_hold)
+        part = waits - log_limit.write_hold;
+    write_part(c, part);
 }
 
 /* Is there more that the next turn's end is to write? */
@@ -165,7 +182,7 @@ static bool is_behind(const chain *c) {
 
 /* All before `to` is durable: files that the log has left behind are sealed in the manifest. */
 static void durable_to(chain *c, log_pos to) {
-    CHECK(to <= logwrite_written(c->tail));
+    CHECK(to <= logwrite_whole(c->tail));
     if (to > logwrite_durable(c->tail)) logwrite_set_durable(c->tail, to);
     bool sealed = false;
     while (c->sync_head != c->active && logfile_pos(c->sync_head, c->sync_head->end) <= to) {
@@ -188,7 +205,7 @@ static void durable_to(chain *c, log_pos to) {
  * promise what the next file begins with. */
 static log_pos sync_target(const chain *c, const logfile *last) {
     CHECK(last == c->active || last->end > FILE_HEADER);
-    return last == c->active ? logwrite_written(c->tail) : logfile_pos(last, last->end);
+    return last == c->active ? logwrite_whole(c->tail) : logfile_pos(last, last->end);
 }
 
 /* Files that the log has left are synced before the one it is in, so that what is durable has no
@@ -196,7 +213,7 @@ static log_pos sync_target(const chain *c, const logfile *last) {
 void chain_sync(chain *c) {
     CHECK(!c->open && c->sync_head);
     if (c->fsync.busy) c->env->aio->ops->drain(c->env->aio);
-    if (chain_is_dead(c) || logwrite_durable(c->tail) >= logwrite_written(c->tail)) return;
+    if (chain_is_dead(c) || logwrite_durable(c->tail) >= logwrite_whole(c->tail)) return;
     for (logfile *s = c->sync_head;; s = s->log_next) {
         CHECK(s->file && s->end <= LOG_FILE_MAX);
         uint64_t begun = slow_begin();
@@ -210,7 +227,7 @@ void chain_sync(chain *c) {
         if (s == c->active) break;
     }
     c->unsynced = 0;
-    durable_to(c, logwrite_written(c->tail));
+    durable_to(c, logwrite_whole(c->tail));
 }
 
 /* On a worker. */
@@ -270,7 +287,7 @@ void chain_sync_start(chain *c, bool active) {
     f->target = sync_target(c, f->last);
     /* more may have been committed than written: an fsync covers what the files have */
     CHECK(f->target > 0);
-    if (f->target > logwrite_written(c->tail)) f->target = logwrite_written(c->tail);
+    if (f->target > logwrite_whole(c->tail)) f->target = logwrite_whole(c->tail);
     f->active = f->last == c->active;
     f->waited = false;
     f->started_us = c->synced_us = chain_now_us(c);
@@ -318,7 +335,7 @@ void chain_turn_end(chain *c) {
     c->behind = is_behind(c);
     if (c->sync_soon && !c->fsync.busy && !c->behind) {
         c->sync_soon = false;
-        if (chain_durable(c) < logwrite_written(c->tail)) chain_sync_start(c, true);
+        if (chain_durable(c) < logwrite_whole(c->tail)) chain_sync_start(c, true);
     }
     chain_tell(c);
 }
@@ -345,9 +362,9 @@ static void sync_cron(chain *c) {
     CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     CHECK(!c->open);
     if (chain_is_dead(c)) return;
-    if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) chain_write(c);
+    if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) write_step(c);
     log_pos durable = logwrite_durable(c->tail);
-    bool unsynced = durable < logwrite_written(c->tail);
+    bool unsynced = durable < logwrite_whole(c->tail);
     bool due = c->want_sync;
     if (log_conf.appendfsync != ENGINE_FSYNC_NO)
         due = due || c->env->clock->mono_us - c->synced_us >= SYNC_EVERY_US;
@@ -376,6 +393,5 @@ void chain_settled(chain *c) {
     CHECK(c->open && logwrite_written(c->tail) <= logwrite_committed(c->tail));
     c->open = false;
     if (__builtin_expect(c->fsync.ended, 0)) sync_ended(c);
-    if (logwrite_committed(c->tail) - logwrite_written(c->tail) > WRITE_EARLY && !c->fsync.busy)
-        write_step(c);
+    if (waiting(c) > WRITE_EARLY && !c->fsync.busy) write_step(c);
 }

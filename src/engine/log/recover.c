@@ -205,7 +205,7 @@ static status start(chain *c, logfile *f, log_pos before) {
     f->state = LOGFILE_ACTIVE;
     f->first = log_pos_offset(logwrite_end(c->tail));
     c->active = c->sync_head = f;
-    c->released = logwrite_written(c->tail);
+    c->released = logwrite_whole(c->tail);
     chain_write(c); /* so that all that is there counts as durable */
     chain_sync(c);
     c->synced_us = chain_now_us(c);

@@ -6,6 +6,7 @@
 #define MIB (1 << 20)
 
 log_settings log_conf;
+log_limits log_limit = {.write_step = 8 * MIB, .write_most = 32 * MIB, .write_hold = 1024 * MIB};
 
 static const setting_choice fsync_choices[] = {
     {"everysec", ENGINE_FSYNC_EVERYSEC},

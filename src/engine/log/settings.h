@@ -20,4 +20,13 @@ typedef struct log_settings {
 
 extern log_settings log_conf;
 
+/* What is no setting, but is made small by tests. */
+typedef struct log_limits {
+    uint64_t write_step; /* bytes of the log written at a time, unless much waits */
+    uint64_t write_most; /* the same where much does: a part of it, up to so much */
+    uint64_t write_hold; /* more than this does not wait, however long its writing takes */
+} log_limits;
+
+extern log_limits log_limit;
+
 #endif

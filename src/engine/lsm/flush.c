@@ -145,7 +145,7 @@ static void hurry_log(lsm *e, const memtable *m) {
     CHECK(!e->batch.open);
     if (chain_durable(&e->log) >= m->end) return;
     e->log.want_sync = true;
-    if (chain_durable(&e->log) < logwrite_written(e->log.tail)) chain_sync_start(&e->log, true);
+    if (chain_durable(&e->log) < logwrite_whole(e->log.tail)) chain_sync_start(&e->log, true);
 }
 
 /* The edit, once the log is durable that far. */

@@ -23,7 +23,10 @@ static void a_large_block_goes_in_steps(void **state) {
     assert_int_equal(mem_later_bytes(), 64 * MIB + 123);
     assert_true(mem_later_some(0)); /* a step, and no more */
     assert_in_range(mem_later_bytes(), 63 * MIB, 64 * MIB);
+    assert_int_equal(mem_later_held(), 64 * MIB + 123);                  /* as mem_used() has it */
+    assert_true(mem_used() - mem_later_held() <= before + 64 * MIB / 4); /* size classes */
     drain();
+    assert_int_equal(mem_later_held(), 0);
     assert_in_range(mem_used(), 0, before + 4096);
     assert_false(mem_later_some(1000));
 }
@@ -59,10 +62,11 @@ static void mixed(void **state) {
             buf_free_later(&b);
             total += odd >= MEM_LATER_MIN ? odd : 0;
         }
-        assert_true(mem_later_bytes() <= total);
+        assert_true(mem_later_bytes() <= total && mem_later_held() >= mem_later_bytes());
         if (rng_below(&r, 4) == 0) (void)mem_later_some(rng_below(&r, 50));
     }
     drain();
+    assert_int_equal(mem_later_held(), 0);
     assert_int_equal(mem_mapped(), mapped);
 }
 

@@ -4,7 +4,7 @@
 #include "base/codec.h"
 #include "support/world.h"
 
-#include "base/mem.h"
+#include "base/mem_later.h"
 #include "support/unit.h"
 
 #include <stdio.h>
@@ -101,6 +101,24 @@ static void noeviction_refuses(void **state) {
     set_limit_below(1024);
     assert_false(ks_make_room(w.ks));
     assert_int_equal(all_keys(), KEYS);
+}
+
+/* A large block that waits to go back to the system: its bytes are in use, and no reason to evict.
+ */
+static void what_waits_evicts_nothing(void **state) {
+    (void)state;
+    set("maxmemory-policy", "allkeys-lru");
+    size_t n = (size_t)64 << 20;
+    char *p = mem_alloc(n);
+    set_limit_below(n / 2);
+    mem_free_later(p, n);
+    assert_true(ks_make_room(w.ks));
+    assert_true(mem_later_some(0));
+    assert_true(mem_later_bytes() < n);
+    assert_true(ks_make_room(w.ks));
+    assert_int_equal(all_keys(), KEYS);
+    while (mem_later_some(1000))
+        continue;
 }
 
 /* The longest idle go: those that were made first, but for those touched since. */

@@ -184,9 +184,9 @@ static void slow_write(model *m) {
     logwrite_wrote(m->w, &out);
 }
 
-/* Something durable: mostly all that is written, sometimes a record's end before that. */
+/* Something durable: mostly all whole batches, sometimes a record's end before that. */
 static void fsync_some(model *m) {
-    log_pos to = logwrite_written(m->w);
+    log_pos to = logwrite_whole(m->w);
     if (m->n && rng_below(&m->r, 3) == 0) {
         log_pos at = m->recs[m->n - 1 - rng_below(&m->r, m->n < 9 ? m->n : 9)].at;
         if (at < to) to = at;
@@ -195,6 +195,18 @@ static void fsync_some(model *m) {
     logwrite_set_durable(m->w, to);
     assert_true(logwrite_durable(m->w) == m->durable);
     if (rng_below(&m->r, 2)) logwrite_idle(m->w);
+}
+
+/* What is whole ends where a batch does, and is all once all is written. */
+static void check_whole(const model *m) {
+    log_pos whole = logwrite_whole(m->w), written = logwrite_written(m->w);
+    assert_true(m->durable <= whole && whole <= written);
+    if (written == logwrite_committed(m->w)) assert_true(whole == written);
+    for (size_t i = m->n; i-- > 0;) {
+        if (m->recs[i].at >= whole) continue;
+        assert_true(m->recs[i].last);
+        break;
+    }
 }
 
 static void step(model *m) {
@@ -212,7 +224,7 @@ static void step(model *m) {
     case 4: read_one(m); break;
     default: batch(m);
     }
-    assert_true(m->durable <= logwrite_written(m->w));
+    check_whole(m);
     assert_true(logwrite_written(m->w) <= logwrite_committed(m->w));
     assert_true(logwrite_committed(m->w) == logwrite_end(m->w));
 }
