@@ -148,6 +148,21 @@ static int compiled(client *c, slice code) {
     return LUA_NOREF;
 }
 
+/* A transaction that runs again finds scripts as it found them first: those that came in it go. */
+static void transaction_ended(void *ctx, bool committed) {
+    (void)ctx;
+    if (!cache.v) return;
+    for (list_node *n = cache.evals.next, *next; n != &cache.evals; n = next) {
+        script *s = LIST_OWNER(n, script, link);
+        next = n->next;
+        bool goes = s->fresh && !committed;
+        s->fresh = false;
+        if (!goes) continue;
+        cache.nevals--;
+        forget(s);
+    }
+}
+
 /* A script that nobody knew. */
 static script *make(client *c, slice body, const char *sha) {
     slice code;
@@ -163,6 +178,8 @@ static script *make(client *c, slice body, const char *sha) {
     (void)dict_set(cache.by_sha, slice_of(s->sha, SHA1_HEX_LEN), s);
     cache.bytes += bytes_of(s);
     list_append(&cache.evals, &s->link);
+    s->fresh = ks_in_inner_batch(c->ks);
+    if (s->fresh) ks_at_end(c->ks, transaction_ended, NULL);
     /* It was appended last, so it is never itself the one that goes. */
     if (++cache.nevals > CACHE_EVALS) {
         cache.nevals--;

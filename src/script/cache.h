@@ -12,6 +12,7 @@
 typedef struct script {
     list_node link; /* among those that only EVAL has brought, the latest last */
     bool loaded;    /* SCRIPT LOAD: stays until SCRIPT FLUSH */
+    bool fresh;     /* came in a transaction that has not ended, and may have to run again */
     unsigned flags; /* enum script_flags */
     int function;   /* reference in the state's registry */
     char sha[SHA1_HEX_LEN + 1];

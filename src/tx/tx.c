@@ -164,17 +164,41 @@ static command_result discard_command(client *c) {
 /* Commands whose keys are asked for when one before them waits for the disk. */
 #define AHEAD_MAX 256
 
+/* The keys of commands from number i on. */
+static void expect_from(client *c, const tx *t, size_t i) {
+    for (size_t n = 0; i < t->n && n < AHEAD_MAX; i++, n++)
+        inside_expect(c, t->queue[i].row, t->queue[i].argc, t->queue[i].argv);
+}
+
+/* Does it change what no batch takes back: the connection, settings, scripts, others' connections?
+ * Those are the commands that neither read nor write keys; but what is fast among them changes
+ * nothing, or what is taken back here, and a script's commands are the keyspace's. */
+static bool acts_outside(const command_row *row) {
+    return !(row->flags & (CMD_READONLY | CMD_WRITE | CMD_FAST | CMD_RUNS_SCRIPT));
+}
+
+/* From the next command on EXEC may not run again: its reads hold the thread. So what they need is
+ * waited for here. False: it is on its way. */
+static bool stop_waiting(client *c, const tx *t, size_t i) {
+    expect_from(c, t, i);
+    if (c->reader.waits) return false;
+    engine_read_for(ks_engine(c->ks), NULL);
+    return true;
+}
+
 /* In one batch: EXEC's own. What a command did to the connection is taken back when the batch has
  * to leave no trace. */
 static command_result run_queue(client *c, tx *t) {
     uint32_t db = c->db;
     int proto = c->proto;
+    bool may_wait = true;
     reply_array(c, (int64_t)t->n);
     for (size_t i = 0; i < t->n; i++) {
-        command_result r = inside_run(c, &t->queue[i]);
+        bool must_wait = may_wait && acts_outside(t->queue[i].row);
+        if (must_wait) must_wait = may_wait = !stop_waiting(c, t, i);
+        command_result r = must_wait ? CMD_AGAIN : inside_run(c, &t->queue[i]);
         if (r == CMD_DONE || r == CMD_REFUSED) continue;
-        for (size_t j = i + 1; r == CMD_AGAIN && j < t->n && j - i < AHEAD_MAX; j++)
-            inside_expect(c, t->queue[j].row, t->queue[j].argc, t->queue[j].argv);
+        if (r == CMD_AGAIN) expect_from(c, t, i + 1);
         c->db = db;
         c->proto = proto;
         return r;

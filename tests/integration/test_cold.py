@@ -155,6 +155,64 @@ def test_scripts():
         few(grown, 4, "EVAL")
 
 
+def test_transactions_act_once():
+    """A transaction that has to wait answers as one that does not, also where a command changes what no batch takes
+    back."""
+    with Stave(COLD) as server:
+        c = fill(server, 200)
+        asks = [[("CLIENT", "GETNAME"), ("CLIENT", "SETNAME", "other")],
+                [("CONFIG", "GET", "hz"), ("CONFIG", "SET", "hz", 20)],
+                [("PUBSUB", "NUMSUB", "ch"), ("SUBSCRIBE", "ch")],
+                [("CLIENT", "UNBLOCK", "ID")],
+                [("CLIENT", "KILL", "ID", "ID")]]
+        for commands in asks:
+            answers = []
+            for how in ("no", "yes"):
+                c.call("CONFIG", "SET", "cold-reads", how)
+                c.call("CONFIG", "SET", "hz", 10)
+                blocked, own = server.connect(), server.connect(proto=3)
+                number = blocked.call("CLIENT", "ID")
+                blocked.send("BLPOP", "nothing", 0)
+                wait_until(lambda: info(c, "blocked_clients") == 1, "a client to wait")
+                own.call("CLIENT", "SETNAME", "first")
+                own.call("MULTI")
+                for command in commands + [("GET", "k%d" % i) for i in range(100, 200)]:
+                    own.call(*[command[0]] + [number if x == "ID" and i == len(command) - 2 else x
+                                              for i, x in enumerate(command[1:])])
+                forget(server)
+                own.send("EXEC")
+                answers.append(own.reply())
+                own.close()
+                blocked.close()
+                wait_until(lambda: info(c, "blocked_clients") == 0, "it to go")
+            expect(answers[1], answers[0], commands[-1])
+            expect(answers[0][-1], value("k199"))
+        c.call("CONFIG", "SET", "cold-reads", "yes")
+
+
+@scripts
+def test_transactions_find_no_new_scripts():
+    """What EVAL brings is not known before it, however often its transaction runs."""
+    with Stave(COLD) as server:
+        c = fill(server, 200)
+        sha = c.call("SCRIPT", "LOAD", "return 1")
+        for flush in (True, False):
+            c.call("MULTI")
+            c.call("EVALSHA", sha, 0)
+            c.call(*(("SCRIPT", "FLUSH") if flush else ("EVAL", "return 1", 0)))
+            for i in range(100):
+                c.call("GET", "k%d" % i)
+            forget(server)
+            c.send("EXEC")
+            found = c.reply()
+            if flush:
+                expect(found[0], 1)
+            else:
+                assert "NOSCRIPT" in str(found[0]), found[0]
+            expect(found[-1], value("k99"))
+        expect(c.call("EVALSHA", sha, 0), 1)
+
+
 def test_collections():
     with Stave(COLD) as server:
         c = server.connect()

@@ -73,6 +73,7 @@ bool mem_gate(mem *m, char kind, uint32_t db, slice key, unsigned map, slice sub
         return false;
     }
     if (!kind || !m->knobs.pending_permille) return true;
+    if (m->knobs.for_readers && !m->base.reader) return true;
     char bytes[8];
     slice name = read_name(m, kind, db, key, map, sub, bytes);
     if (omap_get(m->fetched, name)) return true;

@@ -21,6 +21,8 @@ typedef struct mem_knobs {
      * command that is run again comes to its end. The reader's `ready`, or host.ready if there is
      * none, is called at the next engine_background. */
     unsigned pending_permille;
+    /* Only for a reader; other reads are served at once, as if the caller had waited. */
+    bool for_readers;
     /* ENGINE_ERROR from the Nth call that can say so, counted from when this is set; 0: never. It
      * goes down to 0 by itself. */
     uint64_t error_at;

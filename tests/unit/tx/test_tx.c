@@ -45,6 +45,14 @@ static command_result run_canblock(client *who) {
     return CMD_DONE;
 }
 
+static int64_t times; /* that "outside" has run */
+
+/* outside: changes what no batch takes back. */
+static command_result run_outside(client *who) {
+    reply_int(who, ++times);
+    return CMD_DONE;
+}
+
 static const command can_subs[] = {
     {.name = "reset", .run = run_canblock, .arity = 2},
     {0},
@@ -55,6 +63,7 @@ static const command own_commands[] = {
     {.name = "flush", .run = run_flush, .arity = 2, .flags = CMD_WRITE},
     {.name = "swap", .run = run_swap, .arity = 3, .flags = CMD_WRITE},
     {.name = "bad", .run = run_bad, .arity = 1, .flags = CMD_READONLY},
+    {.name = "outside", .run = run_outside, .arity = 1},
     {.name = "never", .run = run_canblock, .arity = 1, .flags = CMD_NO_MULTI},
     {0},
 };
@@ -243,6 +252,26 @@ static void reads_together(void **state) {
     assert_in_range(session_statistics(k.session)->parked - parked, 1, 2);
 }
 
+/* A command that changes what no batch takes back runs once, wherever EXEC has to wait. */
+static void runs_once(void **state) {
+    rng r;
+    (void)state;
+    unit_seed(&r);
+    k.knobs->for_readers = true;
+    uint64_t parked = session_statistics(k.session)->parked;
+    for (int64_t i = 0; i < 50; i++) {
+        char want[128];
+        times = i;
+        k.knobs->pending_permille = 0;
+        ask("MULTI\r\nget a\r\noutside\r\nget b\r\nget c\r\n",
+            "+OK\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n+QUEUED\r\n");
+        k.knobs->pending_permille = 600;
+        snprintf(want, sizeof want, "*4\r\n$-1\r\n:%d\r\n$-1\r\n$-1\r\n", (int)i + 1);
+        ask("EXEC\r\n", want);
+    }
+    assert_in_range(session_statistics(k.session)->parked - parked, 40, 150);
+}
+
 /* A failure of the engine in the middle: nothing stays, and the transaction is over. */
 static void engine_fails(void **state) {
     (void)state;
@@ -403,6 +432,7 @@ int main(void) {
         TEST(memory),
         TEST(pending),
         TEST(reads_together),
+        TEST(runs_once),
         TEST(engine_fails),
         TEST(changes),
         TEST(flushes_and_swaps),
