@@ -232,14 +232,9 @@ static void count_read(fetcher *f, const block *b) {
     if (slow_from_us) slow_took("cold-read", us);
 }
 
-/* aio_read.done. No reader's `ready` comes back here, so the list stays as it is. */
-static void read_done(aio_read *read) {
-    block *b = AIO_OWNER(read, block, read);
-    fetcher *f = b->owner;
-    CHECK(b->state == UNDER_WAY);
-    b->state = status_ok(read->result) && read->got == read->n ? THERE : FAILED;
-    count_read(f, b);
-    file_read(f, read->file);
+/* It has ended. No reader's `ready` comes back here, so the list stays as it is. */
+static void tell(fetcher *f, block *b) {
+    CHECK(b->state != UNDER_WAY);
     if (!b->holds) {
         drop(f, b);
         return;
@@ -254,15 +249,32 @@ static void read_done(aio_read *read) {
     }
 }
 
+/* aio_read.done. */
+static void read_done(aio_read *read) {
+    block *b = AIO_OWNER(read, block, read);
+    fetcher *f = b->owner;
+    CHECK(b->state == UNDER_WAY);
+    b->state = status_ok(read->result) && read->got == read->n ? THERE : FAILED;
+    count_read(f, b);
+    file_read(f, read->file);
+    tell(f, b);
+}
+
+/* A block of that place, under way. */
+static block *new_block(fetcher *f, uint64_t place, size_t n) {
+    char key[PLACE_BYTES];
+    block *b = mem_alloc(sizeof *b + n);
+    *b = (block){.owner = f, .place = place, .asked_us = now_us(f), .state = UNDER_WAY};
+    put_u64(key, place);
+    CHECK(dict_set(f->blocks, slice_of(key, sizeof key), b) == NULL);
+    return b;
+}
+
 /* A read for r, which begins with the next kick. */
 static void begin(fetcher *f, const fetch_want *w, engine_reader *r) {
-    char key[PLACE_BYTES];
-    block *b = mem_alloc(sizeof *b + w->n);
-    *b = (block){.owner = f, .place = w->place, .asked_us = now_us(f), .state = UNDER_WAY};
+    block *b = new_block(f, w->place, w->n);
     b->read = (aio_read){
         .done = read_done, .file = w->file, .p = b->bytes, .n = w->n, .offset = w->offset};
-    put_u64(key, w->place);
-    CHECK(dict_set(f->blocks, slice_of(key, sizeof key), b) == NULL);
     f->stats.in_flight++;
     f->stats.held_bytes += w->n;
     CHECK(hold(b, r));
@@ -296,6 +308,11 @@ static fetch_result get_block(fetcher *f, block *b, engine_reader *r, slice *out
     return FETCH_HAVE;
 }
 
+/* May that reader wait once more? */
+static bool can_wait(const engine_reader *r) {
+    return r && log_conf.cold_reads && r->rounds < READER_ROUNDS;
+}
+
 /* In a round that is given up anyway, what its bounds do not allow is left to the next. */
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     engine_reader *r = f->engine->reader;
@@ -305,11 +322,31 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     if (b && b->read.n == w->n) return get_block(f, b, r, out);
     CHECK(!b);
     if (try_now(f, w, out)) return FETCH_HAVE;
-    if (!r || !log_conf.cold_reads || r->rounds >= READER_ROUNDS) return blocks(f);
+    if (!can_wait(r)) return blocks(f);
     bool fits = r->bytes + w->n <= READER_BYTES && f->stats.held_bytes + w->n <= FETCH_BYTES;
     if (!fits) return r->waits ? FETCH_PENDING : blocks(f);
     begin(f, w, r);
     return FETCH_PENDING;
+}
+
+/* A block without bytes, which no read ends. */
+bool fetch_await(fetcher *f, uint64_t place) {
+    engine_reader *r = f->engine->reader;
+    if (!can_wait(r)) return false;
+    block *b = find(f, place);
+    if (!b) b = new_block(f, place, 0);
+    CHECK(b->read.n == 0 && !b->read.file);
+    if (b->state != UNDER_WAY) return false;
+    (void)hold(b, r);
+    return true;
+}
+
+void fetch_done(fetcher *f, uint64_t place) {
+    block *b = find(f, place);
+    if (!b || b->state != UNDER_WAY) return;
+    CHECK(b->read.n == 0 && !b->read.file);
+    b->state = THERE;
+    tell(f, b);
 }
 
 bool fetch_is_pending(const fetcher *f) {

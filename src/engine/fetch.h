@@ -52,6 +52,12 @@ bool fetch_is_pending(const fetcher *f);
  * in each round, so that a walk of any length takes few. */
 unsigned fetch_ahead(const fetcher *f);
 #define FETCH_AHEAD_BYTES (4u << 20)
+/* Something that the engine does in its own time, named by `place` as reads are: the engine's
+ * reader waits for it as for a read, so the answer is ENGINE_PENDING. False: it can't wait, or
+ * needs not. */
+bool fetch_await(fetcher *f, uint64_t place);
+/* That is done, or never will be: who waits for it is told. Not within a read or a change. */
+void fetch_done(fetcher *f, uint64_t place);
 /* What was asked for since goes down to the disk: at the end of each turn. */
 void fetch_kick(fetcher *f);
 /* engine_reader_end: what r holds is let go; what is under way for it alone ends unseen. */

@@ -10,9 +10,10 @@
  *
  *   before anything is served   what is large, or needs values that only the log has: to wait for
  *                               it later would hold the thread
- *   when it is opened           all others, whole: nobody has an iterator in it yet, and its map 0
+ *   when it is opened           small ones, whole: nobody has an iterator in it yet, and its map 0
  *                               is as it was loaded, so no batch that ends or not matters (B12)
- *   in the background           those that nobody opened, in slices
+ *   in the background           the others, in slices; who opens one is PENDING until it is made,
+ *                               which then is next, or, if it can't wait, makes the rest
  *
  * What is to be made later is listed by number, so that a collection, or its database, may be
  * dropped without a word. */
@@ -27,9 +28,10 @@
 #define GATHER_MAX   (2u << 20)  /* keys at a time, */
 #define GATHER_BYTES (64u << 20) /* and about so many bytes of them */
 #define TELL_EVERY   65536u      /* elements between two calls of host.loading */
-#define LATER_MAX    32768u /* elements of map 0: one with more is made before the start ends */
-#define LATER_SLICE  256u   /* elements of a slice in the background */
-#define LATER_TOLD   1000   /* ms: all took longer, and the log says so */
+#define LATER_MAX    262144u /* elements of map 0: one with more is made before the start ends */
+#define LATER_HELD   1024u   /* one with more is waited for, by whoever can */
+#define LATER_SLICE  256u    /* elements of a slice in the background */
+#define LATER_TOLD   1000    /* ms: all took longer, and the log says so */
 
 /* One gathered key. */
 typedef struct found {
@@ -174,6 +176,12 @@ static bool can_wait(const bitcask *e, const coll *c) {
     return c->counts[0] <= LATER_MAX && !(c->cold && e->derive->by_value >> c->type & 1);
 }
 
+/* It is next, behind the one under way. It may be in the list already: that is for nothing then. */
+static void list_add(derive_later *l, const coll *c) {
+    if (l->n == l->cap) l->list = mem_more(l->list, &l->cap, 64, sizeof *l->list);
+    l->list[l->n++] = (later){c->id, c->db->number};
+}
+
 /* Notes a collection for later. */
 static void wait_for(bitcask *e, coll *c) {
     if (!e->later) {
@@ -181,9 +189,7 @@ static void wait_for(bitcask *e, coll *c) {
         e->later->d.e = e;
         e->later->began_us = bc_now_us(e);
     }
-    derive_later *l = e->later;
-    if (l->n == l->cap) l->list = mem_more(l->list, &l->cap, 64, sizeof *l->list);
-    l->list[l->n++] = (later){c->id, c->db->number};
+    list_add(e->later, c);
     c->unmade = true;
 }
 
@@ -236,19 +242,37 @@ static void is_made(derive_later *l, coll *c) {
     CHECK(c->unmade && can_wait(l->d.e, c));
     c->unmade = false;
     l->made++;
-    if (l->under_way.coll == c->id) l->under_way = (later){0};
 }
 
-/* Its values are in the tree, so nothing is read and nothing fails. */
-void derive_now(bitcask *e, coll *c) {
+/* What readers of a collection wait for: no log position is that large. */
+static uint64_t place_of(uint64_t coll_id) {
+    CHECK(coll_id >> 63 == 0);
+    return coll_id | 1ull << 63;
+}
+
+/* Its values are in the tree, so nothing is read and nothing fails. Those who wait for it are told
+ * by the next slice, which still knows of it. */
+engine_result derive_now(bitcask *e, coll *c) {
     derive_later *l = e->later;
     CHECK(l && c->unmade);
+    if (c->counts[0] > LATER_HELD && fetch_await(e->fetch, place_of(c->id))) {
+        list_add(l, c);
+        return ENGINE_PENDING;
+    }
     bool begun = l->under_way.coll == c->id;
     buf *next = begun ? &l->next : &l->d.next;
     if (!begun) from_the_first(c, next);
     status s = derive_rest(&l->d, c, next, LATER_MAX);
     CHECK(status_ok(s));
     is_made(l, c);
+    return ENGINE_OK;
+}
+
+/* The one under way is whole, or is no more. */
+static void end_one(bitcask *e, derive_later *l) {
+    uint64_t id = l->under_way.coll;
+    l->under_way = (later){0};
+    fetch_done(e->fetch, place_of(id));
 }
 
 /* The collection under way, or the last in the list, which then is; NULL: it was made meanwhile, or
@@ -259,7 +283,7 @@ static coll *take_one(bitcask *e, derive_later *l) {
     pdb *p = pdb_find(e, l->under_way.pdb);
     coll *c = p ? coll_find(p, l->under_way.coll) : NULL;
     if (!c || !c->unmade) {
-        l->under_way = (later){0};
+        end_one(e, l);
         return NULL;
     }
     CHECK(derives(e, c));
@@ -285,7 +309,9 @@ bool derive_some(bitcask *e) {
     status s = gather(&l->d, c, &l->next, LATER_SLICE, &more);
     CHECK(status_ok(s));
     put_gathered(&l->d, c);
-    if (!more) is_made(l, c);
+    if (more) return true;
+    is_made(l, c);
+    end_one(e, l);
     return true;
 }
 

@@ -14,8 +14,9 @@ bool derives(const bitcask *e, const coll *c);
 status derived_key(bitcask *e, const coll *c, slice key, slice cell_bytes, buf *out, bool *has);
 /* After recovery: makes the derived maps of some collections, and notes the others as unmade. */
 status derive_start(load_ctx *l);
-/* Makes that of c now. REQUIRES: c is unmade, and its map 0 as it was loaded. */
-void derive_now(bitcask *e, coll *c);
+/* Makes that of c now, or is PENDING until a slice has made it. REQUIRES: c is unmade, and its map
+ * 0 as it was loaded. */
+engine_result derive_now(bitcask *e, coll *c);
 /* A slice of making those that are left; true if there may be more. Not in a batch. */
 bool derive_some(bitcask *e);
 /* How many collections may be left: those that were opened or dropped count until a slice has come

@@ -63,9 +63,8 @@ engine_result bc_coll_open(engine *base, uint32_t db, slice key, const entry *en
     CHECK(ent->coll != 0);
     coll *c = coll_find(bc_db(e, db), ent->coll);
     CHECK(c && c->owners > 0);
-    if (__builtin_expect(c->unmade, 0)) derive_now(e, c);
     out->priv = (uintptr_t)c;
-    return ENGINE_OK;
+    return __builtin_expect(c->unmade, 0) ? derive_now(e, c) : ENGINE_OK;
 }
 
 /* ---- reading -----------------------------------------------------------------------------------
@@ -337,8 +336,8 @@ engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
     btree_iter it;
     CHECK(c != NULL && c->db != to);
     coll *copy;
-    if (c->unmade) derive_now(e, c);
-    engine_result r = make_new(e, to, &copy);
+    engine_result r = c->unmade ? derive_now(e, c) : ENGINE_OK;
+    if (r == ENGINE_OK) r = make_new(e, to, &copy);
     for (bool more = btree_first(c->tree, &it); more && r == ENGINE_OK; more = btree_next(&it)) {
         map_iter el = {0};
         slice key = btree_iter_key(&it);
