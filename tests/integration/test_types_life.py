@@ -4,6 +4,7 @@ by SIGKILL, DEBUG RELOAD, stave-convert to the other engine and back, with stave
 What a client reads must be the same before and after, by every way of reading it: so what an engine makes
 anew at a start (orders, fields by expire time) is right at once."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import ENGINE, PATIENCE, Stave, expect, wait_until  # noqa: E402
+from tests.integration.harness import ENGINE, PATIENCE, Stave, expect, info, only, wait_until  # noqa: E402
 from tests.support.servers import TOP  # noqa: E402
 
 FAR = 4000000000000  # ms: no field that has it expires in a test
@@ -175,6 +176,71 @@ def test_convert():
                 t.kill()
                 tool("stave-check", directory)
                 same(t.start().connect(), after, "converted to %s, changed, killed" % engine)
+
+
+def right_behind(c, number, n):
+    """The first that is asked of sorted set `number` and of the hash: each kind of command, while a set's
+    order is being made. Members m0 .. have their number for a score."""
+    z = "large:%d" % number
+    if number == 0:
+        expect(c.call("ZRANK", z, "m%d" % (n - 1)), n - 1)
+    elif number == 1:
+        expect(c.call("ZADD", z, "CH", -1, "m5", n, "new"), 2)
+        expect(c.call("ZRANGE", z, 0, 1), [b"m5", b"m0"])
+        expect(c.call("ZADD", z, "CH", 5, "m5"), 1)
+        expect(c.call("ZREM", z, "new"), 1)
+    elif number == 2:
+        c.send("MULTI")
+        c.send("ZPOPMIN", z)
+        c.send("ZRANGE", z, -1, -1, "WITHSCORES")
+        c.send("ZADD", z, 0, "m0")
+        c.send("EXEC")
+        expect([c.reply() for _ in range(4)], ["OK"] + ["QUEUED"] * 3)
+        expect(c.reply(), [[b"m0", b"0"], [b"m%d" % (n - 1), b"%d" % (n - 1)], 1])
+    elif number == 3:
+        expect(c.call("ZRANGESTORE", "stored", z, 10, n - 11), n - 20)
+        expect(c.call("DEL", "stored"), 1)
+    elif number == 4:
+        expect(c.call("COPY", z, "moved"), 1)
+        expect(c.call("MOVE", "moved", 1), 1)
+        expect(c.call("SELECT", 1), "OK")
+        expect(c.call("ZCOUNT", "moved", 1, "+inf"), n - 1)
+        expect(c.call("FLUSHDB"), "OK")
+        expect(c.call("SELECT", 0), "OK")
+    else:
+        expect(c.call("HEXPIRETIME", "large:h", "FIELDS", 1, "f1"), [FAR // 1000])
+        expect(c.call("HDEL", "large:h", "f1"), 1)
+        expect(c.call("HSET", "large:h", "f1", "v"), 1)
+        expect(c.call("HPEXPIREAT", "large:h", FAR, "FIELDS", 1, "f1"), [1])
+
+
+@only("bitcask")
+def test_right_behind_a_start():
+    """Many clients at once go on where orders are not made again."""
+    n = 20000
+    with Stave({"appendfsync": "always"}).start() as s:
+        c = s.connect()
+        for number in range(5):
+            many(c, n, "ZADD", "large:%d" % number, lambda i: (i, "m%d" % i))
+        many(c, n, "HSET", "large:h", lambda i: ("f%d" % i, "v%d" % i))
+        for at in range(0, n, 1000):
+            c.call("HPEXPIREAT", "large:h", FAR, "FIELDS", 1000, *["f%d" % i for i in range(at, at + 1000)])
+        for end in (s.kill, s.stop):
+            for first in range(6):
+                end()
+                c = s.start().connect()
+                with concurrent.futures.ThreadPoolExecutor(6) as pool:
+                    for done in [pool.submit(right_behind, s.connect(), (first + i) % 6, n) for i in range(6)]:
+                        done.result()
+                expect([c.call("ZCARD", "large:%d" % number) for number in range(5)], [n] * 5)
+                expect(c.call("ZLEXCOUNT", "large:0", "-", "+"), n)
+                if first == 0:
+                    wait_until(lambda: info(c, "derive_pending") == 0, "all orders to be made")
+                    expect(c.call("DEBUG", "RELOAD"), "OK")
+        s.kill()
+        c = s.start().connect()
+        expect(c.call("FLUSHALL"), "OK")
+        wait_until(lambda: info(c, "derive_pending") == 0, "none to be left")
 
 
 if __name__ == "__main__":
