@@ -182,7 +182,7 @@ static void close_done(aio_job *job) {
 /* A read of the file has ended. */
 static void file_read(fetcher *f, const vfs_file *file) {
     closing *c = f->closings;
-    while (c && c->file != file)
+    while (c && (c->reads == 0 || c->file != file)) /* a worker's, whose address may be another's */
         c = c->next;
     if (!c) return;
     CHECK(c->reads > 0);

@@ -273,11 +273,16 @@ static gate_result admit_and_push(client *c) {
     return g;
 }
 
-/* In this order, and all of it but running happens once, however often the command runs. */
+/* In this order, and all of it but running happens once, however often the command runs. But a
+ * pause that has begun meanwhile holds it too: nothing is written in one. */
 dispatch_result dispatch(client *c) {
     session *s = c->session;
     begin_reply(c);
     if (c->flags & CLIENT_RERUN) {
+        if (gates_paused(c)) {
+            engine_reader_end(ks_engine(c->ks), &c->reader); /* others may need the memory */
+            return hold(c, CLIENT_PAUSED);
+        }
         c->flags &= ~(unsigned)(CLIENT_RERUN | CLIENT_PARKED);
     } else {
         c->flags &= ~(unsigned)CLIENT_PAUSED;

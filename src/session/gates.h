@@ -7,7 +7,4 @@
 /* Adds them. */
 void gates_start(session *s);
 
-/* Must c's command wait because of CLIENT PAUSE? */
-bool gates_paused(const client *c);
-
 #endif

@@ -32,7 +32,6 @@
 #include "base/mem.h"
 #include "session/block.h"
 #include "session/dispatch.h"
-#include "session/gates.h"
 #include "session/state.h"
 
 #define TYPES        (KEY_STREAM + 1)

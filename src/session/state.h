@@ -108,6 +108,9 @@ bool busy_is(const client *c);
 /* Bytes that are pushed to it meanwhile. */
 void busy_push(session *s, slice bytes, log_pos depends);
 
+/* gates.c. Must c's command wait because of CLIENT PAUSE? */
+bool gates_paused(const client *c);
+
 /* session.c. engine_reader.ready of clients with a connection: the one whose reader that is, and
  * nobody else, runs again at this turn's end. */
 void session_read_ready(engine_reader *r);
