@@ -11,6 +11,7 @@
  *   2. reader.waits counts its holds of blocks that are under way; reader.bytes its blocks' bytes.
  *   3. reader.ready is called once each time waits falls to 0 by a read's end.
  *   4. A file that was to be closed is, once no block of it is under way.
+ *   5. A block that is awaited (fetch_await) has no bytes and no file: fetch_done ends it.
  *
  * A read that failed is not told here: who finds its block reads again by itself, and knows what to
  * say. The bytes are the disk's: CRCs and keys are the engine's to look at, each time. */

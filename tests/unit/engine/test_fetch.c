@@ -408,13 +408,57 @@ static void at_random(void **state) {
     }
 }
 
+/* Does that one wait for it? */
+static bool awaits(asker *who, uint64_t place) {
+    engine_read_for(&owner, who ? &who->reader : NULL);
+    bool waits = fetch_await(f, place);
+    engine_read_for(&owner, NULL);
+    return waits;
+}
+
+/* What no read brings: beside reads, for two who wait, one who goes, and those who can't. */
+static void awaited(void **state) {
+    (void)state;
+    asker c = {.reader = {.ready = told}};
+    fetch_done(f, 7); /* nobody waits */
+    assert_false(awaits(NULL, 7));
+    assert_true(awaits(&a, 7));
+    assert_true(awaits(&a, 7));
+    assert_true(awaits(&b, 7));
+    assert_true(awaits(&c, 7));
+    assert_int_equal(a.reader.waits, 1);
+    assert_int_equal(nasked, 0);
+    assert_int_equal(get(&b, 1), FETCH_PENDING);
+    end_asker(&c);
+    assert_int_equal(STATS->in_flight, 1);
+    fetch_done(f, 7);
+    fetch_done(f, 7);
+    assert_int_equal(a.told, 1);
+    assert_int_equal(b.told, 0); /* it waits for a read too */
+    assert_int_equal(c.told, 0);
+    assert_false(awaits(&b, 7)); /* that is done, as long as somebody holds it */
+    end_read(0, 0, false);
+    assert_int_equal(b.told, 1);
+    end_asker(&a);
+    end_asker(&b);
+    assert_true(awaits(&a, 7)); /* another time */
+    end_asker(&a);
+    fetch_done(f, 7); /* nobody waits any more */
+    a.reader.rounds = READER_ROUNDS;
+    assert_false(awaits(&a, 7));
+    log_conf.cold_reads = false;
+    assert_false(awaits(&b, 7));
+    assert_int_equal(STATS->held_bytes, 0);
+    end_asker(&a);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(round_trip),     TEST(sharing),     TEST(without_waiting), TEST(failures),
         TEST(gone_meanwhile), TEST(files),       TEST(rounds),          TEST(bytes),
-        TEST(ahead),          TEST(engine_goes), TEST(at_random),
+        TEST(ahead),          TEST(engine_goes), TEST(at_random),       TEST(awaited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
