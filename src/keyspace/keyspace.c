@@ -36,6 +36,7 @@ status ks_new(engine *e, stave_clock *clock, rng *random, int databases, keyspac
 void ks_free(keyspace *ks) {
     if (!ks) return;
     CHECK(ks->depth == 0);
+    engine_reader_end(ks->engine, &ks->reader); /* the engine outlives it */
     held_free(ks);
     buf_free(&ks->scratch);
     buf_free(&ks->picked);
@@ -47,6 +48,7 @@ void ks_free(keyspace *ks) {
 
 void ks_set_engine(keyspace *ks, engine *e) {
     CHECK(ks->depth == 0);
+    engine_reader_end(ks->engine, &ks->reader);
     ks->engine = e;
     ks->due = INT64_MIN;
     ks->budget = -1;

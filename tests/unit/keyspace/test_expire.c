@@ -234,6 +234,49 @@ static void another_engine(void **state) {
     engine_close(other);
 }
 
+static int readers_ended;
+
+static engine_result due_is_pending(engine *e, int64_t now_ms, uint32_t *db, buf *key,
+                                    int64_t *when) {
+    (void)now_ms, (void)db, (void)key, (void)when;
+    assert_non_null(e->reader);
+    e->reader->waits = 1;
+    return ENGINE_PENDING;
+}
+
+static void count_reader(engine *e, engine_reader *r) {
+    (void)e;
+    readers_ended++;
+    r->waits = 0;
+}
+
+/* An engine that still reads for the cycle is told when that goes, or goes to another engine. */
+static void the_reader_is_ended(void **state) {
+    (void)state;
+    const engine_ops *own = w.e->ops;
+    engine_ops pending = *own;
+    pending.due = due_is_pending;
+    pending.reader_end = count_reader;
+    keyspace *ks;
+    rng random;
+    rng_seed(&random, 1);
+    engine *other = engine_mem_simple();
+    assert_true(status_ok(ks_new(w.e, &w.clock, &random, 16, &ks)));
+    w.e->ops = &pending;
+    readers_ended = 0;
+    assert_false(ks_expire_cycle(ks, 1000));
+    assert_int_equal(readers_ended, 0);
+    ks_set_engine(ks, other);
+    assert_int_equal(readers_ended, 1);
+    ks_set_engine(ks, w.e);
+    assert_int_equal(readers_ended, 1);
+    assert_false(ks_expire_cycle(ks, 1000));
+    ks_free(ks);
+    assert_int_equal(readers_ended, 2);
+    w.e->ops = own;
+    engine_close(other);
+}
+
 /* Random keys and times against a simple model, the lower bound included. */
 static void against_a_model(void **state) {
     (void)state;
@@ -298,6 +341,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(passive_expiry, open_world, close_world),
         cmocka_unit_test_setup_teardown(the_cycle_survives_pending_and_errors, open_world,
                                         close_world),
+        cmocka_unit_test_setup_teardown(the_reader_is_ended, open_world, close_world),
         cmocka_unit_test_setup_teardown(another_engine, open_world, close_world),
         cmocka_unit_test_setup_teardown(against_a_model, open_world, close_world),
     };
