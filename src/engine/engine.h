@@ -187,8 +187,9 @@ static inline status engine_room(engine *e, size_t bytes) {
 static inline uint64_t engine_pace(engine *e, size_t bytes) {
     return e->ops->pace ? e->ops->pace(e, bytes) : 0;
 }
-/* End of a reactor turn: all records of the turn go to the log in one write, and are fsynced as the
- * policy says. Then engine_released() tells what may be sent. */
+/* End of a reactor turn: all records of the turn go to the log in one write, unless an fsync runs
+ * that they wait for; an fsync that is due begins, beside the thread. engine_released() tells what
+ * may be sent, now or at a later turn (host.released). */
 static inline void engine_turn_end(engine *e) {
     e->ops->turn_end(e);
 }

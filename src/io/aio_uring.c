@@ -18,11 +18,9 @@
  *      back to it: nothing waits for a completion that nobody has asked for.
  *
  * Completions are worked off when this thread is in the kernel anyway (COOP_TASKRUN), where the
- * kernel knows that: no interrupt of it. Not only when it asks for them (DEFER_TASKRUN): then the
- * ring's descriptor does not become readable when a read ends, and who sleeps on it sleeps on. A
- * fork does not copy the ring's memory; the child closes its descriptor with all that is no file,
- * and what flies goes on in the parent. The descriptor to poll is an epoll that holds the ring's
- * and the threads'. */
+ * kernel knows that: no interrupt of it. A fork does not copy the ring's memory; the child closes
+ * its descriptor with all that is no file, and what flies goes on in the parent. The descriptor to
+ * poll is an epoll that holds the ring's event and the threads'. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/aio.h"
@@ -30,6 +28,7 @@
 #include <errno.h>
 #include <liburing.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +46,8 @@ typedef struct aio_uring {
     pid_t pid;
     struct io_uring ring;
     aio *threads;
-    int epoll;
+    int epoll;                   /* holds the next, and the threads' */
+    int event;                   /* the ring signals it: an eventfd */
     aio_job *asked, **asked_end; /* reads before their kick */
     aio_job *begun, **begun_end; /* and behind it, without a place */
     unsigned flying;
@@ -231,13 +231,17 @@ static void uring_sync(aio *a, aio_sync *s) {
     enter_sync(uring_of(a), s);
 }
 
-/* No more than flew when it began, as a `done` may ask again. */
+/* Until there is no completion and no event: the ring signals also those that are worked off here,
+ * and none may be missed between the two looks. What a `done` asks for waits for the next kick. */
 static int uring_poll(aio *a) {
     aio_uring *u = uring_of(a);
-    uring_kick(a);
+    uint64_t signals;
     int n = 0;
-    for (unsigned most = u->flying; most > 0 && take(u); most--)
-        n++;
+    uring_kick(a);
+    do {
+        while (take(u))
+            n++;
+    } while (read(u->event, &signals, sizeof signals) > 0);
     pump(u);
     return n + u->threads->ops->poll(u->threads);
 }
@@ -271,6 +275,7 @@ static void uring_close(aio *a) {
     }
     if (u->epoll >= 0) (void)close(u->epoll);
     io_uring_queue_exit(&u->ring);
+    if (u->event >= 0) (void)close(u->event);
     mem_free(u);
 }
 
@@ -316,11 +321,15 @@ static bool knows_files(struct io_uring *ring) {
     return yes;
 }
 
-/* One descriptor for two. */
+/* One descriptor for two. The ring signals an event, which wakes who sleeps whatever flags it was
+ * made with; its own descriptor does not with DEFER_TASKRUN. */
 static status watch(aio_uring *u) {
     u->epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (u->epoll < 0) return status_errno(errno, "epoll_create1");
-    int fds[] = {u->ring.ring_fd, aio_fd(u->threads)};
+    u->event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (u->epoll < 0 || u->event < 0) return status_errno(errno, "epoll and event of io_uring");
+    int r = io_uring_register_eventfd(&u->ring, u->event);
+    if (r < 0) return status_errno(-r, "io_uring_register_eventfd");
+    int fds[] = {u->event, aio_fd(u->threads)};
     for (int i = 0; i < 2; i++) {
         struct epoll_event e = {.events = EPOLLIN};
         if (epoll_ctl(u->epoll, EPOLL_CTL_ADD, fds[i], &e) < 0)
@@ -342,7 +351,7 @@ status aio_uring_new(aio **out) {
     u->base.ops = &uring_ops;
     u->base.method = "io_uring";
     u->pid = getpid();
-    u->epoll = -1;
+    u->epoll = u->event = -1;
     u->asked_end = &u->asked;
     u->begun_end = &u->begun;
     status s = STATUS_OK;

@@ -189,6 +189,15 @@ void kit_end_turn(kit *k) {
     others(k);
 }
 
+void kit_commit(kit *k) {
+    for (int turns = 0; turns == 0 || (engine_released(k->e) < engine_log_end(k->e) &&
+                                       status_ok(engine_failed(k->e)));
+         turns++) {
+        assert_true(turns < 1000);
+        kit_end_turn(k);
+    }
+}
+
 /* Does INFO tell of something that goes on? */
 static bool is_busy(kit *k) {
     buf out = kit_info_all(k);

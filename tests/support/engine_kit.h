@@ -55,6 +55,8 @@ void kit_power_cut(kit *k);
 
 /* Ends a turn: what is written is written, jobs and children get theirs, 10 ms pass. */
 void kit_end_turn(kit *k);
+/* Turns, at least one, until all of the log is released, or it has failed. */
+void kit_commit(kit *k);
 /* Turns, with cron and background, until nothing is under way and all is durable. */
 void kit_settle(kit *k);
 /* engine_compact, and settles: all that was sealed, or written, is merged. */

@@ -88,7 +88,7 @@ typedef struct chain_prepare {
 #define FSYNC_PARTS 16
 /* An fsync beside the thread (commit.c). */
 typedef struct fsync_job {
-    aio_job job;
+    aio_sync sync;
     chain *c;
     bool busy;
     bool active; /* the active file is among the files: no writes meanwhile */

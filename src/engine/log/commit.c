@@ -1,11 +1,21 @@
 /* commit: when the log is written, when it is fsynced, and what may be told to whom.
  *
  *            always                 everysec                         no
- *   written  at each turn's end     at each turn's end, but not while an fsync of the same file
- *                                   runs, for up to fsync-wait-max (then anyway)
- *   fsynced  at each turn's end     once a second, beside the      when a file is sealed, beside
- *                                   thread; sooner if much waits   the thread
+ *   written  at each turn's end, but not while an fsync of the same file runs
+ *                                   .. for up to fsync-wait-max (then anyway)
+ *   fsynced  at each turn's end,    once a second; sooner if       when a file is sealed
+ *            if none runs           much waits
  *   released what is durable        what is written                what is written
+ *
+ * An fsync runs beside the thread, one at a time, and turns go on. At `always` it is a group
+ * commit:
+ *
+ *   turn 1    write A, fsync begins ─────────────┐
+ *   turn 2    B stays in the tail                 │ A durable, released: turn 4
+ *   turn 3    C stays in the tail                 │
+ *   turn 4    write B C D, fsync begins <─────────┘
+ *
+ * What waits so is bounded: above WAIT_BYTES it is written beside the fsync.
  *
  * Whoever waits for what is durable (engine_sync_soon) gets an fsync at the end of his turn, one
  * after the other, so that many who wait share one.
@@ -23,8 +33,9 @@
 #define SYNC_BYTES      (32u << 20) /* unsynced: the next fsync does not wait for its second */
 #define FORGET_BYTES    (8u << 20)  /* at `no`: written bytes kept in memory */
 #define WRITEBACK_BYTES (4u << 20)
-#define WRITE_EARLY     (4u << 20) /* committed bytes that a turn lets wait at most */
-#define WRITE_PART      32         /* of what waits, at a time */
+#define WRITE_EARLY     (4u << 20)  /* committed bytes that a turn lets wait at most */
+#define WAIT_BYTES      (32u << 20) /* and of memory, while an fsync runs */
+#define WRITE_PART      32          /* of what waits, at a time */
 
 /* For what must not take too long, and for statistics: never for what data means. */
 uint64_t chain_now_us(chain *c) {
@@ -230,16 +241,6 @@ void chain_sync(chain *c) {
     durable_to(c, logwrite_whole(c->tail));
 }
 
-/* On a worker. */
-static void fsync_run(aio_job *job) {
-    fsync_job *f = AIO_OWNER(job, fsync_job, job);
-    CHECK(f->n > 0);
-    for (int i = 0; i < f->n; i++) {
-        job->result = f->files[i]->ops->fdatasync(f->files[i]);
-        if (!status_ok(job->result)) return;
-    }
-}
-
 /* Done when no batch is open: a mark must not become due in its middle. */
 static void sync_ended(chain *c) {
     fsync_job *f = &c->fsync;
@@ -248,9 +249,9 @@ static void sync_ended(chain *c) {
     f->busy = f->ended = false;
     uint64_t took = chain_now_us(c) - f->started_us;
     if (took > c->stats.fsync_us_max) c->stats.fsync_us_max = took;
-    slow_took("fsync", took);
-    if (!status_ok(f->job.result)) {
-        chain_fail(c, f->job.result);
+    slow_took(log_conf.appendfsync == ENGINE_FSYNC_ALWAYS ? "aof-fsync-always" : "fsync", took);
+    if (!status_ok(f->sync.result)) {
+        chain_fail(c, f->sync.result);
         chain_tell(c);
         return;
     }
@@ -263,8 +264,8 @@ static void sync_ended(chain *c) {
 }
 
 /* On the thread. */
-static void fsync_done(aio_job *job) {
-    fsync_job *f = AIO_OWNER(job, fsync_job, job);
+static void fsync_done(aio_sync *sync) {
+    fsync_job *f = AIO_OWNER(sync, fsync_job, sync);
     CHECK(f->busy && !f->ended);
     f->ended = true;
     sync_ended(f->c);
@@ -293,50 +294,54 @@ void chain_sync_start(chain *c, bool active) {
     f->started_us = c->synced_us = chain_now_us(c);
     f->busy = true;
     c->unsynced = 0;
-    f->job.run = fsync_run;
-    f->job.done = fsync_done;
+    f->sync.done = fsync_done;
+    f->sync.files = f->files;
+    f->sync.n = f->n;
     f->c = c;
     c->stats.fsyncs++;
-    aio_submit(c->env->aio, AIO_LOG, &f->job);
+    c->env->aio->ops->sync(c->env->aio, &f->sync);
 }
 
-/* Must this turn's records wait in memory for the fsync that runs? */
+/* Must this turn's records wait in memory for the fsync that runs? At `always` nobody gains by
+ * their being written sooner. */
 static bool must_wait(chain *c) {
     fsync_job *f = &c->fsync;
+    CHECK(!c->open && (!f->busy || f->n > 0)); /* W7 */
     if (!f->busy || !f->active) return false;
     if (!f->waited) c->stats.fsync_waits++;
     f->waited = true;
     uint64_t us = c->env->clock->mono_us - f->started_us;
-    if (us < (uint64_t)log_conf.fsync_wait_max * 1000) return true;
+    bool short_yet = us < (uint64_t)log_conf.fsync_wait_max * 1000;
+    if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS) short_yet = true;
+    if (short_yet && logwrite_memory(c->tail) <= WAIT_BYTES) return true;
     c->stats.fsync_late++;
     slow_took("fsync-wait", us);
     return false;
 }
 
-/* One write for all batches of the turn, or a part of it if that is much (chain_behind). At
- * `always` the fsync follows once all is written; else a turn may leave its records in memory while
- * an fsync runs, up to fsync-wait-max. */
+/* Is an fsync to begin at the end of this turn? */
+static bool sync_is_wanted(const chain *c) {
+    CHECK(!c->open && !c->fsync.busy); /* W7 */
+    if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS || c->sync_soon) return true;
+    bool much = logwrite_memory(c->tail) > SYNC_BYTES || c->unsynced > SYNC_BYTES;
+    return log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much;
+}
+
+/* One write for all batches of the turn, or a part of it if that is much (chain_behind), or none
+ * while an fsync runs; then, if none runs and all is written, the fsync that covers them. */
 void chain_turn_end(chain *c) {
-    CHECK(!c->open);
+    CHECK(!c->open && c->tail);
     if (chain_is_dead(c)) {
         chain_tell(c);
         return;
     }
-    if (log_conf.appendfsync == ENGINE_FSYNC_ALWAYS) {
-        write_step(c);
-        if (!is_behind(c)) chain_sync(c);
-        c->want_sync = c->sync_soon = false;
-    } else if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) {
-        write_step(c);
-        bool much = logwrite_memory(c->tail) > SYNC_BYTES || c->unsynced > SYNC_BYTES;
-        if (log_conf.appendfsync == ENGINE_FSYNC_EVERYSEC && much && !is_behind(c))
-            chain_sync_start(c, true);
-    }
+    if (waiting(c) && !must_wait(c)) write_step(c);
     c->behind = is_behind(c);
-    if (c->sync_soon && !c->fsync.busy && !c->behind) {
+    if (!c->fsync.busy && !c->behind && sync_is_wanted(c)) {
         c->sync_soon = false;
         if (chain_durable(c) < logwrite_whole(c->tail)) chain_sync_start(c, true);
     }
+    CHECK(chain_is_dead(c) || c->released <= logwrite_whole(c->tail)); /* W3 */
     chain_tell(c);
 }
 
@@ -359,10 +364,9 @@ status chain_sync_all(chain *c) {
 
 /* Late writes, the sync that is due or asked for, and the mark of a log that has come to rest. */
 static void sync_cron(chain *c) {
-    CHECK(logwrite_written(c->tail) <= logwrite_committed(c->tail));
     CHECK(!c->open);
     if (chain_is_dead(c)) return;
-    if (logwrite_committed(c->tail) > logwrite_written(c->tail) && !must_wait(c)) write_step(c);
+    if (waiting(c) && !must_wait(c)) write_step(c);
     log_pos durable = logwrite_durable(c->tail);
     bool unsynced = durable < logwrite_whole(c->tail);
     bool due = c->want_sync;
@@ -390,8 +394,9 @@ void chain_cron(chain *c) {
 
 /* The bound on what waits keeps a turn of many batches from holding it all in memory. */
 void chain_settled(chain *c) {
-    CHECK(c->open && logwrite_written(c->tail) <= logwrite_committed(c->tail));
+    CHECK(c->open);
     c->open = false;
     if (__builtin_expect(c->fsync.ended, 0)) sync_ended(c);
-    if (waiting(c) > WRITE_EARLY && !c->fsync.busy) write_step(c);
+    bool much = waiting(c) > WRITE_EARLY;
+    if (c->fsync.busy ? logwrite_memory(c->tail) > WAIT_BYTES : much) write_step(c);
 }

@@ -58,19 +58,19 @@ static void test_failed_fsync_always(void **state) {
     (void)state;
     kit *k = begin("always");
     kit_put(k, "before", "1");
-    engine_turn_end(k->e);
+    kit_commit(k);
     log_pos released = engine_released(k->e);
     assert_true(released == engine_log_end(k->e));
     kit_put(k, "k", "new");
     fail_next_sync(k);
-    engine_turn_end(k->e);
+    kit_commit(k);
     expect_failed(k, released);
     kit_power_cut(k);
     kit_has(k, "before", "1");
     kit_free(k);
 }
 
-/* The same beside the thread, at everysec. */
+/* The same at everysec. */
 static void test_failed_fsync_everysec(void **state) {
     (void)state;
     kit *k = begin("everysec");
@@ -100,7 +100,7 @@ static void test_failed_write(void **state) {
     for (int i = 0; i < 3; i++) {
         kit *k = begin(policies[i]);
         kit_put(k, "before", "1");
-        engine_turn_end(k->e);
+        kit_commit(k);
         log_pos released = engine_released(k->e);
         kit_put(k, "k", "new");
         fail_next_call(k);

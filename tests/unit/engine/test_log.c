@@ -191,6 +191,18 @@ static void end_turn(toy *t, bool cron) {
     if (chain_durable(&t->log) == chain_log_end(&t->log)) t->durable = t->next;
 }
 
+/* Turns until all is durable, or the log has failed. */
+static void commit(toy *t) {
+    for (int turns = 0;
+         turns == 0 || (chain_durable(&t->log) < chain_log_end(&t->log) && !chain_is_dead(&t->log));
+         turns++) {
+        assert_true(turns < 100);
+        end_turn(t, false);
+        workers(t);
+    }
+    if (!chain_is_dead(&t->log)) t->durable = t->next;
+}
+
 /* ---- tests --------------------------------------------------------------------------------------
  */
 
@@ -246,6 +258,68 @@ static void test_forgets(void **state) {
     end(t);
 }
 
+/* At `always` turns go on while an fsync runs: what they commit is neither written nor released,
+ * and the next fsync takes all of it. */
+static void test_group_commit(void **state) {
+    (void)state;
+    toy *t = begin("always");
+    commit(t);
+    log_pos first, written, start = chain_released(&t->log);
+    uint64_t fsyncs = t->log.stats.fsyncs;
+    assert_true(status_ok(put(t, 1, 100)));
+    end_turn(t, false);
+    first = written = logwrite_written(t->log.tail);
+    assert_true(t->log.fsync.busy && first == chain_log_end(&t->log));
+    for (int i = 0; i < 20; i++) {
+        assert_true(status_ok(put(t, 2, 100)));
+        end_turn(t, i % 5 == 0);
+        assert_true(logwrite_written(t->log.tail) == written);
+        assert_true(chain_released(&t->log) == start);
+    }
+    assert_int_equal(t->log.stats.fsyncs, fsyncs + 1);
+    while (t->log.fsync.busy) /* a poll may show nothing */
+        workers(t);
+    assert_true(chain_released(&t->log) == first);
+    end_turn(t, false);
+    assert_true(t->log.fsync.busy && chain_released(&t->log) == first);
+    while (t->log.fsync.busy)
+        workers(t);
+    assert_true(chain_released(&t->log) == chain_log_end(&t->log));
+    assert_int_equal(t->log.stats.fsyncs, fsyncs + 2);
+    assert_int_equal(t->log.stats.fsync_waits, 1);
+    crash(t, true);
+    open_toy(t);
+    assert_int_equal(t->seen, 41);
+    end(t);
+}
+
+/* What waits is bounded: by memory at `always`, which is then written beside the fsync and still
+ * not released; by time else. */
+static void test_waiting_is_bounded(void **state) {
+    (void)state;
+    for (int always = 0; always < 2; always++) {
+        toy *t = begin(always ? "always" : "everysec");
+        kit_setting("segment-size", "64mb");
+        while (t->rotations == 0)
+            assert_true(status_ok(put(t, 1, 10000)));
+        end_turn(t, false);
+        chain_sync_start(&t->log, true);
+        log_pos written = logwrite_written(t->log.tail);
+        int turns = 0;
+        for (; logwrite_written(t->log.tail) == written && turns < 1000; turns++) {
+            assert_true(status_ok(put(t, 1, 60000)));
+            end_turn(t, false);
+        }
+        assert_true(t->log.fsync.busy);
+        assert_in_range(turns, always ? 500 : 4, always ? 600 : 7); /* 32 MiB, 50 ms */
+        if (always) assert_true(chain_released(&t->log) <= written);
+        assert_true(t->log.stats.fsync_late <= 1); /* a batch may be over the bound by itself */
+        while (t->log.fsync.busy)
+            workers(t);
+        end(t);
+    }
+}
+
 /* Between two batches the log goes on in a new file when asked to, and nothing is lost. */
 static void test_rotate_between(void **state) {
     (void)state;
@@ -260,6 +334,7 @@ static void test_rotate_between(void **state) {
         assert_true(t->log.active->number > was && !t->log.next);
         end_turn(t, true);
     }
+    commit(t);
     assert_int_equal(t->rotations, 5);
     crash(t, true);
     open_toy(t);
@@ -293,7 +368,7 @@ static void test_retire_old(void **state) {
     assert_true(retire_idle(&t->retire) && t->retire.unlinked >= 4);
     assert_true(kit_files(t->k, ".log") <= 2);
     assert_true(status_ok(put(t, 3, 10)));
-    end_turn(t, false);
+    commit(t);
     crash(t, true);
     t->seen = before;
     open_toy(t);
@@ -437,7 +512,7 @@ static void test_failure(void **state) {
     assert_true(status_ok(put(t, 1, 10)));
     n->fail_sync_at = simfs_counts_of(t->k->fs)->syncs + 1;
     n->fail_code = ST_IO;
-    end_turn(t, false);
+    commit(t);
     assert_true(chain_is_dead(&t->log) && chain_released(&t->log) == released);
     meta_name_file(&t->meta, meta_next_file(&t->meta));
     assert_int_equal(meta_wait(&t->meta, meta_commit(&t->meta)).code, ST_FAILED);
@@ -457,7 +532,7 @@ static void test_no_more_files(void **state) {
     uint64_t was = t->next;
     t->refuse = false;
     assert_true(status_ok(put(t, 1, 3000)));
-    end_turn(t, false);
+    commit(t);
     crash(t, true);
     open_toy(t);
     assert_int_equal(t->seen, was + 1);
@@ -475,6 +550,7 @@ static void test_long_batch(void **state) {
         open_toy(t);
         assert_true(status_ok(put(t, 3, 100)));
         end_turn(t, false);
+        if (i) commit(t);
         log_pos before = t->log.released;
         uint64_t was = t->next;
         assert_int_equal(before, chain_log_end(&t->log));
@@ -488,8 +564,9 @@ static void test_long_batch(void **state) {
         assert_false(chain_behind(&t->log)); /* once a turn */
         int turns = 0;
         for (; i && chain_log_end(&t->log) > t->log.released; turns++) {
-            assert_true(turns < 10);
+            assert_true(turns < 20);
             end_turn(t, false);
+            workers(t);
         }
         if (i) assert_true(turns > 0 && !chain_behind(&t->log));
         crash(t, false);
@@ -518,6 +595,8 @@ static void test_waits_no_more(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain),          cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_group_commit),   cmocka_unit_test(test_waiting_is_bounded),
+
         cmocka_unit_test(test_rotate_between), cmocka_unit_test(test_retire_old),
         cmocka_unit_test(test_pending),        cmocka_unit_test(test_other_engine),
         cmocka_unit_test(test_hash),           cmocka_unit_test(test_ids),

@@ -146,8 +146,8 @@ static void test_stopped_anywhere(void **state) {
 /* More was written than a memtable holds: replay freezes where it was full, and flushes follow. */
 static void test_replay(void **state) {
     (void)state;
-    kit *k = begin("always");
-    k->hold = true; /* nothing is flushed */
+    kit *k = begin("no"); /* written, with no worker to sync it */
+    k->hold = true;       /* nothing is flushed */
     fill(k, 0, 100, 2000);
     kit_flush(k, 0);
     fill(k, 100, 200, 2000);

@@ -209,6 +209,23 @@ static void sync_done(aio_sync *s) {
     ((synced *)s)->dones++;
 }
 
+/* Whoever sleeps on the descriptor is woken by what ends meanwhile. */
+static void test_wakes(void **state) {
+    world *w = *state;
+    struct pollfd p = {aio_fd(w->a), POLLIN, 0};
+    for (int i = 0; i < 20; i++) {
+        synced s = {.base = {.done = sync_done, .files = &w->f, .n = 1}};
+        assert_true(status_ok(vfs_pwrite(w->f, w->content, FILE_BYTES, 0)));
+        w->a->ops->sync(w->a, &s.base);
+        for (int turns = 0; !s.dones && turns < 1000; turns++) {
+            assert_int_equal(poll(&p, 1, 10000), 1);
+            w->a->ops->poll(w->a);
+        }
+        assert_true(s.dones == 1 && status_ok(s.base.result));
+        assert_int_equal(poll(&p, 1, 0), 0);
+    }
+}
+
 /* Each file in order; the first that fails ends it, and is named. */
 static void test_sync(void **state) {
     world *w = *state;
@@ -297,9 +314,16 @@ int main(void) {
 #test " over io_uring", test, setup, teardown, &uring                                      \
     }
     struct CMUnitTest tests[] = {
-        BOTH(test_many),    BOTH(test_begins_at_kick),  BOTH(test_end_of_file),
-        BOTH(test_failure), BOTH(test_done_asks_again), BOTH(test_sync),
-        BOTH(test_fork),    BOTH(test_other_files),     BOTH(test_close_with_reads),
+        BOTH(test_many),
+        BOTH(test_begins_at_kick),
+        BOTH(test_end_of_file),
+        BOTH(test_failure),
+        BOTH(test_done_asks_again),
+        BOTH(test_sync),
+        BOTH(test_wakes),
+        BOTH(test_fork),
+        BOTH(test_other_files),
+        BOTH(test_close_with_reads),
     };
     aio *a = NULL;
     if (status_ok(aio_uring_new(&a))) {
