@@ -91,12 +91,14 @@ static void idle_memory(void **state) {
     for (int i = 0; i < N; i++)
         kit_send(ends[i],
                  "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\nvalue\r\nGET key\r\n*1\r\n$4\r\nPI");
-    kit_turn(&k);
+    for (int turn = 0; turn < 2; turn++) /* who used up his time goes on in the second */
+        kit_turn(&k);
     for (int i = 0; i < N; i++) {
         assert_non_null(all[i]->partial);
         kit_send(ends[i], "NG\r\n");
     }
-    kit_turn(&k);
+    for (int turn = 0; turn < 2; turn++)
+        kit_turn(&k);
     size_t used = session_client_memory(k.session) - before;
     printf("an idle client: %zu bytes (struct client: %zu)\n", used / N, sizeof(client));
     /* The struct, its conn (here the test's) and its peer's name: no buffer, no parser. */
