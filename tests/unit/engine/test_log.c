@@ -589,6 +589,7 @@ static void test_waits_no_more(void **state) {
         assert_true(log_pos_file(written) == log_pos_file(end) && end - written <= 2 << 20);
     }
     log_limit.write_hold = 1 << 30;
+    t->k->env.aio->ops->drain(t->k->env.aio);
     end(t);
 }
 
@@ -596,7 +597,6 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_chain),          cmocka_unit_test(test_forgets),
         cmocka_unit_test(test_group_commit),   cmocka_unit_test(test_waiting_is_bounded),
-
         cmocka_unit_test(test_rotate_between), cmocka_unit_test(test_retire_old),
         cmocka_unit_test(test_pending),        cmocka_unit_test(test_other_engine),
         cmocka_unit_test(test_hash),           cmocka_unit_test(test_ids),
