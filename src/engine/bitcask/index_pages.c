@@ -25,7 +25,7 @@
 #include "engine/bitcask/jobs.h"
 
 #define LEAST_BYTES ((uint64_t)64 << 20) /* a smaller index is forked in a millisecond or two */
-#define GROWN_BYTES ((uint64_t)16 << 20) /* in a smaller one lookups are quick anyway */
+#define GROWN_BYTES ((uint64_t)4 << 20)  /* in a smaller one lookups are quick anyway */
 #define GROWTH      ((uint64_t)1 << 63)  /* in the number of a round that is no merge's */
 #define PIECE_BYTES ((size_t)32 << 20)   /* at once */
 
