@@ -27,6 +27,7 @@
 
 #define AHEAD_FIRST 64 /* elements; four times as many in each further round */
 #define PLACE_BYTES 8
+#define BUDGET_PART 16 /* of it for all that is held */
 
 typedef struct block block;
 typedef struct fetch_hold fetch_hold;
@@ -64,8 +65,9 @@ struct fetcher {
     const io_env *env;
     dict *blocks;
     closing *closings;
-    bool asked; /* since the last kick */
-    buf now;    /* what memory had */
+    uint64_t most; /* bytes held by all */
+    bool asked;    /* since the last kick */
+    buf now;       /* what memory had */
     fetch_stats stats;
 };
 
@@ -74,6 +76,7 @@ fetcher *fetch_new(engine *e, const io_env *env) {
     fetcher *f = mem_zalloc(sizeof *f);
     f->engine = e;
     f->env = env;
+    f->most = FETCH_BYTES;
     f->blocks = dict_new(false);
     return f;
 }
@@ -314,6 +317,17 @@ static bool can_wait(const engine_reader *r) {
     return r && log_conf.cold_reads && r->rounds < READER_ROUNDS;
 }
 
+void fetch_budget(fetcher *f, uint64_t bytes) {
+    uint64_t part = bytes / BUDGET_PART;
+    f->most = bytes && part < FETCH_BYTES ? part : FETCH_BYTES;
+}
+
+/* May r hold that much more? */
+static bool fits(const fetcher *f, const engine_reader *r, size_t n) {
+    uint64_t held = f->stats.held_bytes;
+    return r->bytes + n <= READER_BYTES && (held == 0 || held + n <= f->most);
+}
+
 /* In a round that is given up anyway, what its bounds do not allow is left to the next. */
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     engine_reader *r = f->engine->reader;
@@ -324,8 +338,7 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     CHECK(!b);
     if (try_now(f, w, out)) return FETCH_HAVE;
     if (!can_wait(r)) return blocks(f);
-    bool fits = r->bytes + w->n <= READER_BYTES && f->stats.held_bytes + w->n <= FETCH_BYTES;
-    if (!fits) return r->waits ? FETCH_PENDING : blocks(f);
+    if (!fits(f, r, w->n)) return r->waits ? FETCH_PENDING : blocks(f);
     begin(f, w, r);
     return FETCH_PENDING;
 }

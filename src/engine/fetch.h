@@ -19,7 +19,7 @@
 
 #define READER_ROUNDS 8            /* of one command; then its reads block */
 #define READER_BYTES  (64u << 20)  /* held by one command; likewise */
-#define FETCH_BYTES   (256u << 20) /* held by all */
+#define FETCH_BYTES   (256u << 20) /* held by all; with a budget less (fetch_budget) */
 
 typedef struct fetcher fetcher;
 
@@ -44,6 +44,9 @@ fetcher *fetch_new(engine *e, const io_env *env);
  * crash). */
 void fetch_free(fetcher *f);
 
+/* engine_budget: a sixteenth of it is what all may hold from now on, and no more than FETCH_BYTES;
+ * 0: those. A single read is always allowed. */
+void fetch_budget(fetcher *f, uint64_t bytes);
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out);
 /* Is the engine's reader in a round, so that its run will be given up? Then what else it will want
  * costs nothing to ask for (fetch_get, once for each). */

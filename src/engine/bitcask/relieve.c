@@ -12,7 +12,8 @@
  * Places in the arena that deleted entries have left go back to the system only when a whole chunk
  * is empty, which random deletes seldom bring about. New entries will use them: they are told as
  * vacant, so that the keyspace does not evict every key for nothing. Nor would evicting shrink the
- * log's tail, to which each delete adds a record: it counts as vacant too, and is fsynced sooner.
+ * log's tail, to which each delete adds a record: it counts as vacant too, and is fsynced sooner;
+ * or what clients that wait for the disk hold (fetch), which goes by itself.
  */
 #include "engine/bitcask/bitcask_int.h"
 #include "engine/bitcask/ops.h"
@@ -60,13 +61,15 @@ static void shrink_cache(bitcask *e, uint64_t bytes) {
         continue;
 }
 
-/* Bytes of the arena that no entry and no page of a living database uses, and of the log's tail. */
+/* Bytes of the arena that no entry and no page of a living database uses, of the log's tail, and of
+ * reads for clients that wait. */
 static uint64_t vacant_bytes(const bitcask *e) {
     uint64_t used = e->system->keys ? keydir_bytes(e->system->keys) : 0;
     uint64_t mapped = arena_bytes(e->shared.arena);
     for (uint32_t i = 0; i < e->ndbs; i++)
         if (e->map[i] && e->map[i]->keys) used += keydir_bytes(e->map[i]->keys);
-    return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log.tail);
+    return (mapped > used ? mapped - used : 0) + logwrite_memory(e->log.tail) +
+           fetch_stats_of(e->fetch)->held_bytes;
 }
 
 /* engine_relieve: first what is vacant counts against `over`; only the rest is taken from the
@@ -110,5 +113,7 @@ void bc_cache_cron(bitcask *e) {
 
 /* engine_budget: the cache follows with the next cron. */
 void bc_budget(engine *base, uint64_t bytes) {
-    bitcask_of(base)->budget = bytes;
+    bitcask *e = bitcask_of(base);
+    e->budget = bytes;
+    fetch_budget(e->fetch, bytes);
 }

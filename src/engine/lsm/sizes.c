@@ -124,6 +124,7 @@ void lsm_budget(engine *base, uint64_t bytes) {
     lsm *e = lsm_of(base);
     CHECK(e->jobs && e->blocks);
     e->budget = bytes;
+    fetch_budget(e->supply.fetch, bytes);
     e->jobs->relief = 0;
     e->jobs->memtables_room = memtables_room(e);
     cache_set_limit(e->blocks, lsm_cache_size(e));

@@ -327,6 +327,29 @@ static void bytes(void **state) {
     assert_int_equal(STATS->held_bytes, 0);
 }
 
+/* Under maxmemory a part of it is all that reads may hold, but one is always allowed. */
+static void budget(void **state) {
+    (void)state;
+    slice out;
+    fetch_budget(f, 16000);
+    assert_int_equal(get_n(&a, 1ULL << 32, 5000, &out), FETCH_PENDING);
+    assert_int_equal(get_n(&b, 2ULL << 32, 10, &out), FETCH_BLOCK);
+    end_read(0, 0, false);
+    end_asker(&a);
+    assert_int_equal(get_n(&a, 3ULL << 32, 600, &out), FETCH_PENDING);
+    assert_int_equal(get_n(&b, 4ULL << 32, 400, &out), FETCH_PENDING);
+    assert_int_equal(get_n(&b, 5ULL << 32, 1, &out), FETCH_PENDING); /* b waits anyway */
+    assert_int_equal(nasked, 2);
+    fetch_budget(f, 0);
+    assert_int_equal(get_n(&b, 6ULL << 32, 5000, &out), FETCH_PENDING);
+    assert_int_equal(nasked, 3);
+    while (nasked)
+        end_read(0, 0, false);
+    end_asker(&a);
+    end_asker(&b);
+    assert_int_equal(STATS->held_bytes, 0);
+}
+
 /* A walk asks for more in each round, and for nothing while it need not wait. */
 static void ahead(void **state) {
     (void)state;
@@ -456,9 +479,10 @@ static void awaited(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),     TEST(sharing),     TEST(without_waiting), TEST(failures),
-        TEST(gone_meanwhile), TEST(files),       TEST(rounds),          TEST(bytes),
-        TEST(ahead),          TEST(engine_goes), TEST(at_random),       TEST(awaited),
+        TEST(round_trip),     TEST(sharing), TEST(without_waiting), TEST(failures),
+        TEST(gone_meanwhile), TEST(files),   TEST(rounds),          TEST(bytes),
+        TEST(budget),         TEST(ahead),   TEST(engine_goes),     TEST(at_random),
+        TEST(awaited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
