@@ -32,7 +32,6 @@ status aio_new(aio_method method, aio **out) {
         if (!status_ok(s)) log_notice("io_uring is not to be had: %s", s.msg);
         TRY(aio_threads_new(out));
     }
-    log_notice("Files are read and synced beside the thread by %s", (*out)->method);
     return STATUS_OK;
 }
 

@@ -132,6 +132,7 @@ static void banner(const server *s) {
                dir ? dir : settings.dir, (unsigned long long)total.keys,
                (double)s->recovery_us / 1e6);
     free(dir); /* realpath's own malloc */
+    log_notice("Files are read and synced beside the thread by %s", s->env.aio->method);
     listen_announce();
 }
 
