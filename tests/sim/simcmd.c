@@ -459,7 +459,22 @@ static void note_name(void *ctx, slice key, const entry *meta) {
     buf_append_slice(names, key);
 }
 
-/* Key by key, each in a batch. */
+/* Deletes the key; of a system record all pieces, beginning with the first. */
+static engine_result delete_key(sim *s, uint32_t db, slice key) {
+    bool pieces = sim_typed && db == ENGINE_DB_SYSTEM;
+    buf piece = {0};
+    buf_append_slice(&piece, key);
+    engine_result r = ENGINE_OK;
+    for (uint32_t i = 0; r == ENGINE_OK && (i == 0 || pieces); i++) {
+        if (pieces) put_u32(piece.data + piece.len - 4, i);
+        slice k = buf_slice(&piece);
+        r = sim_agree(s, "del", k, engine_del(s->e, db, k), engine_del(s->model, db, k));
+    }
+    buf_free(&piece);
+    return r == ENGINE_ABSENT ? ENGINE_OK : r;
+}
+
+/* Key by key, each in a batch; a system record is one, of several. */
 static void delete_db(sim *s, uint32_t db) {
     buf names = {0};
     uint64_t next;
@@ -468,10 +483,12 @@ static void delete_db(sim *s, uint32_t db) {
     uint32_t n;
     engine_result r = ENGINE_OK;
     while (r == ENGINE_OK && get_u32(&in, &n) && get_bytes(&in, n, &key)) {
+        bool first = n >= 4 && load_u32(key.data + n - 4) == 0;
+        if (sim_typed && db == ENGINE_DB_SYSTEM && !first) continue;
         log_pos before = engine_log_end(s->e);
         engine_begin(s->e);
         engine_begin(s->model);
-        r = sim_agree(s, "del", key, engine_del(s->e, db, key), engine_del(s->model, db, key));
+        r = delete_key(s, db, key);
         if (r == ENGINE_OK)
             sim_commit(s);
         else

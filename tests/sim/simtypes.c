@@ -127,14 +127,16 @@ static bool was_refused_inside(const simtypes *t, slice reply) {
     return t->tee.commits == 0 && reply.len > 0 && *reply.data == '-';
 }
 
-/* All that a command does is one batch, however many others it carries. */
+/* All that a command does is one batch, however many others it carries. An error of the engine ends
+ * it; but EXEC asks for keys to which its commands may not come, and of those it tells nobody. */
 void simtypes_compare(simtypes *t, const client *c, const simwords *w, slice should, bool trouble) {
     sim *s = t->s;
     slice mine = buf_slice(&c->out);
     sim_say(s, "< %.*s", mine.len > 60 ? 60 : (int)mine.len, mine.data);
     if (t->tee.commits > 1) sim_fail(s, "a command was committed in pieces");
     if (t->tee.failed) {
-        if (t->tee.commits) sim_fail(s, "a command met an error, and was committed");
+        bool guessed = !t->tee.changed && simwords_is(w, "EXEC");
+        if (t->tee.commits && !guessed) sim_fail(s, "a command met an error, and was committed");
         return;
     }
     if (slice_eq(mine, should) || trouble || simtypes_in_trouble(s)) return;
