@@ -600,7 +600,8 @@ static void random_waits(void **state) {
             k.knobs->pending_permille = permille;
             if (c[who]->flags & CLIENT_BLOCKED) {
                 if (rng_below(&r, 8) == 0) client_unblock(c[who], BLOCK_TIMEOUT);
-            } else if ((c[who]->flags & CLIENT_WAITS) || end[who]->read < end[who]->in.len) {
+            } else if ((c[who]->flags & (CLIENT_WAITS | CLIENT_RERUN)) ||
+                       end[who]->read < end[who]->in.len) {
                 /* what it sends now might come behind a POP that is about to wait */
             } else if (rng_below(&r, 2)) {
                 int n = 1 + (int)rng_below(&r, 3);
