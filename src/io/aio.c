@@ -8,7 +8,9 @@
 
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdio.h>
+#include <time.h>
 
 /* A message in the worker's ring would be lost with the next ones. */
 void aio_run_job(aio_job *job) {
@@ -33,6 +35,15 @@ status aio_new(aio_method method, aio **out) {
         TRY(aio_threads_new(out));
     }
     return STATUS_OK;
+}
+
+/* A signal ends the waiting early, which costs nothing. */
+int aio_await(aio *a, uint32_t us) {
+    struct pollfd p = {.fd = aio_fd(a), .events = POLLIN};
+    if (p.fd < 0) return 0;
+    struct timespec most = {.tv_sec = us / 1000000, .tv_nsec = (long)(us % 1000000) * 1000};
+    (void)ppoll(&p, 1, &most, NULL);
+    return a->ops->poll(a);
 }
 
 /* On a worker. */

@@ -112,6 +112,9 @@ static inline void aio_kick(aio *a) {
 static inline int aio_fd(const aio *a) {
     return a->ops->fd(a);
 }
+/* Waits until something has completed, but no longer than that, and polls; how many. 0 at once for
+ * one without a descriptor. */
+int aio_await(aio *a, uint32_t us);
 
 /* Worker threads, all signals blocked, started when there is something for them to do. */
 status aio_threads_new(aio **out);

@@ -90,6 +90,7 @@ typedef struct chain_prepare {
 typedef struct fsync_job {
     aio_sync sync;
     chain *c;
+    uint32_t usual_us; /* how long the last ones took, the latest counting most */
     bool busy;
     bool active; /* the active file is among the files: no writes meanwhile */
     bool waited; /* a turn's records have waited for it */

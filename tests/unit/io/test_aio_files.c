@@ -226,6 +226,18 @@ static void test_wakes(void **state) {
     }
 }
 
+/* Who awaits a completion has it, and nobody waits for one that does not come. */
+static void test_await(void **state) {
+    world *w = *state;
+    synced s = {.base = {.done = sync_done, .files = &w->f, .n = 1}};
+    assert_int_equal(aio_await(w->a, 1000), 0);
+    assert_true(status_ok(vfs_pwrite(w->f, w->content, FILE_BYTES, 0)));
+    w->a->ops->sync(w->a, &s.base);
+    for (int turns = 0; !s.dones && turns < 1000; turns++)
+        (void)aio_await(w->a, 10000000);
+    assert_true(s.dones == 1 && status_ok(s.base.result));
+}
+
 /* Each file in order; the first that fails ends it, and is named. */
 static void test_sync(void **state) {
     world *w = *state;
@@ -321,6 +333,7 @@ int main(void) {
         BOTH(test_done_asks_again),
         BOTH(test_sync),
         BOTH(test_wakes),
+        BOTH(test_await),
         BOTH(test_fork),
         BOTH(test_other_files),
         BOTH(test_close_with_reads),
