@@ -331,10 +331,12 @@ void lsm_dbs_flushed(lsm *e, const memtable *m) {
     mapping_flies(e, m->end);
 }
 
-/* For pdbs_prune: those below dead_below that a crash could bring back. Others that are unmapped
- * may come back too, but need not be known: their numbers say it. */
+/* For pdbs_prune: those that a crash could bring back. One from dead_below on is among them: its
+ * number says so now, but the manifest's next mapping may be of a position at which it was mapped,
+ * with a dead_below behind it. */
 static bool may_return(const lsm *e, const lpdb *d) {
     const manifest_state *m = meta_state(&e->meta);
+    if (d->number >= e->dead_below) return true;
     for (size_t i = 0; i < m->nmap; i++)
         if (m->map[i].pdb == d->number) return true;
     return false;
