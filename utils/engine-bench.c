@@ -20,6 +20,7 @@
 #include <time.h>
 
 #include "base/histogram.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/num.h"
 #include "engine/engine.h"
@@ -633,6 +634,7 @@ static void fill_pool(void) {
 }
 
 int main(int argc, char **argv) {
+    log_set_level(LOG_LEVEL_WARNING); /* standard output is the results' */
     (void)parse_options(argc, argv, false);
     setting_defaults(log_setting_table);
     setting_defaults(opt.class->settings);
