@@ -1,3 +1,4 @@
+#!/usr/bin/python3
 """Large values: what they take while they are written and read, and that others are served meanwhile.
 By default 64 MiB; STAVE_LARGE_MB=512 for the largest that Redis allows by default."""
 
