@@ -13,6 +13,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
 from tests.support import resp  # noqa: E402
+from tests.support.servers import repeatedly  # noqa: E402
 from tests.integration.harness import ENGINE, SMALL, Stave, expect, info, scripts, wait_until  # noqa: E402
 
 CACHES = {"bitcask": {"value-cache-size": "64kb", "inline-value-max": 0}, "lsm": dict(SMALL)}[ENGINE]
@@ -67,22 +68,9 @@ def counting(c):
     grown.update({n: info(c, n) - before[n] for n in names})
 
 
-@contextlib.contextmanager
 def forgetting(server):
     """As forget(), all the time."""
-    stop = threading.Event()
-
-    def again():
-        while not stop.wait(0.01):
-            forget(server)
-
-    thread = threading.Thread(target=again)
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join()
+    return repeatedly(lambda: forget(server), 0.01)
 
 
 def few(grown, rounds, what, held=0):

@@ -6,6 +6,7 @@ import threading
 import time
 
 from tests.integration.harness import info, rss
+from tests.support.servers import children_of
 
 EVERY = 0.25           # seconds between samples
 MB = 1 << 20
@@ -20,14 +21,6 @@ OTHER_MB = 4
 # disk only when it was filled.
 EXPECTED = re.compile(r"Received SIGTERM|ready to exit|was told to end|Reading segment \d+ instead")
 OF_FULL_DISK = re.compile(r"No space left on device|ENOSPC")
-
-
-def children_of(pid):
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return [int(p) for p in f.read().split()]
-    except OSError:
-        return []
 
 
 def private_bytes(pid):

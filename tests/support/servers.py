@@ -1,6 +1,7 @@
 """Servers for tests: Stave and the reference redis-server, on free loopback ports, each with a
 temporary directory of its own; stopped by pid. Standard library only."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 from . import resp
@@ -46,6 +48,33 @@ def free_port():
 SMALL = by_engine(
     bitcask={"segment-size": "1mb"},
     lsm={"segment-size": "1mb", "memtable-size": "256kb", "table-size": "256kb", "block-cache-size": "1mb"})
+
+
+def children_of(pid):
+    """Pids of a process' children: other programs' as well as its own forks."""
+    try:
+        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+@contextlib.contextmanager
+def repeatedly(do, every):
+    """Calls do() beside the body of the `with`, again and again, so many seconds apart."""
+    stop = threading.Event()
+
+    def work():
+        while not stop.wait(every):
+            do()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 class Server:

@@ -8,6 +8,7 @@ import time
 
 from .common import (Pieces, Stave, Table, benchmark, cpu_seconds, engine_exists, info, load, measure, ratio,
                      rss_kib, started)
+from tests.support.servers import children_of, repeatedly
 
 # A value whose digits differ each time: redis-benchmark writes the same value into every key otherwise.
 DIGITS = "__rand_int__"
@@ -19,27 +20,12 @@ def set_command(size):
     return ["SET", "key:" + DIGITS, value + "x" * (size - len(value))]
 
 
-class NoPageCache(threading.Thread):
+def no_page_cache(servers):
     """The memory that a server is given is all there is: ten times a second the system forgets what it has
     read or written back of the servers' files, so a read that a server does not answer from its own memory
     is one of the disk. A limit of the system's own (a control group) would need its administrator."""
-
-    def __init__(self, servers):
-        super().__init__(daemon=True)
-        self.directories, self.running = [s.data_directory() for s in servers], True
-
-    def __enter__(self):
-        self.start()
-
-    def __exit__(self, *_):
-        self.running = False
-        self.join()
-
-    def run(self):
-        while self.running:
-            for d in self.directories:
-                forget_files(d)
-            time.sleep(0.1)
+    directories = [s.data_directory() for s in servers]
+    return repeatedly(lambda: [forget_files(d) for d in directories], 0.1)
 
 
 def forget_files(directory):
@@ -60,15 +46,6 @@ def wait_quiet(server, settle=5, most=900):
         if now != before or now[1]:
             since, before = time.time(), now
         time.sleep(0.2)
-
-
-def children_of(pid):
-    """Pids of its children: other programs' as well as its own forks."""
-    try:
-        with open("/proc/%d/task/%d/children" % (pid, pid)) as f:
-            return [int(p) for p in f.read().split()]
-    except OSError:
-        return []
 
 
 def cold(o):
@@ -104,7 +81,7 @@ def cold_of_size(o, memory, size):
             row("SET -P %d%s" % (pipeline, where), n, pipeline, test="set", command=set_command(size))
             for s in servers:
                 wait_quiet(s, 2)
-    with NoPageCache(servers):
+    with no_page_cache(servers):
         rows("", n // 10)
     rows(", page cache", n)
     mib = [rss_kib(s.process.pid) / 1024 for s in servers]

@@ -7,10 +7,10 @@ import json
 import os
 import re
 import subprocess
-import threading
 import time
 
 from .common import Pieces, Plot, Stave, Table, benchmark, load, ratio, started
+from tests.support.servers import repeatedly
 
 SIZE = 500  # so that eight records lie in one page: few GETs cost two
 CACHE_MIB = 20
@@ -29,22 +29,18 @@ def segments(server):
 @contextlib.contextmanager
 def no_page_cache(files):
     """Drops what the system keeps of these files, again and again."""
-    fds, stop = [os.open(f, os.O_RDONLY) for f in files], threading.Event()
+    fds = [os.open(f, os.O_RDONLY) for f in files]
     for fd in fds:
         os.fsync(fd)
 
     def drop():
-        while not stop.wait(0.03):
-            for fd in fds:
-                os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+        for fd in fds:
+            os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
 
-    thread = threading.Thread(target=drop)
-    thread.start()
     try:
-        yield
+        with repeatedly(drop, 0.03):
+            yield
     finally:
-        stop.set()
-        thread.join()
         for fd in fds:
             os.close(fd)
 

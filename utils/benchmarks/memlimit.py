@@ -8,8 +8,9 @@ import re
 import threading
 import time
 
-from .bigdata import child_memory, children_of
+from .bigdata import child_memory
 from .common import Plot, Stave, Table, resp, rss_kib, started
+from tests.support.servers import children_of
 
 POLICIES = {"bitcask": ("allkeys-lru", "allkeys-lfu", "volatile-ttl", "allkeys-random", "noeviction"),
             "lsm": ("noeviction",)}
