@@ -25,7 +25,9 @@
 #include "engine/engine_ops.h"
 #include "engine/log/settings.h"
 
-#define AHEAD_FIRST 64 /* elements; four times as many in each further round */
+#define AHEAD_FIRST 64           /* elements asked for behind the first that is pending */
+#define AHEAD_BYTES (256u << 10) /* of them, and in each round */
+#define AHEAD_EACH  3u           /* for each that the reader has */
 #define PLACE_BYTES 8
 #define BUDGET_PART 16 /* of it for all that is held */
 
@@ -130,6 +132,7 @@ static bool hold(block *b, engine_reader *r) {
     b->holds = h;
     r->holds = h;
     r->bytes += b->read.n;
+    r->blocks++;
     r->waits += b->state == UNDER_WAY;
     return true;
 }
@@ -236,6 +239,14 @@ static void count_read(fetcher *f, const block *b) {
     if (slow_from_us) slow_took("cold-read", us);
 }
 
+/* A reader's round has ended: did it bring enough to be worth the run that follows? */
+static void end_round(engine_reader *r) {
+    CHECK(r->waits == 0 && r->bytes >= r->bytes_before);
+    r->rounds++;
+    r->lean += r->bytes - r->bytes_before <= r->bytes_before / READER_PART;
+    r->bytes_before = r->bytes;
+}
+
 /* It has ended. No reader's `ready` comes back here, so the list stays as it is. */
 static void tell(fetcher *f, block *b) {
     CHECK(b->state != UNDER_WAY);
@@ -247,7 +258,7 @@ static void tell(fetcher *f, block *b) {
         engine_reader *r = h->reader;
         CHECK(r->waits > 0);
         if (--r->waits > 0) continue;
-        r->rounds++;
+        end_round(r);
         f->stats.rounds++;
         r->ready(r);
     }
@@ -302,19 +313,19 @@ static fetch_result blocks(fetcher *f) {
     return FETCH_BLOCK;
 }
 
+/* May that reader wait once more? */
+static bool can_wait(const engine_reader *r) {
+    return r && log_conf.cold_reads && r->lean < READER_LEAN;
+}
+
 /* Another, or this one in an earlier run, has asked for it. */
 static fetch_result get_block(fetcher *f, block *b, engine_reader *r, slice *out) {
     if (b->state == FAILED) return blocks(f);
-    if (b->state == UNDER_WAY && (!r || r->rounds >= READER_ROUNDS)) return blocks(f);
+    if (b->state == UNDER_WAY && (!r || r->lean >= READER_LEAN)) return blocks(f);
     if (r && hold(b, r)) f->stats.shared += b->state == UNDER_WAY;
     if (b->state == UNDER_WAY) return FETCH_PENDING;
     *out = slice_of(b->bytes, b->read.n);
     return FETCH_HAVE;
-}
-
-/* May that reader wait once more? */
-static bool can_wait(const engine_reader *r) {
-    return r && log_conf.cold_reads && r->rounds < READER_ROUNDS;
 }
 
 void fetch_budget(fetcher *f, uint64_t bytes) {
@@ -367,11 +378,12 @@ bool fetch_is_pending(const fetcher *f) {
     return f->engine->reader && f->engine->reader->waits > 0;
 }
 
-unsigned fetch_ahead(const fetcher *f) {
+unsigned fetch_ahead(const fetcher *f, uint64_t *bytes) {
     const engine_reader *r = f->engine->reader;
+    *bytes = 0;
     if (!fetch_is_pending(f)) return 0;
-    CHECK(r->rounds < READER_ROUNDS);
-    return (unsigned)AHEAD_FIRST << (2 * r->rounds);
+    *bytes = AHEAD_BYTES + AHEAD_EACH * r->bytes;
+    return AHEAD_FIRST + AHEAD_EACH * r->blocks;
 }
 
 void fetch_kick(fetcher *f) {

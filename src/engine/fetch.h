@@ -17,9 +17,12 @@
 
 #include "engine/model.h"
 
-#define READER_ROUNDS 8            /* of one command; then its reads block */
-#define READER_BYTES  (64u << 20)  /* held by one command; likewise */
-#define FETCH_BYTES   (256u << 20) /* held by all; with a budget less (fetch_budget) */
+/* A command may be run again as often as each round brings much: an eighth of what it had at least,
+ * so that all its runs together cost no more than nine. Rounds that bring less are lean. */
+#define READER_LEAN  16           /* of one command; then its reads block */
+#define READER_PART  8            /* of what it had, for a round not to be lean */
+#define READER_BYTES (64u << 20)  /* held by one command; then its reads block */
+#define FETCH_BYTES  (256u << 20) /* held by all; with a budget less (fetch_budget) */
 
 typedef struct fetcher fetcher;
 
@@ -51,10 +54,10 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out);
 /* Is the engine's reader in a round, so that its run will be given up? Then what else it will want
  * costs nothing to ask for (fetch_get, once for each). */
 bool fetch_is_pending(const fetcher *f);
-/* How many elements behind one that is pending are worth asking for, and their bytes at most: more
- * in each round, so that a walk of any length takes few. */
-unsigned fetch_ahead(const fetcher *f);
-#define FETCH_AHEAD_BYTES (4u << 20)
+/* How many elements behind one that is pending are worth asking for, and their bytes at most: some,
+ * and three times what the reader has, so that a walk of any length takes few rounds, and little is
+ * read for nothing. 0: it waits for nothing. */
+unsigned fetch_ahead(const fetcher *f, uint64_t *bytes);
 /* Something that the engine does in its own time, named by `place` as reads are: the engine's
  * reader waits for it as for a read, so the answer is ENGINE_PENDING. False: it can't wait, or
  * needs not. */

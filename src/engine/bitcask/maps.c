@@ -91,10 +91,10 @@ static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map
 /* The element at `it` is PENDING, and who walks will want those behind it: they are asked for too,
  * as long as they are of that map. */
 static void ask_ahead(bitcask *e, const coll *c, unsigned map, bool backward, btree_iter it) {
-    unsigned n = fetch_ahead(e->fetch);
-    uint64_t bytes = 0;
+    uint64_t most, bytes = 0;
+    unsigned n = fetch_ahead(e->fetch, &most);
     CHECK(c->id != 0);
-    while (n-- > 0 && bytes < FETCH_AHEAD_BYTES && (backward ? btree_prev(&it) : btree_next(&it))) {
+    while (n-- > 0 && bytes < most && (backward ? btree_prev(&it) : btree_next(&it))) {
         slice key, value;
         cell x;
         btree_iter_pair(&it, &key, &value);

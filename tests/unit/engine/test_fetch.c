@@ -294,18 +294,36 @@ static void files(void **state) {
     assert_int_equal(opened, 0);
 }
 
-/* A command that never has enough blocks, at last. */
+/* A command that never has enough, and whose rounds bring little beside what it has, blocks at
+ * last; unless its owner says that it may go on. */
 static void rounds(void **state) {
     (void)state;
-    for (uint64_t i = 0; i < READER_ROUNDS; i++) {
-        assert_int_equal(get(&a, i), FETCH_PENDING);
+    uint64_t n = 0;
+    while (a.reader.lean < READER_LEAN) {
+        assert_int_equal(get(&a, n), FETCH_PENDING);
         end_read(0, 0, false);
-        assert_int_equal(a.told, i + 1);
+        assert_int_equal(a.told, ++n);
     }
-    assert_int_equal(get(&a, READER_ROUNDS), FETCH_BLOCK);
+    assert_int_equal(n, READER_PART + READER_LEAN);
+    assert_int_equal(get(&a, n), FETCH_BLOCK);
     assert_int_equal(get(&a, 0), FETCH_HAVE);
+    a.reader.lean = 0;
+    assert_int_equal(get(&a, n), FETCH_PENDING);
+    end_read(0, 0, false);
     end_asker(&a);
-    assert_int_equal(get(&a, READER_ROUNDS), FETCH_PENDING);
+    assert_int_equal(get(&a, n), FETCH_PENDING);
+}
+
+/* As long as each round brings an eighth of what there was, there may be any number. */
+static void rounds_that_bring_much(void **state) {
+    (void)state;
+    for (uint64_t n = 0, place = 0; a.told < 4 * READER_LEAN; n += n / 7 + 1) {
+        for (; place <= n; place++)
+            assert_int_equal(get(&a, place), FETCH_PENDING);
+        while (nasked)
+            end_read(0, 0, false);
+        if (n > 7) assert_int_equal(a.reader.lean, 0);
+    }
 }
 
 /* So does one that wants too much at once: what fits comes together, the rest is read behind it. */
@@ -350,21 +368,23 @@ static void budget(void **state) {
     assert_int_equal(STATS->held_bytes, 0);
 }
 
-/* A walk asks for more in each round, and for nothing while it need not wait. */
+/* A walk asks for more the more it has, and for nothing while it need not wait. */
 static void ahead(void **state) {
     (void)state;
     unsigned last = 0;
-    for (uint64_t i = 0; i < READER_ROUNDS; i++) {
+    uint64_t bytes, last_bytes = 0;
+    for (uint64_t i = 0; i < READER_PART; i++) {
         engine_read_for(&owner, &a.reader);
-        assert_int_equal(fetch_ahead(f), 0);
+        assert_int_equal(fetch_ahead(f, &bytes), 0);
+        assert_int_equal(bytes, 0);
         assert_int_equal(get(&a, i), FETCH_PENDING);
         engine_read_for(&owner, &a.reader);
-        assert_true(fetch_is_pending(f) && fetch_ahead(f) > last);
-        last = fetch_ahead(f);
+        assert_true(fetch_is_pending(f) && fetch_ahead(f, &bytes) > last && bytes > last_bytes);
+        last = fetch_ahead(f, &last_bytes);
         end_read(0, 0, false);
     }
     engine_read_for(&owner, NULL);
-    assert_int_equal(fetch_ahead(f), 0);
+    assert_int_equal(fetch_ahead(f, &bytes), 0);
 }
 
 /* The engine is closed while commands wait: they are as if new, and ask the next one. */
@@ -395,7 +415,7 @@ static void at_random(void **state) {
         for (int step = 0; step < 200; step++) {
             unsigned i = (unsigned)rng_below(&r, READERS);
             uint64_t p = rng_below(&r, PLACES), what = rng_below(&r, 8);
-            if (what < 4 && all[i].reader.rounds < READER_ROUNDS) {
+            if (what < 4 && all[i].reader.lean < READER_LEAN) {
                 fetch_result res = get(&all[i], p);
                 assert_int_equal(res, there[p] ? FETCH_HAVE : FETCH_PENDING);
                 wants[i][p] = true;
@@ -467,7 +487,7 @@ static void awaited(void **state) {
     assert_true(awaits(&a, 7)); /* another time */
     end_asker(&a);
     fetch_done(f, 7); /* nobody waits any more */
-    a.reader.rounds = READER_ROUNDS;
+    a.reader.lean = READER_LEAN;
     assert_false(awaits(&a, 7));
     log_conf.cold_reads = false;
     assert_false(awaits(&b, 7));
@@ -480,9 +500,9 @@ static void awaited(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(round_trip),     TEST(sharing), TEST(without_waiting), TEST(failures),
-        TEST(gone_meanwhile), TEST(files),   TEST(rounds),          TEST(bytes),
-        TEST(budget),         TEST(ahead),   TEST(engine_goes),     TEST(at_random),
-        TEST(awaited),
+        TEST(gone_meanwhile), TEST(files),   TEST(rounds),          TEST(rounds_that_bring_much),
+        TEST(bytes),          TEST(budget),  TEST(ahead),           TEST(engine_goes),
+        TEST(at_random),      TEST(awaited),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
