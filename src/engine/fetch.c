@@ -10,7 +10,8 @@
  *      ended and no reader holds it.
  *   2. reader.waits counts its holds of blocks that are under way; reader.bytes its blocks' bytes.
  *   3. reader.ready is called once each time waits falls to 0 by a read's end.
- *   4. A file that was to be closed is, once no block of it is under way.
+ *   4. A file that was to be closed is, once no block of it is under way, and by a worker: if it
+ *      was unlinked meanwhile, it is the close that gives its room back (64 MiB: some 20 ms).
  *   5. A block that is awaited (fetch_await) has no bytes and no file: fetch_done ends it.
  *
  * A read that failed is not told here: who finds its block reads again by itself, and knows what to
@@ -186,6 +187,13 @@ static void close_done(aio_job *job) {
     mem_free(c);
 }
 
+/* The lane is that of unlinking, which so comes behind the close. */
+static void close_start(closing *c) {
+    CHECK(c->file && c->reads == 0);
+    c->job = (aio_job){.run = close_run, .done = close_done};
+    aio_submit(c->owner->env->aio, AIO_HOUSEKEEP, &c->job);
+}
+
 /* A read of the file has ended. */
 static void file_read(fetcher *f, const vfs_file *file) {
     closing *c = f->closings;
@@ -193,34 +201,43 @@ static void file_read(fetcher *f, const vfs_file *file) {
         c = c->next;
     if (!c) return;
     CHECK(c->reads > 0);
-    if (--c->reads > 0) return;
-    c->job = (aio_job){.run = close_run, .done = close_done};
-    aio_submit(f->env->aio, AIO_HOUSEKEEP, &c->job);
+    if (--c->reads == 0) close_start(c);
 }
 
-/* One walk over what there is: files are few, and go seldom. */
-bool fetch_keeps(fetcher *f, vfs_file *file) {
+/* How many reads of the file are under way. One walk over what there is: files are few, and go
+ * seldom. */
+static size_t reads_of(const fetcher *f, const vfs_file *file) {
     size_t pos = 0, reads = 0;
     slice key;
     void *value;
     CHECK(f && file);
-    if (f->stats.in_flight == 0) return false;
+    if (f->stats.in_flight == 0) return 0;
     while (dict_next(f->blocks, &pos, &key, &value)) {
         const block *b = value;
         reads += b->state == UNDER_WAY && b->read.file == file;
     }
     CHECK(reads <= f->stats.in_flight);
-    if (reads == 0) return false;
+    return reads;
+}
+
+/* The file is the list's. */
+static closing *take(fetcher *f, vfs_file *file, size_t reads) {
     closing *c = mem_zalloc(sizeof *c);
     *c = (closing){.owner = f, .file = file, .reads = reads, .next = f->closings};
     f->closings = c;
+    return c;
+}
+
+bool fetch_keeps(fetcher *f, vfs_file *file) {
+    size_t reads = reads_of(f, file);
+    if (reads == 0) return false;
+    take(f, file, reads);
     return true;
 }
 
 void fetch_close(fetcher *f, vfs_file *file) {
-    if (fetch_keeps(f, file)) return;
-    status s = file->ops->close(file);
-    (void)s; /* it was only read */
+    closing *c = take(f, file, reads_of(f, file));
+    if (c->reads == 0) close_start(c);
 }
 
 /* ---- reads --------------------------------------------------------------------------------------

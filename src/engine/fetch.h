@@ -72,7 +72,7 @@ void fetch_end(fetcher *f, engine_reader *r);
 /* True: reads of the file are under way; it is the fetcher's now, and closed, by a worker, when the
  * last has ended. False: it is the caller's to close. */
 bool fetch_keeps(fetcher *f, vfs_file *file);
-/* Closes it: now, or then. */
+/* It is closed by a worker: now, or then. */
 void fetch_close(fetcher *f, vfs_file *file);
 
 typedef struct fetch_stats {

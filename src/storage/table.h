@@ -105,7 +105,8 @@ typedef enum table_supply {
 typedef struct table_source table_source;
 struct table_source {
     table_supply (*get)(table_source *s, vfs_file *file, log_pos pos, size_t n, slice *raw);
-    void (*close)(table_source *s, vfs_file *file);
+    /* last: for good. If the file was unlinked, that frees its room, which takes long. */
+    void (*close)(table_source *s, vfs_file *file, bool last);
 };
 /* Tables of which no more than `limit` have their file open: of those that were read longest ago
  * some are parked. What they miss comes from the source, if there is one. The others' fields begin

@@ -445,13 +445,13 @@ status table_open(vfs *v, const char *path, uint64_t store_id, uint32_t number, 
 
 /* It was only read: a close that fails loses nothing. Reads that are under way beside the thread
  * keep the file to their end, and what they bring is found by its place. */
-void table_park(table *t) {
+static void close_file(table *t, bool last) {
     CHECK(t->path);
     if (!t->file) return;
     table_source *s = t->shelf ? t->shelf->source : NULL;
     table_shelf_out(t);
     if (s) {
-        s->close(s, t->file);
+        s->close(s, t->file, last);
     } else {
         status ignored = t->file->ops->close(t->file);
         (void)ignored;
@@ -459,10 +459,17 @@ void table_park(table *t) {
     t->file = NULL;
 }
 
+/* It is opened again by the next read. */
+void table_park(table *t) {
+    CHECK(t->path);
+    close_file(t, false);
+    CHECK(!t->file);
+}
+
 /* Nothing happens for NULL. */
 void table_close(table *t) {
     if (!t) return;
-    table_park(t);
+    close_file(t, true);
     CHECK(!t->file);
     buf_free(&t->top);
     buf_free(&t->plain);

@@ -49,7 +49,8 @@ static table_supply get(table_source *base, vfs_file *file, log_pos pos, size_t 
     return TABLE_NOT_NOW;
 }
 
-static void close_file(table_source *base, vfs_file *file) {
+static void close_file(table_source *base, vfs_file *file, bool last) {
+    (void)last;
     status st = file->ops->close(file);
     CHECK(status_ok(st));
     ((slow_source *)(void *)base)->closed++;

@@ -100,6 +100,7 @@ static void free_memtables(memtable *m) {
 /* Frees all memory and closes the files; jobs first, as they hold tables and memtables. */
 static void free_engine(lsm *e) {
     CHECK(e->current && e->blocks);
+    supply_end(e);
     lsm_jobs_free(e);
     lsm_walks_end(e);
     lsm_prefetch_end(e);

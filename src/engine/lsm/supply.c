@@ -15,11 +15,23 @@ static table_supply get(table_source *base, vfs_file *file, log_pos pos, size_t 
     }
 }
 
-/* table_source.close */
-static void close_file(table_source *base, vfs_file *file) {
+/* table_source.close: what may take long by a worker, as long as there is somebody to wait for it.
+ */
+static void close_file(table_source *base, vfs_file *file, bool last) {
     const supply *s = (const supply *)(const void *)base;
     CHECK(file != NULL);
-    fetch_close(s->fetch, file);
+    if (last && !s->ending) {
+        fetch_close(s->fetch, file);
+    } else if (!fetch_keeps(s->fetch, file)) {
+        status closed = file->ops->close(file);
+        (void)closed; /* it was only read */
+    }
+}
+
+/* See supply.h. */
+void supply_end(lsm *e) {
+    CHECK(e->shelf.source == &e->supply.base);
+    e->supply.ending = true;
 }
 
 /* Tables are shelved when they are opened. */

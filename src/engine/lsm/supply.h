@@ -9,11 +9,14 @@
 typedef struct supply {
     table_source base;
     fetcher *fetch;
+    bool ending; /* no worker is asked for anything any more */
 } supply;
 
 struct lsm;
-/* The source of e's tables, for a new engine; and at its end, when no table is open. */
+/* The source of e's tables, for a new engine; at its end, before tables are closed; and when none is
+ * open. */
 void supply_new(struct lsm *e);
+void supply_end(struct lsm *e);
 void supply_free(struct lsm *e);
 /* engine_reader_end. */
 void lsm_reader_end(engine *base, engine_reader *r);

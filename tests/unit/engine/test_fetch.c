@@ -282,6 +282,8 @@ static void files(void **state) {
     vfs_file other = {.ops = &file_ops};
     opened++;
     fetch_close(f, &other); /* nothing is read from it */
+    assert_int_equal(opened, 2);
+    run_job(); /* not by the thread */
     assert_int_equal(opened, 1);
     fetch_close(f, &file);
     end_asker(&a);
