@@ -174,6 +174,12 @@ table_iter *table_iter_new(table *t, cache *c, unsigned fill);
  * few MiB), past any cache. For children. */
 table_iter *table_iter_new_ahead(table *t, size_t ahead);
 void table_iter_free(table_iter *i);
+/* Nothing outside of [from, to) will be wanted (empty: no such bound), so nothing is asked of the
+ * table's source ahead of need that lies there. The slices live until others take their place. */
+void table_iter_reach(table_iter *i, slice from, slice to);
+/* Asks for what the iterator will want next if it goes on as far again as it has come: its owner
+ * has to wait anyway. REQUIRES: valid. */
+void table_iter_ask(table_iter *i, bool backward);
 
 void table_iter_seek_first(table_iter *i);
 void table_iter_seek_last(table_iter *i);

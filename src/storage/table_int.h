@@ -55,5 +55,18 @@ status table_supplied(table *t, table_extent e, const char **raw);
 status table_read(table *t, table_extent e, unsigned type, const char *raw, buf *out);
 /* Asks the table's source for the block at e, unless the cache has it: it will be wanted soon. */
 void table_ask(table *t, const cache *c, table_extent e);
+/* The index of partition i in *index, if that can be had without waiting; else it may have been
+ * asked for. */
+bool table_part_at_hand(table *t, cache *c, size_t i, buf *index);
+
+/* Where an iterator stands, which way it goes and how far. */
+typedef struct table_reach {
+    size_t part, block;
+    slice index; /* of that partition */
+    bool backward;
+    slice from, to; /* nothing outside is wanted; empty: no bound */
+} table_reach;
+/* Asks for so many blocks beyond that, and for indexes beyond those. */
+void table_ask_reach(table *t, cache *c, const table_reach *r, size_t blocks);
 
 #endif

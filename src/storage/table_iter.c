@@ -12,8 +12,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
-#define ASK_EACH 3u   /* blocks asked for ahead, for each that was walked through */
-#define ASK_MOST 256u /* of a run */
+#define ASK_EACH 3u    /* blocks asked for ahead, for each that was walked through */
+#define ASK_MOST 4096u /* at a time */
 /* From so many blocks on, what has to be waited for is read in windows of so many bytes at most. */
 #define WINDOW_RUN  8u
 #define WINDOW_MOST (256u << 10)
@@ -31,6 +31,7 @@ struct table_iter {
     size_t ahead; /* bytes of a window; 0: none is used */
     buf window;
     uint32_t window_at;
+    slice from, to; /* the caller's: nothing outside is asked for ahead */
     status st;
     char *msg; /* of st, if it is not ok */
 };
@@ -179,24 +180,20 @@ static table_extent block_extent(const table_iter *i, size_t b) {
     return table_extent_of(cell);
 }
 
-/* Block b is to be waited for: who has come through some blocks to it will want what lies behind it
- * as well, the more the more he has come through. At the partition's end that is the next one. */
-static void ask_ahead(table_iter *i, size_t b, bool backward) {
-    size_t n = block_count(buf_slice(&i->index)), parts = i->t->props.partitions;
+/* Block b is to be waited for, or another iterator's: who has come through some blocks to it will
+ * want what lies behind it as well, the more the more he has come through. */
+static void ask_behind(table_iter *i, size_t b, bool backward) {
+    size_t blocks = (i->run < ASK_MOST / ASK_EACH ? i->run : ASK_MOST / ASK_EACH) * ASK_EACH;
     CHECK(i->index.len > 0);
-    uint32_t most = i->run < ASK_MOST / ASK_EACH ? i->run * ASK_EACH : ASK_MOST;
-    CHECK(b < n);
-    CHECK(i->part < parts);
-    for (uint32_t k = 0; k < most; k++) {
-        if (b == (backward ? 0 : n - 1)) {
-            if (i->part == (backward ? 0 : parts - 1)) return;
-            size_t next = backward ? i->part - 1 : i->part + 1;
-            table_ask(i->t, i->c, table_part_extent(i->t, next));
-            return;
-        }
-        b = backward ? b - 1 : b + 1;
-        table_ask(i->t, i->c, block_extent(i, b));
-    }
+    CHECK(b < block_count(buf_slice(&i->index)));
+    if (blocks == 0) return;
+    table_reach r = {.part = i->part,
+                     .block = b,
+                     .index = buf_slice(&i->index),
+                     .backward = backward,
+                     .from = i->from,
+                     .to = i->to};
+    table_ask_reach(i->t, i->c, &r, blocks);
 }
 
 /* Makes block b of the partition the one that is walked; it stands nowhere in it. */
@@ -207,7 +204,7 @@ static bool enter_block(table_iter *i, size_t b, bool backward) {
         block_iter_set(&i->in, SLICE_EMPTY);
         i->block = (uint32_t)b;
         if (!survives(i, load(i, block_extent(i, b), TABLE_DATA, backward, &i->data))) {
-            if (table_not_now(i->st)) ask_ahead(i, b, backward);
+            if (table_not_now(i->st)) ask_behind(i, b, backward);
             return false;
         }
     }
@@ -345,6 +342,20 @@ slice table_iter_cell(const table_iter *i) {
     CHECK(i->data.len > 0);
     CHECK(i->in.at);
     return i->in.cell;
+}
+
+/* Both slices stay the caller's. */
+void table_iter_reach(table_iter *i, slice from, slice to) {
+    CHECK(i->t);
+    i->from = from;
+    i->to = to;
+}
+
+/* As if the block behind this one had to be waited for. */
+void table_iter_ask(table_iter *i, bool backward) {
+    CHECK(i->data.len > 0);
+    CHECK(i->in.at);
+    if (!i->ahead) ask_behind(i, i->block, backward);
 }
 
 /* Ok at either end of the table. The message outlives the iterator, as any other's does. */

@@ -147,6 +147,29 @@ void table_ask(table *t, const cache *c, table_extent e) {
     (void)ignored;
 }
 
+/* What is there but does not pass its checks is left to who needs it. */
+bool table_part_at_hand(table *t, cache *c, size_t i, buf *index) {
+    table_extent e = table_part_extent(t, i);
+    uint64_t pos = table_pos(t->number, e.at);
+    slice body;
+    const char *raw = NULL;
+    CHECK(i < t->props.partitions);
+    buf_clear(index);
+    if (!t->shelf || !t->shelf->source || !may_be_at(t, e)) return false;
+    if (c && cache_peek(c, pos, &body)) {
+        buf_append_slice(index, table_part_of(body).index);
+        return true;
+    }
+    if (!status_ok(table_supplied(t, e, &raw)) || !raw) return false;
+    if (!status_ok(table_read(t, e, TABLE_PART, raw, index))) {
+        buf_clear(index);
+        return false;
+    }
+    if (c) (void)table_keep(c, pos, TABLE_PART, buf_slice(index), &body);
+    buf_consume(index, index->len - table_part_of(buf_slice(index)).index.len);
+    return true;
+}
+
 /* One read of exactly the record. */
 status table_read(table *t, table_extent e, unsigned type, const char *raw, buf *out) {
     CHECK(out->len == 0);

@@ -132,8 +132,11 @@ void merger_bounds(merger *m, slice from, slice to) {
     m->to_head = inside ? head_of(to, m->skip) : UINT64_MAX;
     m->n = 0;
     m->failed = STATUS_OK;
-    for (uint32_t i = 0; i < m->nsources; i++)
-        m->sources[i].live = false;
+    for (uint32_t i = 0; i < m->nsources; i++) {
+        source *s = &m->sources[i];
+        s->live = false;
+        if (s->iter) table_iter_reach(s->iter, buf_slice(&m->from), buf_slice(&m->to));
+    }
 }
 
 /* ---- one run of tables ------------------------------------------------------------------------
@@ -148,6 +151,7 @@ static void open_table(merger *m, source *s, uint32_t i) {
     s->at = i;
     s->iter = m->how.ahead ? table_iter_new_ahead(t, m->how.ahead)
                            : table_iter_new(t, m->how.blocks, m->how.fill);
+    table_iter_reach(s->iter, buf_slice(&m->from), buf_slice(&m->to));
 }
 
 /* Of an iterator that stands nowhere: has it come to its table's end? Else it failed, which becomes
@@ -413,6 +417,14 @@ static bool turn(merger *m) {
     return build(m);
 }
 
+/* A source has to be waited for: the others will want what they have not as well, by and by. */
+static void ask_all(merger *m) {
+    CHECK(table_not_now(m->failed));
+    for (uint32_t i = 0; i < m->nsources; i++)
+        if (m->sources[i].live && !m->sources[i].tree)
+            table_iter_ask(m->sources[i].iter, m->backward);
+}
+
 /* Passes over the root's key: in the older sources that have it too, then in the root. */
 static bool pass(merger *m) {
     source *root = m->heap[0];
@@ -421,8 +433,10 @@ static bool pass(merger *m) {
         while (i < m->n && same_key(root, m->heap[i]))
             move(m, i);
     move(m, 0);
-    if (!status_ok(m->failed)) m->n = 0;
-    return m->n > 0;
+    if (status_ok(m->failed)) return m->n > 0;
+    if (table_not_now(m->failed)) ask_all(m);
+    m->n = 0;
+    return false;
 }
 
 /* Forward. */
