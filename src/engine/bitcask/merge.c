@@ -138,11 +138,12 @@ void merge_free(bitcask *e) {
     e->merge = NULL;
 }
 
-/* The job is over: the run is free for others, the file of moves goes. */
+/* The job is over: the run is free for others, the file of moves goes, beside the thread: it has
+ * some twenty bytes for each record that was moved. */
 static void forget(bitcask *e) {
     CHECK(e->merge);
-    status gone = e->fs->ops->unlink(e->fs, e->merge->path);
-    (void)gone; /* it may not be there; else the next start deletes it */
+    retire_temp(&e->retire, e->merge->moves.file, e->merge->path);
+    e->merge->moves.file = NULL;
     merge_free(e);
 }
 

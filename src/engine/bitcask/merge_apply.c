@@ -152,10 +152,7 @@ static void pass_ended(merge_job *j) {
         j->step = MERGE_APPLYING;
         return;
     }
-    status s = j->moves.file->ops->close(j->moves.file);
-    (void)s; /* it was only read */
-    j->moves.file = NULL;
-    j->step = MERGE_SETTLING;
+    j->step = MERGE_SETTLING; /* the file is closed with the job's end */
 }
 
 /* One block checked, or some dozens of moves applied. */

@@ -107,8 +107,61 @@ void retire_advance(retire_queue *r) {
     aio_submit(r->meta->env->aio, AIO_HOUSEKEEP, &r->job);
 }
 
+/* ---- files that the manifest does not know ------------------------------------------------------
+ */
+
+struct retire_temp_job {
+    aio_job job;
+    retire_queue *r;
+    vfs_file *file;
+    retire_temp_job *next;
+    char path[];
+};
+
+/* On a worker. */
+static void temp_run(aio_job *job) {
+    retire_temp_job *t = AIO_OWNER(job, retire_temp_job, job);
+    CHECK(t->path[0]);
+    status s = t->file ? t->file->ops->close(t->file) : STATUS_OK;
+    t->file = NULL;
+    s = t->r->meta->fs->ops->unlink(t->r->meta->fs, t->path);
+    (void)s; /* it may not be there; else the next start deletes it */
+}
+
+/* Takes it out of the list: one or two long. */
+static void temp_done(aio_job *job) {
+    retire_temp_job *t = AIO_OWNER(job, retire_temp_job, job), **at = &t->r->temps;
+    while (*at != t) {
+        CHECK(*at);
+        at = &(*at)->next;
+    }
+    *at = t->next;
+    mem_free(t);
+}
+
+/* In the lane of all that is unlinked. */
+void retire_temp(retire_queue *r, vfs_file *file, const char *path) {
+    size_t n = strlen(path) + 1;
+    CHECK(n > 1 && r->meta);
+    retire_temp_job *t = mem_zalloc(sizeof *t + n);
+    t->r = r;
+    t->file = file;
+    t->next = r->temps;
+    memcpy(t->path, path, n);
+    r->temps = t;
+    t->job.run = temp_run;
+    t->job.done = temp_done;
+    aio_submit(r->meta->env->aio, AIO_HOUSEKEEP, &t->job);
+}
+
 /* What is not unlinked yet stays pending in the manifest: the next start does it. */
 void retire_free(retire_queue *r) {
+    for (retire_temp_job *t = r->temps, *next; t; t = next) {
+        next = t->next;
+        if (t->file) (void)t->file->ops->close(t->file);
+        mem_free(t);
+    }
+    r->temps = NULL;
     close_items(r->items, r->n);
     if (r->doing) close_items(r->doing, r->ndoing);
     r->items = r->doing = NULL;

@@ -21,6 +21,9 @@ typedef struct retire_item {
     vfs_file *file; /* closed first; NULL: it is not open */
 } retire_item;
 
+/* A file that the manifest does not know, on its way out (retire_temp). */
+typedef struct retire_temp_job retire_temp_job;
+
 typedef struct retire_queue {
     aio_job job;
     meta_queue *meta;
@@ -29,6 +32,7 @@ typedef struct retire_queue {
     retire_item *doing; /* the job's, which the thread leaves alone meanwhile; NULL: no job */
     size_t ndoing;
     uint64_t unlinked; /* numbers, since the start */
+    retire_temp_job *temps;
 } retire_queue;
 
 void retire_init(retire_queue *r, meta_queue *m);
@@ -41,10 +45,13 @@ void retire_free(retire_queue *r);
 void retire_push(retire_queue *r, const retire_item *item);
 /* Begins what may begin: to be called after a push, and whenever an edit is durable. */
 void retire_advance(retire_queue *r);
+/* A worker closes file (NULL: it is not open) and unlinks path, one of our .tmp: if it is lost on
+ * the way, the next start does it. */
+void retire_temp(retire_queue *r, vfs_file *file, const char *path);
 /* Nothing is left to be done. Nobody waits for that but tests: what is left goes at its time, or
  * with the next start. */
 static inline bool retire_idle(const retire_queue *r) {
-    return r->n == 0 && !r->doing;
+    return r->n == 0 && !r->doing && !r->temps;
 }
 
 #endif

@@ -13,8 +13,8 @@ typedef struct supply {
 } supply;
 
 struct lsm;
-/* The source of e's tables, for a new engine; at its end, before tables are closed; and when none is
- * open. */
+/* The source of e's tables, for a new engine; at its end, before tables are closed; and when none
+ * is open. */
 void supply_new(struct lsm *e);
 void supply_end(struct lsm *e);
 void supply_free(struct lsm *e);

@@ -376,6 +376,35 @@ static void test_retire_old(void **state) {
     end(t);
 }
 
+/* A temporary file goes when a worker gets to it, not by the thread, or with the next start. */
+static void test_temporary(void **state) {
+    (void)state;
+    toy *t = begin("always");
+    vfs *v = t->k->env.fs;
+    char path[FILE_PATH_MAX + 4];
+    workers(t);
+    for (int life = 0; life < 2; life++) {
+        vfs_file *f;
+        assert_true(status_ok(file_path(path, t->k->dir, FILE_LOG, 1000)));
+        strcat(path, ".tmp");
+        assert_true(status_ok(vfs_open(v, path, VFS_READ | VFS_WRITE | VFS_CREATE, &f)));
+        retire_temp(&t->retire, f, path);
+        assert_int_equal(kit_files(t->k, ".tmp"), 1);
+        assert_false(retire_idle(&t->retire));
+        if (life == 1) {
+            crash(t, false);
+            open_toy(t);
+        }
+        workers(t);
+        assert_int_equal(kit_files(t->k, ".tmp"), 0);
+        assert_true(retire_idle(&t->retire));
+        retire_temp(&t->retire, NULL, path); /* not there: nobody minds */
+        workers(t);
+        assert_true(retire_idle(&t->retire));
+    }
+    end(t);
+}
+
 /* What was retired and not unlinked goes at the next start; a file that nobody knows is a refusal.
  */
 static void test_pending(void **state) {
@@ -595,13 +624,21 @@ static void test_waits_no_more(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chain),          cmocka_unit_test(test_forgets),
-        cmocka_unit_test(test_group_commit),   cmocka_unit_test(test_waiting_is_bounded),
-        cmocka_unit_test(test_rotate_between), cmocka_unit_test(test_retire_old),
-        cmocka_unit_test(test_pending),        cmocka_unit_test(test_other_engine),
-        cmocka_unit_test(test_hash),           cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_meta_full),      cmocka_unit_test(test_failure),
-        cmocka_unit_test(test_no_more_files),  cmocka_unit_test(test_long_batch),
+        cmocka_unit_test(test_chain),
+        cmocka_unit_test(test_forgets),
+        cmocka_unit_test(test_group_commit),
+        cmocka_unit_test(test_waiting_is_bounded),
+        cmocka_unit_test(test_rotate_between),
+        cmocka_unit_test(test_retire_old),
+        cmocka_unit_test(test_temporary),
+        cmocka_unit_test(test_pending),
+        cmocka_unit_test(test_other_engine),
+        cmocka_unit_test(test_hash),
+        cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_meta_full),
+        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_no_more_files),
+        cmocka_unit_test(test_long_batch),
         cmocka_unit_test(test_waits_no_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
