@@ -64,6 +64,7 @@ static void configure_bitcask(sim *s, bool live) {
     if (which == 5 || which == 8) sim_set(s, "compression-min-size", ONE_OF(s, "32", "256"));
     if (which == 6 || which == 8)
         sim_set(s, "merge-garbage-percent", ONE_OF(s, "1", "10", "40", "100"));
+    if (which == 6 || which == 8) sim_set(s, "fork-index-max", ONE_OF(s, "0", "16mb"));
     if (which == 7 || which == 8) sim_set(s, "fsync-wait-max", ONE_OF(s, "0", "5", "50"));
 }
 

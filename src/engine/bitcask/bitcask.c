@@ -256,8 +256,8 @@ bool bc_background(engine *base, uint64_t budget_us) {
 }
 
 /* engine_memory: the arena counts as index with all that it keeps vacant; buffers are the log's
- * tail, what the last large values left allocated, what was read for those who wait, and what
- * making derived maps needs. */
+ * tail, what the last large values left allocated, what was read for those who wait, what making
+ * derived maps needs, and a merge's marks. */
 void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffers) {
     bitcask *e = bitcask_of(base);
     cache_stats c;
@@ -265,7 +265,8 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
     *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
     *caches = c.bytes;
     *buffers = logwrite_memory(e->log.tail) + e->batch.bytes.cap + e->raw.cap + e->plain.cap +
-               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes + derive_memory(e);
+               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes + derive_memory(e) +
+               merge_marks_bytes(e);
 }
 
 /* engine_reader_end. */

@@ -12,6 +12,7 @@ typedef struct bitcask_settings {
     int64_t inline_value_max; /* values up to this stay in the keydir entry too */
     int64_t merge_garbage;    /* percent of a run that must be garbage before it is merged */
     char *merge_window;       /* "always", "never", or hours: "1-5" */
+    int64_t fork_index_max;   /* bytes of index that go with a merge's fork */
     int index_huge_pages;
     int64_t merge_rate_limit; /* bytes a second read and written by a merge; 0: no limit */
 } bitcask_settings;

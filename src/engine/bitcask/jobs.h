@@ -11,10 +11,12 @@ typedef struct bitcask bitcask;
 
 /* Goes on with the merge under way, or starts one that is worth it. Not in a batch. */
 void merge_cron(bitcask *e);
-/* A slice of applying; true if there is more. Not in a batch. */
+/* A slice of marking or applying; true if there is more. Not in a batch. */
 bool merge_background(bitcask *e);
 /* A flush has made the merge pointless: gives it up if it has not begun to be applied. */
 void merge_cancel(bitcask *e);
+/* Memory that the marks of the merge under way take. */
+uint64_t merge_marks_bytes(const bitcask *e);
 /* Frees the job without another look at it. */
 void merge_free(bitcask *e);
 /* At the end: nothing is installed any more, no child is left. */

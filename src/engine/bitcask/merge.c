@@ -26,7 +26,7 @@
 
 /* For INFO. */
 const char *merge_step_name(merge_step s) {
-    static const char *const names[] = {"naming",   "running",  "verifying",
+    static const char *const names[] = {"naming",   "marking",  "running",   "verifying",
                                         "applying", "settling", "installing"};
     CHECK((size_t)s < sizeof names / sizeof *names);
     return names[s];
@@ -124,6 +124,7 @@ static bool in_window(const bitcask *e) {
 void merge_free(bitcask *e) {
     merge_job *j = e->merge;
     CHECK(!e->log.open);
+    merge_marks_end(j);
     for (uint32_t i = 0; i < j->nrun; i++)
         j->run[i]->frozen = false;
     if (j->moves.file) {
@@ -163,6 +164,7 @@ static void child_done(child_job *job, status result, slice out) {
     bitcask *e = j->e;
     CHECK(e->merge == j && j->step == MERGE_RUNNING && !e->log.open);
     j->step = MERGE_VERIFYING;
+    merge_marks_end(j);
     if (status_ok(result)) result = merge_take(j, out);
     e->stats.merge_read += j->read;
     e->stats.merge_written += j->written;
@@ -257,10 +259,11 @@ status merge_start(bitcask *e, uint32_t at, uint32_t len) {
     return STATUS_OK;
 }
 
-/* The names are taken: a child copies. */
+/* The names are taken: a child copies. With marks it does without the index. */
 static void start_child(bitcask *e) {
-    CHECK(e->merge->step == MERGE_NAMING && !e->log.open);
+    CHECK(e->merge->step <= MERGE_MARKING && !e->log.open);
     merge_job *j = e->merge;
+    bool marked = j->step == MERGE_MARKING;
     /* what the child decides rests on the log up to here */
     CHECK(j->nouts > 0 && meta_is_durable(&e->meta, j->gen)); /* B7 */
     j->fork_end = logwrite_committed(e->log.tail);
@@ -271,7 +274,9 @@ static void start_child(bitcask *e) {
                            .progress = child_told,
                            .ctx = j};
     child_host *h = e->env->children;
+    if (marked) arena_withhold(e->shared.arena, true);
     status s = h->ops->start(h, &j->child);
+    if (marked) arena_withhold(e->shared.arena, false);
     if (e->merge != j) return; /* it has ended at once, badly */
     if (status_ok(s)) {
         e->stats.last_fork_us = j->child.fork_us;
@@ -282,6 +287,16 @@ static void start_child(bitcask *e) {
     e->merge_after_us = bc_now_us(e) + FAILED_US;
     j->step = MERGE_NAMING;
     give_up(e);
+}
+
+/* The names are durable: what the child is to know is made ready for it. */
+static void named(bitcask *e) {
+    merge_job *j = e->merge;
+    CHECK(j->step == MERGE_NAMING && meta_is_durable(&e->meta, j->gen));
+    if (merge_marks_worth(j))
+        merge_marks_begin(j);
+    else if (index_pages_ready(e, j->gen))
+        start_child(e);
 }
 
 /* All is applied: the manifest may be told, once the log is far enough (B7). */
@@ -366,9 +381,11 @@ void merge_cron(bitcask *e) {
             start_best(e);
         return;
     }
-    if (j->step == MERGE_NAMING && meta_is_durable(&e->meta, j->gen)) {
-        if (index_pages_ready(e, j->gen)) start_child(e);
-    } else if (j->step == MERGE_SETTLING)
+    if (j->step == MERGE_NAMING && meta_is_durable(&e->meta, j->gen))
+        named(e);
+    else if (j->step == MERGE_MARKING && j->npdbs == 0 && !e->pages.busy)
+        start_child(e);
+    else if (j->step == MERGE_SETTLING)
         settle(e);
     else if (j->step == MERGE_INSTALLING && meta_is_durable(&e->meta, j->gen))
         installed(e);
@@ -378,6 +395,7 @@ void merge_cron(bitcask *e) {
 bool merge_background(bitcask *e) {
     CHECK(!e->log.open);
     merge_job *j = e->merge;
+    if (j && j->step == MERGE_MARKING) return merge_mark_some(j);
     if (!j || (j->step != MERGE_VERIFYING && j->step != MERGE_APPLYING)) return false;
     return merge_apply_some(j);
 }

@@ -1,7 +1,8 @@
 /* merge: copying what is needed of a run of segments into new ones, and dropping the rest.
  *
- *   NAMING     numbers for the outputs are taken in the manifest (PENDING), and the index is put on
- *              large pages (index_pages.c)
+ *   NAMING     numbers for the outputs are taken in the manifest (PENDING)
+ *   MARKING    what of the run is live is marked, in slices, so that the child does without the
+ *              index (merge_marks.c); a small index goes with the fork, and this is left out
  *   RUNNING    a child copies (merge_child.c): outputs, their hints, and a file of moves
  *   VERIFYING  the parent checks the file of moves, in slices
  *   APPLYING   it makes entries and elements point to the outputs, in slices (merge_apply.c)
@@ -19,6 +20,7 @@
 
 typedef enum merge_step {
     MERGE_NAMING,
+    MERGE_MARKING,
     MERGE_RUNNING,
     MERGE_VERIFYING,
     MERGE_APPLYING,
@@ -50,7 +52,10 @@ struct merge_job {
     log_pos fork_end; /* the log's end at the fork */
     uint64_t read, written, total;
     uint64_t began_us;
-    buf hiding; /* per output: what its deletes take, as the child said (merge_child.c) */
+    uint32_t *pdbs; /* databases whose entries are not marked, the next one last */
+    uint32_t npdbs;
+    uint64_t mark_from; /* the token to go on from in that one */
+    buf hiding;         /* per output: what its deletes take, as the child said (merge_child.c) */
     moves_reader moves;
     char path[FILE_PATH_MAX]; /* of the file of moves */
 };
@@ -71,6 +76,16 @@ typedef struct move {
 } move;
 void move_encode(buf *out, const move *m);
 bool move_decode(slice *in, move *out);
+
+/* Can the run's live records be marked, and is that better than a fork with the index? */
+bool merge_marks_worth(const merge_job *j);
+/* NAMING -> MARKING. */
+void merge_marks_begin(merge_job *j);
+/* A slice of MARKING; true if there is more. */
+bool merge_mark_some(merge_job *j);
+/* Is the record there marked? REQUIRES: s->marks. */
+bool merge_is_marked(const segment *s, uint32_t offset);
+void merge_marks_end(merge_job *j);
 
 /* In the child. */
 status merge_child_run(child_job *job, vfs *v, buf *out);

@@ -1,6 +1,7 @@
 /* merge_child: the child's side of a merge: what is kept.
  *
- * The run is read from its beginning to its end. Memory is as it was at the fork, so:
+ * The run is read from its beginning to its end. Memory is as it was at the fork, but for a large
+ * index, which stays with the parent: then marks say which records had an entry (merge_marks.c).
  *
  *   PUT, MAP_PUT    kept if the entry (element) points at this very record; a move is noted
  *   DEL, MAP_DEL    dropped if the run begins with the oldest segment (nothing older to hide), if
@@ -11,8 +12,10 @@
  *   (the manifest covers them, or the run would not have been chosen), IDLE, BEGIN: dropped
  *
  * "Newer hides as much" needs the newer record to be safe: the parent installs the outputs only
- * when the log is durable beyond the fork (B7). Kept deletes come after all else in the outputs:
- * no key has both. An older segment without a good hint counts as having every key.
+ * when the log is durable beyond the fork (B7). Without the index a newer record is seen only where
+ * it is in the run and live: more deletes are kept, until one merge has both. Kept deletes come
+ * after all else in the outputs: no key has both. An older segment without a good hint counts as
+ * having every key.
  *
  * The result:  varint outputs, then for each: varint length, varint n, n x (varint pdb, varint
  * bytes of its deletes);  varint bytes read, varint bytes written. */
@@ -233,6 +236,18 @@ static void keep_delete(worker *w, const record *r) {
     dict_set(w->hides, buf_slice(&w->name), w);
 }
 
+/* A live record of the key hides what the delete before it hid. */
+static void forget_delete(worker *w, const record *put) {
+    CHECK(put->kind == RECORD_PUT);
+    char head[2 * VARINT_MAX];
+    char *p = put_varint(put_varint(head, put->pdb), put->key.len);
+    buf_clear(&w->name);
+    buf_append_char(&w->name, RECORD_DEL);
+    buf_append(&w->name, head, (size_t)(p - head));
+    buf_append_slice(&w->name, put->key);
+    dict_del(w->hides, buf_slice(&w->name));
+}
+
 /* The collection of that id if somebody owns it. */
 static const coll *owned(const pdb *d, uint64_t id) {
     const coll *c = coll_find(d, id);
@@ -243,14 +258,19 @@ static const coll *owned(const pdb *d, uint64_t id) {
 static status do_main(worker *w, const pdb *d, const segment *from, uint32_t offset, record *r) {
     CHECK(!d->dropped && from->frozen);
     const bitcask *e = w->e;
-    uint64_t token = keydir_token(&e->shared, r->key);
+    uint64_t token;
     if (r->kind == RECORD_PUT) {
-        if (!d->keys || keydir_find_place(d->keys, token, from->slot, offset) == ARENA_NONE)
+        if (from->marks && !merge_is_marked(from, offset)) return STATUS_OK;
+        token = keydir_token(&e->shared, r->key);
+        if (!from->marks &&
+            (!d->keys || keydir_find_place(d->keys, token, from->slot, offset) == ARENA_NONE))
             return STATUS_OK;
+        if (dict_count(w->hides) > 0) forget_delete(w, r);
         return keep_live(w, from, offset, r, token);
     }
+    token = keydir_token(&e->shared, r->key);
     /* an entry is never older than the delete: the delete would have removed it */
-    bool newer = d->keys && keydir_find(d->keys, token, r->key) != ARENA_NONE;
+    bool newer = !from->marks && d->keys && keydir_find(d->keys, token, r->key) != ARENA_NONE;
     if (!newer && may_be_older(w, false, hint_hash_main(d->number, token))) keep_delete(w, r);
     return STATUS_OK;
 }

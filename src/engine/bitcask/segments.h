@@ -35,6 +35,7 @@ typedef struct segment {
     uint64_t order;  /* bytes of FLUSH and SWAP records that the manifest does not cover yet */
     log_pos order_last; /* the last of these */
     log_pos dead_at;    /* SEG_DEAD: the log's end when it became so */
+    uint64_t *marks;    /* of a merge's run: which records are live (merge_marks.c) */
 } segment;
 
 /* The segment that the log knows as f. */

@@ -91,8 +91,14 @@ const setting bitcask_setting_table[] = {
      .default_value = "0",
      .min = 0,
      .max = INT64_MAX},
-    /* Before a merge's fork the index is put on large pages: the fork takes a fraction of the time,
-     * the first write to each 2 MiB during the merge takes longer. */
+    /* An index up to this goes with the fork of a merge's child. Of a larger one it gets marks. */
+    {.name = "fork-index-max",
+     .kind = SETTING_MEMORY,
+     .target = &bitcask_conf.fork_index_max,
+     .default_value = "16mb",
+     .min = 0,
+     .max = INT64_MAX},
+    /* A worker puts the index on large pages, for lookups, and before it goes with a fork. */
     {.name = "index-huge-pages",
      .kind = SETTING_BOOL,
      .target = &bitcask_conf.index_huge_pages,

@@ -9,6 +9,15 @@
 
 #include <stdio.h>
 
+/* Every history is told twice: to a child that has the index, and to one that has marks. */
+static const char *fork_index_max = "1gb";
+
+static int with_marks(void **state) {
+    (void)state;
+    fork_index_max = "0";
+    return 0;
+}
+
 static bitcask *bc(kit *k) {
     return bitcask_of(k->e);
 }
@@ -32,6 +41,10 @@ static void fork_only(kit *k, uint32_t at, uint32_t len) {
     kit_end_turn(k);
     k->hold = true;
     engine_cron(k->e);
+    bool marked = bc(k)->merge->step == MERGE_MARKING;
+    assert_int_equal(marked, strcmp(fork_index_max, "0") == 0);
+    if (marked) engine_background(k->e, 1000000);
+    if (marked) engine_cron(k->e);
     assert_int_equal(bc(k)->merge->step, MERGE_RUNNING);
 }
 
@@ -56,6 +69,7 @@ static uint32_t sealed(kit *k) {
 static kit *begin(void) {
     kit *k = kit_sim();
     kit_setting("merge-window", "never"); /* the tests say what is merged */
+    kit_setting("fork-index-max", fork_index_max);
     kit_open(k);
     return k;
 }
@@ -601,12 +615,80 @@ static void test_bad_hints_are_ignored(void **state) {
 }
 
 /* A file that the manifest does not know is not deleted, and not taken in: the start is refused. */
+/* The walk is a slice at a time: what is written, deleted and flushed between two slices, and a
+ * merge that ends in the middle, do no harm; nothing of the index is needed by the child. */
+static void test_writes_between_slices_of_marking(void **state) {
+    (void)state;
+    kit *k = begin();
+    kit_setting("fork-index-max", "0");
+    char key[64];
+    for (int i = 0; i < 3000; i++) {
+        snprintf(key, sizeof key, "key:%d", i);
+        kit_put(k, key, "v");
+    }
+    kit_put_len(k, 3, "elsewhere", 100, 'x');
+    kit_rotate(k);
+    for (int end = 0; end < 2; end++) {
+        kit_settle(k);
+        status s = merge_start(bc(k), 0, sealed(k));
+        if (!status_ok(s)) fail_msg("merge: %s", s.msg);
+        kit_end_turn(k);
+        engine_cron(k->e);
+        assert_int_equal(bc(k)->merge->step, MERGE_MARKING);
+        assert_true(merge_marks_bytes(bc(k)) > 1000);
+        for (int i = 0; merge_background(bc(k)); i++) {
+            snprintf(key, sizeof key, "key:%d", 200 * i + end);
+            if (i % 2)
+                kit_del(k, key);
+            else
+                kit_put(k, key, "w");
+            if (i == 5) assert_int_equal(bc(k)->merge->step, MERGE_MARKING);
+            if (i == 5 && end == 0) merge_cancel(bc(k));
+        }
+        if (end == 0) assert_null(bc(k)->merge);
+        assert_true(end == 0 || bc(k)->merge->npdbs == 0);
+    }
+    kit_settle(k);
+    assert_int_equal(kit_info(k, "merges"), 1);
+    assert_int_equal(merge_marks_bytes(bc(k)), 0);
+    kit_check(k);
+    kit_has_not(k, "key:200");
+    kit_has(k, "key:400", "w");
+    kit_has(k, "key:0", "w");
+    kit_has(k, "key:1", "w");
+    kit_has_not(k, "key:201");
+    kit_kill(k); /* and opens it again */
+    kit_has(k, "key:1", "w");
+    kit_has(k, "key:2999", "v");
+    kit_has_not(k, "key:201");
+    kit_check(k);
+    kit_free(k);
+}
+
+/* The newer put is in the run as well, behind the delete, which must not come after it there. */
+static void test_no_key_has_a_put_and_a_kept_delete(void **state) {
+    (void)state;
+    kit *k = begin();
+    kit_put(k, "k", "old");
+    kit_put(k, "other", "1");
+    kit_rotate(k);
+    kit_del(k, "k");
+    kit_rotate(k);
+    kit_put(k, "k", "new");
+    kit_rotate(k);
+    merge_run(k, 1, 2);
+    assert_int_equal(bc(k)->order[1]->hiding, 0);
+    reopen_all_ways(k, expect_new);
+    kit_free(k);
+}
+
 /* An index of some size is put on large pages as it grows, and anew before the fork, on a worker;
  * while a worker is at it a flush may end the merge, and the next one finds all in order. */
 static void test_large_index_is_enlarged_first(void **state) {
     (void)state;
     kit *k = begin();
     kit_setting("index-huge-pages", "yes");
+    kit_setting("fork-index-max", "1gb");
     char key[900];
     memset(key, 'k', sizeof key);
     for (int i = 0; i < 90000; i++) { /* 80 MB of index */
@@ -673,7 +755,11 @@ int main(void) {
         cmocka_unit_test(test_damage_is_found),
         cmocka_unit_test(test_bad_hints_are_ignored),
         cmocka_unit_test(test_foreign_segment_is_a_refusal),
+        cmocka_unit_test(test_writes_between_slices_of_marking),
+        cmocka_unit_test(test_no_key_has_a_put_and_a_kept_delete),
         cmocka_unit_test(test_large_index_is_enlarged_first),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    size_t all = sizeof tests / sizeof *tests;
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    return failed + _cmocka_run_group_tests("with marks", tests, all - 1, with_marks, NULL);
 }
