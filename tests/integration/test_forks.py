@@ -8,7 +8,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 from tests.integration import harness  # noqa: E402
-from tests.integration.harness import Stave, by_engine, expect, info, rss, wait_until  # noqa: E402
+from tests.integration.harness import Stave, by_engine, expect, info, only, rss, wait_until  # noqa: E402
 
 MB = 1 << 20
 VALUES, VALUE = 3000, 10000
@@ -63,6 +63,40 @@ def test_a_rewrite():
         assert info(c, "aof_last_cow_size") > 0
         with open(s.log_path) as f:
             assert JOB in [m.group(1) for m in TOLD.finditer(f.read())]
+
+
+@only("bitcask")
+def test_what_of_the_index_a_child_gets():
+    """A large index stays with the parent, and the merge is as right: the child would crash if it asked
+    it anything."""
+    keys, name = 30000, "n" * 300
+    for most, shared in (("1gb", True), ("0", False)):
+        with Stave({"segment-size": "4mb", "merge-window": "never", "fork-index-max": most}) as s:
+            c = s.connect()
+            c.call("HSET", "h", *[x for i in range(1000) for x in ("f%d" % i, "v" * 50)])
+            for i in range(keys):
+                c.send("SET", name + str(i), i)
+            for i in range(0, keys, 3):
+                c.send("DEL" if i % 2 else "SET", name + str(i), *([] if i % 2 else [-i]))
+            for _ in range(keys + keys // 3):
+                c.reply()
+            before = info(c, "merges")
+            c.call("BGREWRITEAOF")
+            while info(c, "merges") + info(c, "merge_failures") == before:  # what it copies changes meanwhile
+                i = random.randrange(0, keys, 3)
+                expect(c.call("SET", name + str(i), "new"), "OK")
+            expect((info(c, "merges"), info(c, "merge_failures")), (before + 1, 0))
+            index = info(c, "arena_bytes")
+            assert index > 8 * MB, index
+            assert (info(c, "latest_fork_bytes") > index / 2) == shared, (info(c, "latest_fork_bytes"), index)
+            sample = [i for i in range(keys) if i % 3]
+            expect([c.call("GET", name + str(i)) for i in sample], [b"%d" % i for i in sample])
+            s.stop()
+            s.start()
+            c = s.connect()
+            expect([c.call("GET", name + str(i)) for i in sample], [b"%d" % i for i in sample])
+            expect(c.call("HLEN", "h"), 1000)
+            expect(c.call("HGET", "h", "f7"), b"v" * 50)
 
 
 if __name__ == "__main__":
