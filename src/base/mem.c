@@ -315,6 +315,12 @@ void mem_unmap(void *p, size_t bytes) {
     mem_count_mapped(-(int64_t)bytes);
 }
 
+/* A child that did not get them would have nothing there, so this may not fail. */
+void mem_inherit(void *p, size_t bytes) {
+    CHECK(madvise(p, bytes, MADV_DOFORK) == 0);
+    mem_count_inherited((int64_t)bytes);
+}
+
 #ifndef MADV_COLLAPSE
 #define MADV_COLLAPSE 25
 #endif

@@ -50,6 +50,9 @@ void mem_purge(void);
  * (MADV_DONTFORK): for caches and buffers that no child reads. */
 void *mem_map(size_t bytes) __attribute__((returns_nonnull));
 void mem_unmap(void *p, size_t bytes);
+/* Children get those pages of mem_map after all, from now on; the owner takes them off again
+ * (mem_count_inherited) when they go. */
+void mem_inherit(void *p, size_t bytes);
 /* Moves what lies in those pages onto large ones, as far as the system has any; takes about a
  * millisecond for each 2 MiB. Addresses and contents stay, so any thread may do it beside whoever
  * uses them; one that touches a page just being moved waits for it. Holes come to be memory in use.

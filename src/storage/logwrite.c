@@ -52,6 +52,7 @@ struct logwrite {
     log_pos asked_end; /* end of the last batch that wants a mark beyond it: not an IDLE one */
     uint64_t memory;
     uint32_t common; /* size of most chunks */
+    const logwrite_heir *heir;
     char *spare[SPARE_MAX];
     size_t spares;
 };
@@ -85,6 +86,16 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
     CHECK(*cap >= need);
     w->memory += *cap;
     return mem_map(*cap);
+}
+
+/* Gives a chunk of committed records to the heir, if there is one that wants it. */
+static bool bequeath(logwrite *w, chunk *c) {
+    if (!w->heir || c->len == 0) return false;
+    CHECK(c->data && w->memory >= c->cap);
+    if (!w->heir->takes(w->heir->ctx, chunk_start(c), chunk_end(c), c->data, c->cap)) return false;
+    w->memory -= c->cap;
+    c->data = NULL;
+    return true;
 }
 
 /* Gives a chunk's memory back: to the spares if it is of the common size. An aborted batch's goes
@@ -141,6 +152,12 @@ logwrite *logwrite_new(uint64_t store_id) {
     w->store_id = store_id;
     w->common = logwrite_chunk;
     return w;
+}
+
+/* Asked from the next forgetting on. */
+void logwrite_set_heir(logwrite *w, const logwrite_heir *heir) {
+    CHECK(!heir || heir->takes);
+    w->heir = heir;
 }
 
 /* Nothing happens for NULL. */
@@ -466,18 +483,22 @@ status logwrite_flush(logwrite *w, uint64_t most, uint64_t *bytes) {
     return STATUS_OK;
 }
 
-/* Whole chunks go; the memory of the last is used again when all of it is gone. */
+/* Whole chunks go; the memory of the last is used again when all of it is gone, unless the heir has
+ * it. */
 void logwrite_forget(logwrite *w, log_pos pos) {
     CHECK(pos <= w->written);
     size_t gone = 0;
-    while (gone + 1 < w->n && chunk_end(&w->chunks[gone]) <= pos)
-        give_memory(w, &w->chunks[gone++], false);
+    while (gone + 1 < w->n && chunk_end(&w->chunks[gone]) <= pos) {
+        if (!bequeath(w, &w->chunks[gone])) give_memory(w, &w->chunks[gone], false);
+        gone++;
+    }
     if (gone) {
         w->n -= gone;
         memmove(w->chunks, w->chunks + gone, w->n * sizeof *w->chunks);
     }
     chunk *c = w->chunks;
     if (w->n == 1 && chunk_end(c) == pos) { /* nothing is left: the same memory again */
+        if (bequeath(w, c)) c->data = take_memory(w, 1, &c->cap);
         c->offset += c->len;
         c->len = c->whole = 0;
     }

@@ -43,7 +43,17 @@ typedef struct logwrite_file {
     uint32_t limit; /* no record ends behind it */
 } logwrite_file;
 
+/* Who may want to keep what the tail forgets. `takes` is asked for each chunk, in the log's order:
+ * the bytes of the log in [from, to) are at data; true: the memory, `cap` bytes of mem_map, is the
+ * heir's from now on. */
+typedef struct logwrite_heir {
+    bool (*takes)(void *ctx, log_pos from, log_pos to, char *data, uint32_t cap);
+    void *ctx;
+} logwrite_heir;
+
 logwrite *logwrite_new(uint64_t store_id);
+/* NULL: nobody does. It outlives w. */
+void logwrite_set_heir(logwrite *w, const logwrite_heir *heir);
 /* Drops whatever is not written. The files are the caller's. */
 void logwrite_free(logwrite *w);
 /* Begins in a new file: its BEGIN record says that the log was at `before` (0: it is the first).

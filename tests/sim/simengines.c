@@ -83,6 +83,8 @@ static void limit_lsm(sim *s) {
     LIMIT(s, job_bytes, 1, 4 << 10, 32 << 10, 512 << 20);
     LIMIT(s, flush_table, 4 << 10, 16 << 10, 1 << 30, 1 << 30);
     LIMIT(s, copy_bytes, 64, 256 << 10);
+    LIMIT(s, logged_batch, 0, 0, 200, 1 << 20);
+    LIMIT(s, logged_value, 1, 16, 128, 1 << 10);
 }
 
 static void configure_lsm(sim *s, bool live) {

@@ -29,6 +29,7 @@ void lsm_batch_end(lsm *e) {
     CHECK(b->open);
     b->open = b->orders = false;
     b->n = 0;
+    logged_abort(e); /* what was committed has left the list */
     buf_clear(&b->bytes);
     if (__builtin_expect(b->cap > UNDO_KEEP || b->bytes.cap > BYTES_KEEP, 0)) {
         mem_free(b->undo);
@@ -58,6 +59,7 @@ void lsm_begin(engine *base) {
 void lsm_commit(engine *base) {
     lsm *e = lsm_of(base);
     CHECK(e->batch.open);
+    logged_commit(e);
     chain_commit(&e->log);
     if (__builtin_expect(e->batch.orders, 0)) {
         lsm_dbs_settle(e, true);

@@ -64,7 +64,7 @@ static void check_memtable(checking *c, const memtable *m) {
         lkey_parts parts;
         slice cell = memtable_cell(btree_iter_value(&it), NULL);
         CHECK(cell.len > 0);
-        if (cell.data[0] != CELL_PRESENT) tombstones++;
+        if (!cell_is_there(cell)) tombstones++;
         if (!lkey_parse(btree_iter_key(&it), &parts))
             wrong(c, "memtable %" PRIu64 ": a malformed key", m->number);
     }

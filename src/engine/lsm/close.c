@@ -106,6 +106,7 @@ static void free_engine(lsm *e) {
     lsm_prefetch_end(e);
     free_memtables(e->active);
     free_memtables(e->dying);
+    logged_free(e);
     version_release(e->current);
     supply_free(e);
     lsm_dbs_free(e);
@@ -115,8 +116,8 @@ static void free_engine(lsm *e) {
     meta_free(&e->meta);
     cache_free(e->blocks);
     mem_free(e->batch.undo);
-    buf *const scratch[] = {&e->batch.bytes, &e->key,    &e->key2,  &e->cell,    &e->value,
-                            &e->raw,         &e->packed, &e->small, &e->last.key};
+    buf *const scratch[] = {&e->batch.bytes, &e->key,   &e->key2,  &e->cell,  &e->value,   &e->raw,
+                            &e->packed,      &e->small, &e->whole, &e->plain, &e->last.key};
     for (size_t i = 0; i < sizeof scratch / sizeof *scratch; i++)
         buf_free(scratch[i]);
     mem_free(e->dir);

@@ -112,6 +112,7 @@ engine_result lsm_look(lsm *e, lkey key, bool empty, btree_spot *spot, found *f)
         e->stats.reads++;
         e->stats.memtable_hits++;
         f->cell = memtable_cell(spot->value, &f->pos);
+        f->cell = lsm_cell(e, f->cell, f->pos);
         return f->cell.data[0] == CELL_PRESENT ? ENGINE_OK : ENGINE_ABSENT;
     }
     return empty ? ENGINE_ABSENT : lsm_find_below(e, key, f);
@@ -210,6 +211,7 @@ engine_result lsm_entry_put(lsm *e, lpdb *d, slice key, const entry *ent) {
     result = log_change(e, &c, coll == ent->coll ? 0 : coll, &r, &any, &pos);
     if (result != ENGINE_OK) return result;
     e->stats.user_bytes += key.len + value.len;
+    if (now.apart) logged_leave(e, &r, key.len + value.len, &e->value);
     lsm_entry_change(e, &c, pos);
     if (any) lsm_coll_drop(e, d, coll, pos);
     return ENGINE_OK;

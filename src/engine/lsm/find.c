@@ -16,7 +16,7 @@
 /* What a cell that was found means. */
 static engine_result judge(slice cell, log_pos pos, found *out) {
     CHECK(cell.len > 0);
-    if (cell.data[0] != CELL_PRESENT) return ENGINE_ABSENT;
+    if (!cell_is_there(cell)) return ENGINE_ABSENT;
     *out = (found){.cell = cell, .pos = pos};
     return ENGINE_OK;
 }
@@ -102,7 +102,7 @@ static engine_result find_from(lsm *e, const memtable *m, lkey key, found *out) 
         log_pos pos;
         if (!memtable_get(m, key.bytes, &cell, &pos)) continue;
         e->stats.memtable_hits++;
-        return judge(cell, pos, out);
+        return judge(lsm_cell(e, cell, pos), pos, out);
     }
     return find_in_tables(e, key, out);
 }

@@ -23,15 +23,18 @@
 /* ---- the child --------------------------------------------------------------------------------
  */
 
-/* All of the memtable, in order. */
-static status write_pairs(const flush_job *f, keeper *k, outputs *o) {
+/* All of the memtable, in order. scratch: for what it left to the log. */
+static status write_pairs(const flush_job *f, keeper *k, outputs *o, buf scratch[2]) {
     btree_iter it;
     uint64_t n = 0;
     bool more = btree_first(f->m->tree, &it);
     CHECK(f->m->flushing);
     while (more) {
-        slice key = btree_iter_key(&it), cell = memtable_cell(btree_iter_value(&it), NULL);
+        log_pos pos;
+        slice key = btree_iter_key(&it), cell = memtable_cell(btree_iter_value(&it), &pos);
         keep_answer a = keeper_ask(k, key, cell);
+        if (a.put && cell.data[0] == CELL_LOGGED)
+            cell = logged_cell(f->job.e, cell, pos, &scratch[0], &scratch[1]);
         if (a.put) TRY(outputs_put(o, key, cell));
         more = a.skip ? btree_seek(f->m->tree, buf_slice(&k->skip_to), &it) : btree_next(&it);
         if (++n % TELL_RECORDS == 0) child_progress(n, f->job.total);
@@ -44,12 +47,15 @@ status flush_child_run(child_job *job, vfs *v, buf *out) {
     const flush_job *f = job->ctx;
     outputs o;
     keeper k;
+    buf scratch[2] = {0};
     CHECK(f->m && f->v);
     outputs_init(&o, &f->job.spec, v);
     keeper_init(&k, f->job.e, v);
     keeper_older_levels(&k, f->v, -1);
-    status s = write_pairs(f, &k, &o);
+    status s = write_pairs(f, &k, &o, scratch);
     if (status_ok(s)) job_result(&f->job, &o, 0, buf_slice(&k.whole), out);
+    buf_free(&scratch[0]);
+    buf_free(&scratch[1]);
     keeper_free(&k);
     outputs_free(&o);
     return s;
@@ -192,7 +198,9 @@ status flush_room(const lsm *e) {
 void flush_advance(lsm *e) {
     flush_job *f = e->jobs->flush;
     if (!f || e->batch.open || chain_is_dead(&e->log)) return;
-    if (f->job.step == JOB_NAMING && meta_is_durable(&e->meta, f->job.gen) && !e->jobs->closing) {
+    bool named = f->job.step == JOB_NAMING && meta_is_durable(&e->meta, f->job.gen);
+    if (named && !e->jobs->closing) {
+        if (logged_in_tail(e, f->m)) return; /* the child would not have it */
         version_release((version *)(uintptr_t)f->v);
         f->v = version_keep(e->current);
         /* by the time it is written, the log should be durable that far */

@@ -12,6 +12,7 @@
 #include "base/codec.h"
 #include "base/log.h"
 #include "engine/lsm/lsm_int.h"
+#include "storage/record.h"
 
 #define PLACE_HASH_BITS 11u /* of the hash, in a place behind its token */
 #define REST_BITS       14u /* of the hash, behind those */
@@ -319,4 +320,18 @@ bool cell_get_counts(slice cell, uint64_t counts[ENGINE_MAPS]) {
     for (int i = 0; i < ENGINE_MAPS; i++)
         if (!get_varint(&rest, &counts[i])) return false;
     return rest.len == 0;
+}
+
+/* No more than where the record begins: it ends at the pair's position. */
+void cell_put_logged(buf *out, uint32_t record_size) {
+    char bytes[5] = {CELL_LOGGED};
+    CHECK(record_size >= RECORD_HEADER);
+    put_u32(bytes + 1, record_size);
+    buf_append(out, bytes, sizeof bytes);
+}
+
+/* Memory of this process: it is as it was made. */
+uint32_t cell_get_logged(slice cell) {
+    CHECK(cell.len == 5 && cell.data[0] == CELL_LOGGED);
+    return load_u32(cell.data + 1);
 }

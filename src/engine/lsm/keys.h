@@ -24,6 +24,10 @@
 enum lkey_kind { LKEY_MAIN = 1, LKEY_VAL = 2, LKEY_SUB = 3, LKEY_COLL = 4, LKEY_DUE = 5 };
 /* On disk: never renumber. storage/table.h has the same. */
 enum cell_tag { CELL_TOMBSTONE = 0, CELL_DROP = 1, CELL_PRESENT = 2 };
+/* In memtables alone, never on disk: the key is present, and what it leads to is in its record in
+ * the log, of which the cell has the size (held.h). Readers are given the cell that it stands for.
+ */
+#define CELL_LOGGED 3
 
 #define LKEY_MAIN_HEAD 13u /* bytes before the user's key */
 #define LKEY_SUB_HEAD  14u /* bytes before the subkey */
@@ -96,6 +100,10 @@ typedef struct main_cell {
 /* A MAIN cell has its access state in the three bytes from here. */
 #define CELL_ACCESS 3
 void cell_set_access(char *access_bytes, uint32_t access);
+/* Does it say that the key is there? */
+static inline bool cell_is_there(slice cell) {
+    return cell.data[0] == CELL_PRESENT || cell.data[0] == CELL_LOGGED;
+}
 /* Each appends a cell, its tag included. */
 void cell_put_tag(buf *out, enum cell_tag tag);
 void cell_put_main(buf *out, const main_cell *c);
@@ -104,10 +112,12 @@ void cell_put_drop(buf *out, uint64_t elements);
 void cell_put_val(buf *out, slice value);
 void cell_put_sub(buf *out, int64_t expire, slice value);
 void cell_put_counts(buf *out, const uint64_t counts[ENGINE_MAPS]);
+void cell_put_logged(buf *out, uint32_t record_size);
 /* False: malformed. cell begins with its tag, which is CELL_PRESENT. */
 bool cell_get_main(slice cell, main_cell *out);
 bool cell_get_val(slice cell, slice *value);
 bool cell_get_sub(slice cell, int64_t *expire, slice *value);
 bool cell_get_counts(slice cell, uint64_t counts[ENGINE_MAPS]);
+uint32_t cell_get_logged(slice cell); /* REQUIRES: CELL_LOGGED */
 
 #endif

@@ -5,8 +5,7 @@
 #ifndef STAVE_ENGINE_LSM_LOOKUP_H
 #define STAVE_ENGINE_LSM_LOOKUP_H
 
-#include "engine/lsm/keys.h"
-#include "engine/lsm/memtable.h"
+#include "engine/lsm/logged.h"
 #include "engine/lsm/version.h"
 
 typedef struct found {

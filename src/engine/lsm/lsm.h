@@ -21,12 +21,14 @@ typedef struct lsm_settings {
 extern lsm_settings lsm_conf;
 /* What is no setting, but is made small by tests. */
 typedef struct lsm_limits {
-    int64_t open_tables; /* that have their file open at a time; 0: as the process's descriptors
-                            allow. Read at an open */
-    int64_t job_bytes;   /* inputs of a compaction, if there is a choice: a cancelled one is that
-                            much work lost */
-    int64_t flush_table; /* bytes of a table of level 0 */
-    int64_t copy_bytes;  /* elements that the copy of a collection has in memory at a time */
+    int64_t open_tables;  /* that have their file open at a time; 0: as the process's descriptors
+                             allow. Read at an open */
+    int64_t job_bytes;    /* inputs of a compaction, if there is a choice: a cancelled one is that
+                             much work lost */
+    int64_t flush_table;  /* bytes of a table of level 0 */
+    int64_t copy_bytes;   /* elements that the copy of a collection has in memory at a time */
+    int64_t logged_batch; /* bytes of a batch behind which its values are left to the log, */
+    int64_t logged_value; /* if a record has so many of one */
 } lsm_limits;
 
 extern lsm_limits lsm_limit;

@@ -71,6 +71,7 @@ struct lsm {
     log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
     batch batch;
+    logged logged;                /* values that memtables left to the log */
     uint64_t budget;              /* bytes that the process may use; 0: no limit */
     uint64_t disk_free, disk_all; /* bytes for this store, and with what it has; 0: not known */
     uint64_t recency;             /* the next flush's */
@@ -80,7 +81,7 @@ struct lsm {
     uint64_t wrote_us; /* when something was put last */
 
     /* scratch, each used by one call at a time */
-    buf key, key2, cell, value, raw, packed, small;
+    buf key, key2, cell, value, raw, packed, small, whole, plain;
     struct walk_pool *walks; /* walk.c; made by the first walk */
     struct map_iters *iters; /* map_iter.c; made by the first iterator */
     struct lsm_ahead *ahead; /* prefetch.c; made by the first key */

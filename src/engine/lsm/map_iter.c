@@ -243,6 +243,7 @@ static bool seek_end(lsm *e, slice end, map_iter *out) {
     struct map_iters *m = iters_of(e);
     if (!memtable_get(e->active, key_of(e, out, end), &cell, &out->pos)) return false;
     CHECK(cell.len > 0);
+    cell = lsm_cell(e, cell, out->pos);
     if (cell.data[0] != CELL_PRESENT || !cell_get_sub(cell, &out->expire, &out->value))
         return false;
     e->stats.memtable_hits++;
@@ -272,7 +273,8 @@ static engine_result seek_new(lsm *e, slice from, bool backward, map_iter *out) 
         *out = (map_iter){0};
         return ENGINE_ABSENT;
     }
-    if (!cell_get_sub(memtable_cell(value, &out->pos), &out->expire, &out->value))
+    slice cell = memtable_cell(value, &out->pos);
+    if (!cell_get_sub(lsm_cell(e, cell, out->pos), &out->expire, &out->value))
         return lsm_damaged(e, "an element's cell is malformed");
     e->stats.memtable_hits++;
     out->subkey = slice_skip(key, LKEY_SUB_HEAD);

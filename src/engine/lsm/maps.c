@@ -47,6 +47,7 @@ static engine_result look_again(lsm *e, lkey key, bool empty, found *f) {
     e->stats.reads++;
     e->stats.memtable_hits++;
     f->cell = memtable_cell(l->spot.value, &f->pos);
+    f->cell = lsm_cell(e, f->cell, f->pos);
     return f->cell.data[0] == CELL_PRESENT ? ENGINE_OK : ENGINE_ABSENT;
 }
 
@@ -136,6 +137,7 @@ static engine_result put_element(lsm *e, const lpdb *d, uint64_t coll, unsigned 
     result = log_element(e, &x, &r, &pos);
     if (result != ENGINE_OK) return result;
     e->stats.user_bytes += sub.len + value.len;
+    logged_leave(e, &r, sub.len + value.len, &e->cell);
     lsm_cell_put_at(e, &e->last.spot, buf_slice(&e->key), pos, &e->cell, x.had);
     if (x.had) return ENGINE_OK;
     lsm_counts_add(e, x.counts, map, 1, pos);

@@ -14,7 +14,7 @@ static inline bool hides(slice value) {
     return value.data[8] == 0;
 }
 static inline bool is_tombstone(slice value) {
-    return value.data[MEM_HEAD] != CELL_PRESENT;
+    return !cell_is_there(slice_skip(value, MEM_HEAD));
 }
 
 /* Empty, and nobody's. */

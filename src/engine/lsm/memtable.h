@@ -19,9 +19,10 @@
 
 typedef struct memtable {
     btree *tree;
-    uint64_t tombstones;    /* drops too */
-    uint64_t hidden;        /* elements that its drops hide; more, if some were undone */
-    log_pos end;            /* frozen: behind the last record whose change it may hold */
+    uint64_t tombstones; /* drops too */
+    uint64_t logged;     /* bytes that its cells left to the log (held.h), if all are there yet */
+    uint64_t hidden;     /* elements that its drops hide; more, if some were undone */
+    log_pos end;         /* frozen: behind the last record whose change it may hold */
     manifest_count *counts; /* frozen: of all databases, as of `end`; by pdb ascending */
     size_t ncounts;
     manifest_map *map; /* frozen: the mapping as of `end`; NULL: the manifest has that, or newer */
@@ -37,8 +38,9 @@ memtable *memtable_new(uint64_t number);
 void memtable_free(memtable *m);
 /* About `pairs` pairs' worth of freeing; true when it is gone. */
 bool memtable_free_some(memtable *m, size_t pairs);
+/* What there is to be flushed; the tree alone is less, as the log's memory has some of it. */
 static inline uint64_t memtable_bytes(const memtable *m) {
-    return btree_bytes(m->tree);
+    return btree_bytes(m->tree) + m->logged;
 }
 static inline uint64_t memtable_entries(const memtable *m) {
     return btree_count(m->tree);

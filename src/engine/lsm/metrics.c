@@ -25,6 +25,7 @@ static void emit_memtables(const lsm *e, buf *out) {
     metric_u64(out, "memtable_size", lsm_memtable_size(e));
     metric_u64(out, "memtables_frozen", e->nfrozen);
     metric_u64(out, "memtables_frozen_bytes", bytes);
+    metric_u64(out, "memtables_logged_bytes", e->logged.bytes);
     metric_u64(out, "memtable_hits", e->stats.memtable_hits);
 }
 

@@ -165,7 +165,9 @@ static status open_store(opening *o, const engine_options *opt) {
     TRY(replay_log(o));
     TRY(lsm_dbs_complete(e, (uint32_t)opt->databases));
     e->active->first_coll = e->meta.ids[MANIFEST_IDS_COLL].next;
-    return recover_begin(&o->log, &calls, e);
+    TRY(recover_begin(&o->log, &calls, e));
+    logwrite_set_heir(e->log.tail, &e->logged.heir);
+    return STATUS_OK;
 }
 
 /* Tables may have a quarter of the descriptors that the process may. */
@@ -199,6 +201,7 @@ static lsm *new_engine(const engine_options *opt) {
     retire_init(&e->retire, &e->meta);
     chain_init(&e->log, &e->meta, &e->retire, opt->host, FILE_LOG, true, &log_calls, e);
     e->active = memtable_new(1);
+    logged_init(e);
     e->current = version_empty();
     e->shelf.limit = open_limit();
     supply_new(e);

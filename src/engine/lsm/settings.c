@@ -10,7 +10,11 @@
 #define MIB (1024 * KIB)
 
 lsm_settings lsm_conf;
-lsm_limits lsm_limit = {.job_bytes = 512 * MIB, .flush_table = 1024 * MIB, .copy_bytes = 256 * KIB};
+lsm_limits lsm_limit = {.job_bytes = 512 * MIB,
+                        .flush_table = 1024 * MIB,
+                        .copy_bytes = 256 * KIB,
+                        .logged_batch = MIB,
+                        .logged_value = KIB};
 
 /* Bytes, at least `least` and at most `most`. */
 #define MEMORY(name_, field, value, least, most)                                                   \

@@ -65,7 +65,10 @@ bool lsm_free_some(lsm *e) {
         memtable *m = *at, *rest = m->older;
         CHECK(m != e->active);
         if (m->readers) continue;
-        if (memtable_free_some(m, FREE_PAIRS)) *at = rest;
+        if (memtable_free_some(m, FREE_PAIRS)) {
+            *at = rest;
+            logged_release(e);
+        }
         return e->dying != NULL;
     }
     return false;

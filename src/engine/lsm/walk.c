@@ -21,6 +21,7 @@
 #define WALK_FILL_SCAN 1
 
 struct walk {
+    lsm *e;
     merger *m;
     version *v;
     memtable **mems; /* newest first */
@@ -39,6 +40,7 @@ struct walk_pool {
 /* Of all that there is now. */
 static walk *make(lsm *e, unsigned flags) {
     walk *w = mem_zalloc(sizeof *w);
+    w->e = e;
     merger_read how = {.blocks = e->blocks, .fill = flags & WALK_SCAN ? WALK_FILL_SCAN : WALK_FILL};
     w->m = merger_new(&how);
     w->v = version_keep(e->current);
@@ -144,7 +146,7 @@ static bool show(walk *w, bool valid, bool backward) {
     while (valid) {
         slice cell = merger_cell(w->m);
         CHECK(cell.len > 0);
-        if (cell.data[0] == CELL_PRESENT) return true;
+        if (cell_is_there(cell)) return true;
         table_ref *t = merger_table(w->m);
         if (t) t->skipped++;
         if (w->flags & WALK_ALL) return true;
@@ -190,7 +192,7 @@ bool walk_stale(const walk *w) {
 
 /* It may then stand on a tombstone, or nowhere, if key is gone: then seek. */
 bool walk_renew(walk *w, slice key) {
-    return merger_renew(w->m, key) && (merger_cell(w->m).data[0] == CELL_PRESENT);
+    return merger_renew(w->m, key) && cell_is_there(merger_cell(w->m));
 }
 
 /* ---- where it stands --------------------------------------------------------------------------
@@ -205,7 +207,7 @@ slice walk_key(const walk *w) {
 }
 
 slice walk_cell(const walk *w) {
-    return merger_cell(w->m);
+    return lsm_cell(w->e, merger_cell(w->m), merger_pos(w->m));
 }
 
 log_pos walk_pos(const walk *w) {

@@ -350,6 +350,58 @@ static void test_kept_until_durable(void **state) {
     model_end(&m);
 }
 
+/* What an heir has taken, and what of it he wants. */
+typedef struct heirloom {
+    log_pos from, to, wanted;
+    char *data;
+    uint32_t cap;
+    unsigned asked;
+} heirloom;
+
+static bool take(void *ctx, log_pos from, log_pos to, char *data, uint32_t cap) {
+    heirloom *h = ctx;
+    h->asked++;
+    assert_true(from < to && to - from <= cap && from >= h->to);
+    if (h->wanted < from || h->wanted >= to) return false;
+    assert_null(h->data);
+    *h = (heirloom){from, to, h->wanted, data, cap, h->asked};
+    return true;
+}
+
+/* A chunk that is forgotten is its heir's, bytes and memory; the tail goes on without it, also if
+ * it is the last one, whose memory is used again otherwise. */
+static void test_heir(void **state) {
+    (void)state;
+    for (int last = 0; last < 2; last++) {
+        model m;
+        slice bytes;
+        heirloom h = {0};
+        const logwrite_heir heir = {take, &h};
+        model_start(&m, 8u << 20);
+        logwrite_set_heir(m.w, &heir);
+        for (int i = 0; i < (last ? 10 : 20000); i++) {
+            h.wanted = i == 5 ? logwrite_end(m.w) : h.wanted;
+            one(&m, true);
+        }
+        assert_true(logwrite_read(m.w, h.wanted, &bytes));
+        uint32_t size = record_encoded_size(bytes.data);
+        char *copy = mem_dup(bytes.data, size);
+        uint64_t memory = logwrite_memory(m.w);
+        assert_true(status_ok(logwrite_flush(m.w, UINT64_MAX, NULL)));
+        assert_int_equal(h.asked, 0);
+        logwrite_forget(m.w, logwrite_written(m.w));
+        assert_true(last ? h.asked == 1 : h.asked > 1);
+        assert_non_null(h.data);
+        assert_memory_equal(h.data + (h.wanted - h.from), copy, size);
+        assert_true(last || logwrite_memory(m.w) == memory - h.cap);
+        one(&m, true);
+        assert_memory_equal(h.data + (h.wanted - h.from), copy, size);
+        mem_free(copy);
+        mem_unmap(h.data, h.cap);
+        model_end(&m);
+    }
+}
+
 /* A write that fails leaves the positions where they were, and the bytes readable. */
 static void test_failed_write(void **state) {
     (void)state;
@@ -398,11 +450,9 @@ static void test_origin(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_against_model),
-        cmocka_unit_test(test_marks),
-        cmocka_unit_test(test_kept_until_durable),
-        cmocka_unit_test(test_failed_write),
-        cmocka_unit_test(test_origin),
+        cmocka_unit_test(test_against_model),      cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_kept_until_durable), cmocka_unit_test(test_heir),
+        cmocka_unit_test(test_failed_write),       cmocka_unit_test(test_origin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
