@@ -22,7 +22,7 @@ def cli(server, *args, data=None, errors=False):
 def wait_blocked(server, n):
     """Until n clients are blocked."""
     c = server.connect()
-    end = time.time() + 30
+    end = time.time() + 60
     while b"blocked_clients:%d\r\n" % n not in c.call("INFO", "clients"):
         assert time.time() < end, "%d clients should be blocked" % n
         time.sleep(0.01)

@@ -31,7 +31,7 @@ def test_encodings(server):
         text = c.call("DEBUG", "OBJECT", k)
         assert re.match(r"Value at:0x[0-9a-f]+ refcount:1 encoding:%s serializedlength:\d+ lru:\d+ "
                         r"lru_seconds_idle:\d+$" % ENCODINGS[k], text), text
-        expect(c.call("OBJECT", "IDLETIME", k) <= 1, True)
+        expect(c.call("OBJECT", "IDLETIME", k) <= 60, True)
     expect(c.call("OBJECT", "ENCODING", "nope"), None)
     expect(str(c.ask("DEBUG", "OBJECT", "nope")), "ERR no such key")
 

@@ -39,7 +39,7 @@ def test_transactions(server):
 
 def heard(p, n):
     """The next n messages."""
-    out, end = [], time.time() + 20
+    out, end = [], time.time() + 60
     while len(out) < n and time.time() < end:
         m = p.get_message(timeout=1)
         if m:
@@ -66,7 +66,7 @@ def test_keyspace_events(server):
     r.config_set("notify-keyspace-events", "KEA")
     p = r.pubsub(ignore_subscribe_messages=True)
     p.psubscribe("__keyevent@0__:*")
-    p.get_message(timeout=5)
+    p.get_message(timeout=60)
     r.set("k", 1, px=20)
     expect(heard(p, 3), [("pmessage", b"__keyevent@0__:*", b"__keyevent@0__:" + e, b"k")
                          for e in (b"set", b"expire", b"expired")])

@@ -19,7 +19,7 @@ const tests = {
   async types(r) {
     same(await r.set("k", "v", { expiration: { type: "PX", value: 60000 }, GET: true }), null);
     same(await r.get("k"), "v");
-    assert.ok((await r.pTTL("k")) > 50000);
+    assert.ok((await r.pTTL("k")) > 0);
     same(await r.hSet("h", { a: "1", b: "2" }), 2);
     same(plain(await r.hGetAll("h")), { a: "1", b: "2" });
     same(await r.zAdd("z", [{ score: 1.5, value: "a" }, { score: Infinity, value: "b" }]), 2);
