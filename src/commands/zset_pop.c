@@ -17,7 +17,7 @@ static command_result take(client *c, elements *el, bool highest, uint64_t count
     if (count < n) n = count;
     reply_array(c, zset_reply_length(n, true, nested));
     for (uint64_t i = 0; i < n; i++) {
-        ENGINE_TRY(c, zset_pop(el, highest, &member, &score));
+        ENGINE_TRY(c, zset_pop(el, highest, n - 1 - i, &member, &score));
         zset_reply_member(c, member, score, true, nested);
     }
     ENGINE_TRY(c, el_end(el));
@@ -103,7 +103,7 @@ static command_result bpop(client *c, bool highest) {
     if (!data_arg_timeout(c, c->argc - 1, &timeout_ms)) return CMD_REFUSED;
     STEP_TRY(data_first_of(c, 1, n, &zset_type, &el));
     if (!el.exists) return wait_for(c, 1, n, timeout_ms);
-    ENGINE_TRY(c, zset_pop(&el, highest, &member, &score));
+    ENGINE_TRY(c, zset_pop(&el, highest, 0, &member, &score));
     ENGINE_TRY(c, el_end(&el));
     reply_array(c, 3);
     reply_bulk(c, el.key);

@@ -26,9 +26,8 @@
 #include "engine/engine_ops.h"
 #include "engine/log/settings.h"
 
-#define AHEAD_FIRST 64           /* elements asked for behind the first that is pending */
-#define AHEAD_BYTES (256u << 10) /* of them, and in each round */
-#define AHEAD_EACH  3u           /* for each that the reader has */
+#define AHEAD_BYTES (256u << 10) /* of the first elements asked for behind one that is pending */
+#define AHEAD_EACH  3u           /* more, for each byte that the reader has */
 #define PLACE_BYTES 8
 #define BUDGET_PART 16 /* of it for all that is held */
 
@@ -395,12 +394,9 @@ bool fetch_is_pending(const fetcher *f) {
     return f->engine->reader && f->engine->reader->waits > 0;
 }
 
-unsigned fetch_ahead(const fetcher *f, uint64_t *bytes) {
-    const engine_reader *r = f->engine->reader;
-    *bytes = 0;
+uint64_t fetch_ahead(const fetcher *f) {
     if (!fetch_is_pending(f)) return 0;
-    *bytes = AHEAD_BYTES + AHEAD_EACH * r->bytes;
-    return AHEAD_FIRST + AHEAD_EACH * r->blocks;
+    return AHEAD_BYTES + AHEAD_EACH * f->engine->reader->bytes;
 }
 
 void fetch_kick(fetcher *f) {

@@ -54,10 +54,9 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out);
 /* Is the engine's reader in a round, so that its run will be given up? Then what else it will want
  * costs nothing to ask for (fetch_get, once for each). */
 bool fetch_is_pending(const fetcher *f);
-/* How many elements behind one that is pending are worth asking for, and their bytes at most: some,
- * and three times what the reader has, so that a walk of any length takes few rounds, and little is
- * read for nothing. 0: it waits for nothing. */
-unsigned fetch_ahead(const fetcher *f, uint64_t *bytes);
+/* How many bytes are worth asking for beside what is pending; 0: nothing is. How many things:
+ * engine_ask_most. */
+uint64_t fetch_ahead(const fetcher *f);
 /* Something that the engine does in its own time, named by `place` as reads are: the engine's
  * reader waits for it as for a read, so the answer is ENGINE_PENDING. False: it can't wait, or
  * needs not. */

@@ -21,7 +21,7 @@
 
 /* A run that took less costs nobody more than a command does: it may be made again for any read,
  * where a longer one waits with the thread when its reads have brought little again and again. */
-#define SHORT_RUN_NS 500000u
+#define SHORT_RUN_NS 1000000u
 
 /* ---- what is refused before any gate ----------------------------------------------------------
  */

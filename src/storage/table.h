@@ -96,7 +96,8 @@ void table_park(table *t);
 bool table_parked(const table *t);
 /* Where bytes of files come from for who can't wait for a disk. get: what it says of n bytes at a
  * table_pos, in *raw if they are here, until the next call of it. close: closes the file as soon as
- * no read of it is under way. */
+ * no read of it is under way. worth: how many blocks are worth asking for when one has to be waited
+ * for, even if nothing says that they will be wanted; may be NULL. */
 typedef enum table_supply {
     TABLE_HERE,
     TABLE_NOT_NOW, /* they are on their way: the same call of a table finds them later */
@@ -107,6 +108,7 @@ struct table_source {
     table_supply (*get)(table_source *s, vfs_file *file, log_pos pos, size_t n, slice *raw);
     /* last: for good. If the file was unlinked, that frees its room, which takes long. */
     void (*close)(table_source *s, vfs_file *file, bool last);
+    size_t (*worth)(const table_source *s);
 };
 /* Tables of which no more than `limit` have their file open: of those that were read longest ago
  * some are parked. What they miss comes from the source, if there is one. The others' fields begin

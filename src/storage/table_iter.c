@@ -183,7 +183,11 @@ static table_extent block_extent(const table_iter *i, size_t b) {
 /* Block b is to be waited for, or another iterator's: who has come through some blocks to it will
  * want what lies behind it as well, the more the more he has come through. */
 static void ask_behind(table_iter *i, size_t b, bool backward) {
-    size_t blocks = (i->run < ASK_MOST / ASK_EACH ? i->run : ASK_MOST / ASK_EACH) * ASK_EACH;
+    const table_source *source = i->t->shelf ? i->t->shelf->source : NULL;
+    size_t blocks = (size_t)i->run * ASK_EACH;
+    size_t least = source && source->worth ? source->worth(source) : 0;
+    if (blocks < least) blocks = least;
+    if (blocks > ASK_MOST) blocks = ASK_MOST;
     CHECK(i->index.len > 0);
     CHECK(b < block_count(buf_slice(&i->index)));
     if (blocks == 0) return;

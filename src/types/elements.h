@@ -29,7 +29,9 @@
 #define EL_SUB_MAX 64000u
 /* Reads that were to be PENDING in one run, after which a walk over many keys or elements gives up
  * its turn: those that it can name are asked for together. */
-#define EL_MISSES_MAX 64
+static inline uint64_t el_misses_most(keyspace *ks) {
+    return engine_ask_most(ks_engine(ks));
+}
 
 /* How map 0 of a type is ordered. */
 enum el_order {

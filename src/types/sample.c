@@ -30,7 +30,7 @@ typedef struct sample_run {
     sample_each each;
     void *ctx;
     rng before;
-    unsigned misses;
+    uint64_t misses;
     bool enough; /* each wants no more */
 } sample_run;
 
@@ -43,7 +43,7 @@ static sample_run run_begin(elements *el, sample_each each, void *ctx) {
 static bool run_shows(sample_run *run, engine_result *r, const el_item *item) {
     if (*r == ENGINE_PENDING) {
         *r = ENGINE_OK;
-        return ++run->misses < EL_MISSES_MAX;
+        return ++run->misses < el_misses_most(run->el->ks);
     }
     if (*r != ENGINE_OK) return false;
     if (run->misses == 0) run->enough = !run->each(run->ctx, item);

@@ -17,8 +17,7 @@
  *
  * But the union of small intsets is one, and comes in numeric order.
  *
- * A lookup that is pending does not end a run: others are asked for first, as many as
- * EL_MISSES_MAX.
+ * A lookup that is pending does not end a run: others are asked for first (el_misses_most).
  */
 #include "types/set_algebra.h"
 
@@ -46,7 +45,7 @@ typedef struct probe {
     void *ctx;
     keyspace *ks;
     held held;
-    unsigned misses;
+    uint64_t misses;
     const hashes *table; /* not NULL: only what is in it need be looked up */
     hash_key key;
     unsigned *encoding; /* not NULL: what a set of all that is walked over would have */
@@ -70,7 +69,7 @@ static engine_result ask_others(probe *p, bool *shown) {
         }
     }
     if (!pending || !*shown) return ENGINE_OK;
-    return ++p->misses < EL_MISSES_MAX ? ENGINE_OK : ENGINE_PENDING;
+    return ++p->misses < el_misses_most(p->ks) ? ENGINE_OK : ENGINE_PENDING;
 }
 
 /* Shows the member if the others agree. Once one of them had to wait nothing is shown any more: the

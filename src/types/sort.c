@@ -12,8 +12,7 @@
  * Unsorted (BY has no '*') elements are shown as they are read: a list's by index, a sorted set's
  * by rank, both from the end if descending, a set's in no particular order.
  *
- * A lookup that is pending does not end a run: others are asked for first, as many as
- * EL_MISSES_MAX.
+ * A lookup that is pending does not end a run: others are asked for first (el_misses_most).
  */
 #include "types/sort.h"
 
@@ -128,7 +127,7 @@ typedef struct sorter {
     uint64_t seen;
     record next;    /* the one that is looked at */
     el_room digits; /* of a number that is long */
-    unsigned misses;
+    uint64_t misses;
     bool not_number;
     sort_each each;
     void *ctx;
@@ -199,13 +198,18 @@ static void sink(sorter *s, uint64_t at) {
     }
 }
 
+/* A lookup is pending: may there be more in this run? */
+static engine_result miss(sorter *s) {
+    return ++s->misses < el_misses_most(s->el->ks) ? ENGINE_OK : ENGINE_PENDING;
+}
+
 /* A sort_each: takes an element in if it may come out. */
 static engine_result collect(void *ctx, slice element) {
     sorter *s = ctx;
     hold(s->el->ks, &s->next.element, element);
     s->next.index = s->seen++;
     engine_result r = weigh(s);
-    if (r == ENGINE_PENDING) return ++s->misses < EL_MISSES_MAX ? ENGINE_OK : r;
+    if (r == ENGINE_PENDING) return miss(s);
     if (r != ENGINE_OK || s->misses || s->not_number || s->room == 0) return r;
     if (s->n < s->room) {
         s->records[s->n++] = s->next;
@@ -227,7 +231,7 @@ static engine_result collect(void *ctx, slice element) {
 
 static engine_result show(sorter *s, slice element) {
     engine_result r = s->each(s->ctx, element);
-    return r == ENGINE_PENDING && ++s->misses < EL_MISSES_MAX ? ENGINE_OK : r;
+    return r == ENGINE_PENDING ? miss(s) : r;
 }
 
 /* A sort_each, for what is not sorted. */

@@ -107,7 +107,7 @@ uint64_t zset_rank_count(elements *el, const zset_range *range);
 /* Removes them; offset and limit do not count. REQUIRES: not reverse. */
 engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t *removed);
 /* Removes the lowest, or highest, and says which: *member is a copy that lives as long as the
- * batch. ENGINE_ABSENT: there is none. */
-engine_result zset_pop(elements *el, bool highest, slice *member, double *score);
+ * batch. ENGINE_ABSENT: there is none. more: how many will be taken behind it. */
+engine_result zset_pop(elements *el, bool highest, uint64_t more, slice *member, double *score);
 
 #endif

@@ -264,6 +264,21 @@ static engine_result remove_derived(elements *el, slice derived) {
     return r;
 }
 
+/* A removal is pending: the members of the `left` ones behind it are asked for too. What they
+ * answer does not matter now. */
+static void ask_behind(elements *el, slice derived, bool backward, uint64_t left) {
+    el_iter it;
+    uint64_t most = el_misses_most(el->ks);
+    engine_result r = el_seek(el, ENGINE_DERIVED, derived, backward, &it);
+    for (uint64_t n = 0; r == ENGINE_OK && n < left && n < most; n++) {
+        el_item item;
+        r = el_step(&it, backward);
+        if (r != ENGINE_OK) return;
+        slice member = el_keep(el, slice_skip(it.item.sub, KEYENC_SCORE));
+        if (el_get(el, 0, member, &item) == ENGINE_ERROR) return;
+    }
+}
+
 /* A change ends the walk, so the next one is sought from where the last one was. */
 engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t *removed) {
     zset_walk w;
@@ -277,6 +292,7 @@ engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t 
     while (r == ENGINE_OK) {
         slice gone = room_copy(el->ks, &room, w.it.item.sub);
         r = remove_derived(el, gone);
+        if (r == ENGINE_PENDING) ask_behind(el, gone, false, el_count(el, 0));
         if (r != ENGINE_OK) break;
         ++*removed;
         r = el_seek(el, ENGINE_DERIVED, gone, false, &w.it);
@@ -285,7 +301,7 @@ engine_result zset_remove_range(elements *el, const zset_range *range, uint64_t 
     return r == ENGINE_ABSENT ? ENGINE_OK : r;
 }
 
-engine_result zset_pop(elements *el, bool highest, slice *member, double *score) {
+engine_result zset_pop(elements *el, bool highest, uint64_t more, slice *member, double *score) {
     el_iter it;
     engine_result r =
         highest ? el_last(el, ENGINE_DERIVED, &it) : el_first(el, ENGINE_DERIVED, &it);
@@ -294,5 +310,7 @@ engine_result zset_pop(elements *el, bool highest, slice *member, double *score)
     CHECK(derived.len >= KEYENC_SCORE);
     *member = slice_skip(derived, KEYENC_SCORE);
     *score = keyenc_score_of(derived.data);
-    return remove_derived(el, derived);
+    r = remove_derived(el, derived);
+    if (r == ENGINE_PENDING) ask_behind(el, derived, highest, more);
+    return r;
 }

@@ -88,11 +88,11 @@ static engine_result fill(bitcask *e, const coll *c, slice key, slice bytes, map
     return value_read(e, &w, &out->value);
 }
 
-/* The element at `it` is PENDING, and who walks will want those behind it: they are asked for too,
- * as long as they are of that map. */
-static void ask_ahead(bitcask *e, const coll *c, unsigned map, bool backward, btree_iter it) {
-    uint64_t most, bytes = 0;
-    unsigned n = fetch_ahead(e->fetch, &most);
+/* The element at `it` is PENDING, and who walks will want those behind it: so many are asked for
+ * too, as long as they are of that map. */
+static void ask_ahead(bitcask *e, const coll *c, unsigned map, bool backward, btree_iter it,
+                      uint64_t n) {
+    uint64_t bytes = 0, most = fetch_ahead(e->fetch);
     CHECK(c->id != 0);
     while (n-- > 0 && bytes < most && (backward ? btree_prev(&it) : btree_next(&it))) {
         slice key, value;
@@ -168,7 +168,9 @@ engine_result bc_map_seek(engine *base, engine_coll *ec, unsigned map, slice fro
         found = btree_seek_before(c->tree, coll_key(e, map, from), &it);
     else /* the first that is not smaller, if it is of this map */
         found = btree_seek(c->tree, coll_key(e, map, from), &it);
-    return settle_at(e, c, map, found, &it, out);
+    engine_result r = settle_at(e, c, map, found, &it, out);
+    if (r == ENGINE_PENDING) ask_ahead(e, c, map, backward, it, engine_ask_least(base));
+    return r;
 }
 
 /* engine_map_end: in the tree, whatever the value is. */
@@ -193,7 +195,7 @@ engine_result bc_map_step(engine *base, map_iter *mi, bool backward) {
     memcpy(&it, mi->priv, sizeof it);
     bool found = backward ? btree_prev(&it) : btree_next(&it);
     engine_result r = settle_at(e, c, map, found, &it, mi);
-    if (r == ENGINE_PENDING) ask_ahead(e, c, map, backward, it);
+    if (r == ENGINE_PENDING) ask_ahead(e, c, map, backward, it, engine_ask_most(base));
     return r;
 }
 
@@ -343,7 +345,7 @@ engine_result coll_copy(bitcask *e, coll *c, pdb *to, uint64_t *id) {
         slice key = btree_iter_key(&it);
         unsigned map = (unsigned char)key.data[0];
         r = fill(e, c, key, btree_iter_value(&it), &el);
-        if (r == ENGINE_PENDING) ask_ahead(e, c, map, false, it);
+        if (r == ENGINE_PENDING) ask_ahead(e, c, map, false, it, engine_ask_most(&e->base));
         if (r != ENGINE_OK) break;
         r = element_put(e, copy, map, el.subkey, el.value, el.expire);
     }

@@ -12,7 +12,7 @@
 lsm_settings lsm_conf;
 lsm_limits lsm_limit = {.job_bytes = 512 * MIB,
                         .flush_table = 1024 * MIB,
-                        .copy_bytes = 256 * KIB,
+                        .copy_bytes = MIB,
                         .logged_batch = MIB,
                         .logged_value = KIB};
 

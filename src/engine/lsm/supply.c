@@ -28,6 +28,12 @@ static void close_file(table_source *base, vfs_file *file, bool last) {
     }
 }
 
+/* table_source.worth */
+static size_t worth(const table_source *base) {
+    const supply *s = (const supply *)(const void *)base;
+    return (size_t)engine_ask_least(s->engine);
+}
+
 /* See supply.h. */
 void supply_end(lsm *e) {
     CHECK(e->shelf.source == &e->supply.base);
@@ -37,7 +43,8 @@ void supply_end(lsm *e) {
 /* Tables are shelved when they are opened. */
 void supply_new(lsm *e) {
     CHECK(!e->shelf.source && e->env);
-    e->supply = (supply){.base = {get, close_file}, .fetch = fetch_new(&e->base, e->env)};
+    e->supply = (supply){
+        .base = {get, close_file, worth}, .fetch = fetch_new(&e->base, e->env), .engine = &e->base};
     e->shelf.source = &e->supply.base;
 }
 

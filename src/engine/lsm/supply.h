@@ -9,7 +9,8 @@
 typedef struct supply {
     table_source base;
     fetcher *fetch;
-    bool ending; /* no worker is asked for anything any more */
+    const engine *engine; /* whose reader reads */
+    bool ending;          /* no worker is asked for anything any more */
 } supply;
 
 struct lsm;

@@ -373,20 +373,22 @@ static void budget(void **state) {
 /* A walk asks for more the more it has, and for nothing while it need not wait. */
 static void ahead(void **state) {
     (void)state;
-    unsigned last = 0;
-    uint64_t bytes, last_bytes = 0;
+    uint64_t last = 0, last_bytes = 0;
     for (uint64_t i = 0; i < READER_PART; i++) {
         engine_read_for(&owner, &a.reader);
-        assert_int_equal(fetch_ahead(f, &bytes), 0);
-        assert_int_equal(bytes, 0);
+        assert_int_equal(fetch_ahead(f), 0);
         assert_int_equal(get(&a, i), FETCH_PENDING);
         engine_read_for(&owner, &a.reader);
-        assert_true(fetch_is_pending(f) && fetch_ahead(f, &bytes) > last && bytes > last_bytes);
-        last = fetch_ahead(f, &last_bytes);
+        assert_true(fetch_is_pending(f) && fetch_ahead(f) > last_bytes);
+        assert_true(engine_ask_most(&owner) > last);
+        assert_int_equal(engine_ask_least(&owner), (i + 1) / 4);
+        last_bytes = fetch_ahead(f);
+        last = engine_ask_most(&owner);
         end_read(0, 0, false);
     }
     engine_read_for(&owner, NULL);
-    assert_int_equal(fetch_ahead(f, &bytes), 0);
+    assert_int_equal(fetch_ahead(f), 0);
+    assert_int_equal(engine_ask_least(&owner), 0);
 }
 
 /* The engine is closed while commands wait: they are as if new, and ask the next one. */

@@ -317,7 +317,7 @@ static engine_result do_pop(int k, popped *p) {
     slice name;
     engine_result r = open_set(k, KS_WRITE, &el);
     for (p->n = 0; p->n < 5 && r == ENGINE_OK; p->n++) {
-        r = zset_pop(&el, p->highest, &name, &p->scores[p->n]);
+        r = zset_pop(&el, p->highest, (uint64_t)(4 - p->n), &name, &p->scores[p->n]);
         if (r != ENGINE_OK) break;
         memcpy(p->names[p->n], name.data, name.len);
         p->names[p->n][name.len] = '\0';
@@ -616,7 +616,7 @@ static void a_pop_costs_the_same_whatever_is_there(void **state) {
             el_open(w.ks, 0, i ? SLICE("large") : SLICE("small"), &zset_type, KS_WRITE, &el),
             ENGINE_OK);
         assert_false(el.packed);
-        assert_int_equal(zset_pop(&el, false, &first, &score), ENGINE_OK);
+        assert_int_equal(zset_pop(&el, false, 0, &first, &score), ENGINE_OK);
         assert_true(score == (i ? 200 : 0));
         assert_int_equal(el_end(&el), ENGINE_OK);
         ks_commit(w.ks);
