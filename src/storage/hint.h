@@ -92,11 +92,49 @@ uint32_t hint_size(const hint_reader *r);
 uint32_t hint_offset(const hint_reader *r);
 /* The next entry, in file order; slices live until the next call. *got false: the end. */
 status hint_next(hint_reader *r, hint_entry *out, bool *got);
+/* The kind of the block that the next entry is in, as the file says it; 0 at the end. */
+unsigned hint_block_next(const hint_reader *r);
+/* hint_next goes on behind the main entries. */
+void hint_skip_main(hint_reader *r);
 /* Appends the bits of both filters (for filter_may_hold); at any time. */
 status hint_filters(hint_reader *r, buf *keys, buf *elems);
 /* Both filters and info, checked, without reading the entries. */
 status hint_read_filters(vfs *v, const char *path, uint64_t store_id, uint32_t segment,
                          uint32_t segment_length, hint_info *info, buf *keys, buf *elems);
+/* REQUIRES: no cursor is used any more. */
 void hint_close(hint_reader *r);
+
+/* ---- reading main entries from anywhere -----------------------------------------------------
+ */
+
+/* Where a block of entries lies, in file order. */
+typedef struct hint_piece {
+    uint32_t offset, size; /* of its record */
+    uint8_t block;         /* HINT_ORDER .. HINT_MAP */
+    uint32_t pdb;          /* HINT_MAIN; these do not go back, by (pdb, token) */
+    uint64_t token;        /* HINT_MAIN: of its first entry */
+} hint_piece;
+const hint_piece *hint_pieces(const hint_reader *r, uint32_t *n);
+
+/* A way through some blocks of an open hint. Any number of threads may read one hint at once, each
+ * by a cursor of its own; zeros are one that was never used. */
+typedef struct hint_cursor {
+    const hint_reader *r;
+    uint32_t next, end; /* the pieces still to be read */
+    /* the block being read */
+    uint8_t block;
+    uint32_t left; /* entries */
+    uint32_t pdb;
+    slice rest;
+    uint64_t delta_from;
+    buf bytes;
+} hint_cursor;
+/* To the main entries of a pdb with tokens in [from, to); the first ones and the last that it
+ * gives may lie outside, as it begins and ends with whole blocks. */
+void hint_cursor_seek(hint_cursor *c, const hint_reader *r, uint32_t pdb, uint64_t from,
+                      uint64_t to);
+/* As hint_next. */
+status hint_cursor_next(hint_cursor *c, hint_entry *out, bool *got);
+void hint_cursor_free(hint_cursor *c);
 
 #endif

@@ -2,6 +2,7 @@
  *
  *   submit, sync ──> waiting (a queue for each lane) ─┬─step──> ran (one queue) ──poll──> done
  *   read ──> asked ──kick──> reads (in no order) ─────┘
+ *   submit to the pool ────────┘
  *
  * drain carries everything through, also what `done` submits meanwhile. */
 #include "sim/simaio.h"
@@ -54,8 +55,8 @@ static void move(queue *from, queue *to) {
 
 static void op_submit(aio *base, aio_job *job) {
     simaio *a = aio_of(base);
-    CHECK(job->lane < AIO_LANES && !a->running); /* a worker submits nothing */
-    push(&a->waiting[job->lane], job);
+    CHECK(job->lane <= AIO_POOL && !a->running); /* a worker submits nothing */
+    push(job->lane == AIO_POOL ? &a->reads : &a->waiting[job->lane], job);
 }
 
 static void op_read(aio *base, aio_read *r) {

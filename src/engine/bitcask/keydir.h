@@ -98,8 +98,9 @@ arena_ref keydir_put_at(keydir *k, uint64_t token, const keydir_spot *spot, cons
 typedef struct keydir_build keydir_build;
 /* REQUIRES: k is empty; nothing else is done with it until the end. */
 keydir_build *keydir_build_new(keydir *k);
-/* Adds an entry and returns it; its key comes behind all before it, by token, then by key. */
-arena_ref keydir_build_add(keydir_build *b, uint64_t token, const kdent *e);
+/* Adds an entry, as kdent_encode makes it, and returns it; its key comes behind all before it, by
+ * token, then by key. */
+arena_ref keydir_build_add(keydir_build *b, uint64_t token, slice entry);
 /* The keydir has all that was added; frees b, which may be NULL. */
 void keydir_build_end(keydir_build *b);
 

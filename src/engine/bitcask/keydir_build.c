@@ -76,7 +76,15 @@ static bool in_range(const keydir_build *b, uint64_t x) {
     return prefix_of(b->last, b->depth) == prefix_of(x, b->depth);
 }
 
-arena_ref keydir_build_add(keydir_build *b, uint64_t token, const kdent *e) {
+/* A copy of bytes that were made elsewhere: those who know the keydir do no more than they must. */
+static arena_ref copy_entry(keydir *k, slice entry) {
+    CHECK(entry.len > KDENT_KEY);
+    arena_ref r = arena_alloc(k->heap, entry.len);
+    memcpy(keydir_object(k, r), entry.data, entry.len);
+    return r;
+}
+
+arena_ref keydir_build_add(keydir_build *b, uint64_t token, slice entry) {
     keydir *k = b->k;
     uint64_t x = keydir_warp(k, token);
     CHECK(!b->any || x >= b->last); /* K1 */
@@ -89,7 +97,7 @@ arena_ref keydir_build_add(keydir_build *b, uint64_t token, const kdent *e) {
     b->any = true;
     narrow(b, x);
     if (b->n == b->cap) b->wait = mem_more(b->wait, &b->cap, PAGE_MAX, sizeof *b->wait);
-    arena_ref r = keydir_entry_new(k, e);
+    arena_ref r = copy_entry(k, entry);
     b->wait[b->n++] = (waiting){x, r};
     keydir_count_entry(k, token, r, +1);
     return r;

@@ -216,7 +216,7 @@ void load_weigh(load_ctx *l, const segment *s) {
             (void)closed;
         }
     }
-    l->total += status_ok(st) && size ? 2 * size : own_bytes(s);
+    l->total += status_ok(st) && size ? size + size / LOAD_CHECK_PART : own_bytes(s);
 }
 
 void load_instead(load_ctx *l, const segment *s) {
@@ -228,8 +228,13 @@ void load_instead(load_ctx *l, const segment *s) {
 void load_progress(load_ctx *l, uint64_t bytes) {
     l->done += bytes;
     CHECK(l->looked <= l->done);
-    if (l->done - l->looked < LOOK_BYTES || !l->e->host.loading) return;
+    if (l->done - l->looked >= LOOK_BYTES) load_look(l);
+}
+
+void load_look(load_ctx *l) {
+    CHECK(l->looked <= l->done);
     l->looked = l->done;
+    if (!l->e->host.loading) return;
     uint64_t now = bc_now_us(l->e);
     if (now - l->told_us < TELL_US) return;
     l->told_us = now;

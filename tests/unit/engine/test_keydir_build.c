@@ -83,8 +83,9 @@ static void compare(uint64_t n, uint64_t mask, bool cluster, rng *r) {
     keydir_seek(one, 0, &it);
     for (arena_ref a; (a = keydir_next(&it, &token)) != ARENA_NONE;) {
         kdent e;
-        kdent_decode(keydir_at(&shared, a), &e);
-        keydir_build_add(b, token, &e);
+        const char *at = keydir_at(&shared, a);
+        kdent_decode(at, &e);
+        keydir_build_add(b, token, slice_of(at, kdent_bytes(&e)));
     }
     keydir_build_end(b);
     keydir_check(two);

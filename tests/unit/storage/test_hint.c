@@ -296,6 +296,64 @@ static void test_every_truncation(void **state) {
     memfs_free(fs);
 }
 
+/* What a cursor gives of a range is what lies in it, and little else; others may be at work. */
+static void check_range(const hint_reader *r, const hints *h, hint_cursor *c, uint32_t pdb,
+                        uint64_t from, uint64_t to) {
+    hint_entry e;
+    bool got = true;
+    size_t i = 0;
+    hint_cursor_seek(c, r, pdb, from, to);
+    while (true) {
+        while (i < h->n && (hint_block_of(h->v[i].e.kind) != HINT_MAIN || h->v[i].e.pdb != pdb ||
+                            h->v[i].e.token < from || h->v[i].e.token >= to))
+            i++;
+        do
+            assert_true(status_ok(hint_cursor_next(c, &e, &got)));
+        while (got && (e.token < from || e.token >= to));
+        if (!got) break;
+        assert_true(i < h->n && same(&e, &h->v[i++].e));
+    }
+    assert_true(i == h->n);
+}
+
+static void test_cursors(void **state) {
+    (void)state;
+    rng r;
+    unit_seed(&r);
+    for (int round = 0; round < 4; round++) {
+        memfs *fs = memfs_new();
+        hints h = random_hints(&r, round == 0 ? 10 : 12000);
+        hint_cursor c[2] = {{0}, {0}};
+        hint_reader *hint;
+        hint_entry e;
+        bool got;
+        write_hints(fs, &h);
+        assert_true(status_ok(open_hint(fs, &hint)));
+        for (int i = 0; i < 60; i++) {
+            const hint_entry *at = &h.v[rng_below(&r, h.n)].e;
+            uint64_t from = rng_below(&r, 3) ? at->token : 0, to = at->token;
+            if (from == to || rng_below(&r, 2)) to = from + 1 + (rng_next(&r) >> 12);
+            check_range(hint, &h, &c[i % 2], (uint32_t)rng_below(&r, 4), from,
+                        rng_below(&r, 4) ? to : UINT64_MAX);
+        }
+        while (hint_block_next(hint) == HINT_ORDER)
+            assert_true(status_ok(hint_next(hint, &e, &got)) &&
+                        hint_block_of(e.kind) == HINT_ORDER);
+        hint_skip_main(hint);
+        size_t i = 0;
+        while (i < h.n && hint_block_of(h.v[i].e.kind) != HINT_MAP)
+            i++;
+        while (status_ok(hint_next(hint, &e, &got)) && got)
+            assert_true(i < h.n && same(&e, &h.v[i++].e));
+        assert_true(i == h.n);
+        hint_cursor_free(&c[0]);
+        hint_cursor_free(&c[1]);
+        hint_close(hint);
+        hints_free(&h);
+        memfs_free(fs);
+    }
+}
+
 static void test_of_something_else(void **state) {
     (void)state;
     memfs *fs = memfs_new();
@@ -313,8 +371,10 @@ static void test_of_something_else(void **state) {
     memfs_free(fs);
 }
 
-/* A hint of one block with this body, and the footer's count for its entries; CRCs are right. */
-static status with_block(memfs *fs, unsigned type, unsigned kind, slice body, uint64_t count) {
+/* A hint of these blocks, all of one type, and the footer's count for its entries; CRCs are right.
+ */
+static status with_blocks(memfs *fs, unsigned type, unsigned kind, const slice *bodies, size_t n,
+                          uint64_t count) {
     outfile o;
     hint_reader *r;
     hint_entry e;
@@ -326,8 +386,11 @@ static status with_block(memfs *fs, unsigned type, unsigned kind, slice body, ui
     info.entries[kind] = count;
     hint_footer_encode(footer, &info, &at);
     assert_true(status_ok(outfile_create(&o, memfs_vfs(fs), PATH, &h, true)));
-    record rec = {.kind = RECORD_HINT, .type = (uint8_t)type, .body = body};
-    assert_true(status_ok(outfile_put(&o, &rec, NULL)));
+    record rec;
+    for (size_t i = 0; i < n; i++) {
+        rec = (record){.kind = RECORD_HINT, .type = (uint8_t)type, .body = bodies[i]};
+        assert_true(status_ok(outfile_put(&o, &rec, NULL)));
+    }
     rec =
         (record){.kind = RECORD_HINT, .type = HINT_FOOTER, .body = slice_of(footer, sizeof footer)};
     assert_true(status_ok(outfile_put(&o, &rec, NULL)));
@@ -378,9 +441,25 @@ static void test_malformed(void **state) {
         {HINT_FOOTER, RECORD_DEL, SLICE("short"), 0, ST_CORRUPT},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        status s = with_block(fs, cases[i].type, cases[i].kind, cases[i].body, cases[i].count);
+        status s = with_blocks(fs, cases[i].type, cases[i].kind, &cases[i].body, 1, cases[i].count);
         if (s.code != cases[i].want) fail_msg("case %zu: %d %s", i, s.code, s.msg);
     }
+    memfs_free(fs);
+}
+
+/* Blocks of main entries that go back, by token or by pdb, would be looked for in vain. */
+static void test_blocks_that_go_back(void **state) {
+    (void)state;
+    memfs *fs = memfs_new();
+    slice five = SLICE("\1\0\0\0\0\2\0\5\x40\x14\0\1k");
+    slice six = SLICE("\1\0\0\0\0\2\0\6\x40\x14\0\1k");
+    slice four_of_1 = SLICE("\1\0\0\0\1\2\0\4\x40\x14\0\1k");
+    const slice good[] = {five, six, four_of_1}, equal[] = {five, five};
+    const slice token[] = {six, five}, pdb[] = {four_of_1, five};
+    assert_true(status_ok(with_blocks(fs, HINT_MAIN, RECORD_DEL, good, 3, 3)));
+    assert_true(status_ok(with_blocks(fs, HINT_MAIN, RECORD_DEL, equal, 2, 2)));
+    assert_int_equal(with_blocks(fs, HINT_MAIN, RECORD_DEL, token, 2, 2).code, ST_CORRUPT);
+    assert_int_equal(with_blocks(fs, HINT_MAIN, RECORD_DEL, pdb, 2, 2).code, ST_CORRUPT);
     memfs_free(fs);
 }
 
@@ -415,10 +494,11 @@ static void test_write_failures(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trip),        cmocka_unit_test(test_large),
-        cmocka_unit_test(test_every_bit_flip),    cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_of_something_else), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_write_failures),
+        cmocka_unit_test(test_round_trip),          cmocka_unit_test(test_large),
+        cmocka_unit_test(test_every_bit_flip),      cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_of_something_else),   cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_write_failures),      cmocka_unit_test(test_cursors),
+        cmocka_unit_test(test_blocks_that_go_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
