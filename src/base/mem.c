@@ -301,8 +301,14 @@ void mem_purge(void) {
 /* Pages take memory when they are touched, but are counted at once: a limit must hold for the
  * worst. */
 void *mem_map(size_t bytes) {
-    void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) out_of_memory(bytes);
+    size_t more = bytes % MEM_LARGE == 0 ? MEM_LARGE : 0, before = 0;
+    char *all =
+        mmap(NULL, bytes + more, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (all == MAP_FAILED) out_of_memory(bytes);
+    if (more) before = -(uintptr_t)all % MEM_LARGE;
+    if (before) CHECK(munmap(all, before) == 0);
+    void *p = all + before;
+    if (more > before) CHECK(munmap(all + before + bytes, more - before) == 0);
     /* Without MADV_DONTFORK a child only costs more: not worth failing for. */
     (void)madvise(p, bytes, MADV_DONTFORK);
     mem_count_mapped((int64_t)bytes);

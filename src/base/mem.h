@@ -47,7 +47,8 @@ void mem_report(void (*write)(void *ctx, const char *text), void *ctx);
 void mem_purge(void);
 
 /* Whole pages straight from the system, zeroed, counted in mem_used(). Children do not get them
- * (MADV_DONTFORK): for caches and buffers that no child reads. */
+ * (MADV_DONTFORK): for caches and buffers that no child reads. Multiples of MEM_LARGE begin at one.
+ */
 void *mem_map(size_t bytes) __attribute__((returns_nonnull));
 void mem_unmap(void *p, size_t bytes);
 /* Children get those pages of mem_map after all, from now on; the owner takes them off again

@@ -4,7 +4,7 @@
  *   [seg] <-> [seg] <-> [kept] <-> [victim   ^   ] <-> [seg] <-> [seg] <-> [fill  >>     ]
  *                         >>                hand                            new values
  *
- *   segment   item, item, item ...                      64 KiB to 1 MiB, by the limit
+ *   segment   item, item, item ...                      64 KiB to 2 MiB, by the limit
  *   item      0  u64  pos     log position
  *             8  u32  state   length of the value (low 22 bits), LEFT, LIVES, DEAD, READ
  *            12  the value, then up to a multiple of 8
@@ -24,6 +24,10 @@
  * and the last free segment is needed, the hand drops marked values too: bounded work first.
  * A value is copied in before anything is dropped, so it may come from the cache itself.
  *
+ * Values are read at random, so where an address lies must be looked up for nearly each. Segments
+ * of 2 MiB, which all but small caches have, are put on large pages once they are full: by a
+ * worker, as a fault that finds no large page free would hold the thread (cache_enlarge_begin).
+ *
  * Invariants:
  *  C1. free segments + segments that may still be mapped >= 2 whenever `fill` can't take the
  *      largest item: one to fill next, one for what the hand keeps.
@@ -38,10 +42,11 @@
 #include "storage/cache_table.h"
 
 #define SEGMENT_MIN  (64u << 10)
-#define SEGMENT_MAX  (1u << 20)
+#define SEGMENT_MAX  (2u << 20)
 #define SEGMENTS_MIN 8u     /* fewer are no cache: below that, nothing is kept */
-#define SEGMENTS_MAX 32767u /* what references can name */
-#define ITEM_HEAD    12u    /* bytes before the value */
+#define SEGMENTS_MAX 16383u /* what references can name */
+#define VALUE_MAX    (256u << 10)
+#define ITEM_HEAD    12u /* bytes before the value */
 #define ITEM_LEN     ((1u << 22) - 1)
 #define ITEM_LEFT    22 /* four bits: lives since the last read */
 #define ITEM_LIVES   26 /* four bits: lives after a read */
@@ -49,14 +54,19 @@
 #define ITEM_READ    (1u << 31)
 #define HURRY_AFTER  1024u       /* items spared in a row when the last free segment is needed */
 #define LOOK_AHEAD   1024u       /* bytes of items */
+#define LINE         64u         /* of the processor's cache */
+#define NEAR_MAX     2048u       /* bytes of a value that are brought near */
+#define LOOKED_MAX   1024u       /* segments looked at for small pages by one call */
 #define STAY_ITEMS   512u        /* a segment that stays where it is has no more */
 #define PACE_ITEMS   64u         /* items looked at for one that comes in */
 #define PACE_BYTES   (64u << 10) /* and bytes copied, beside four times its own */
 
-_Static_assert(SEGMENT_MAX / 4 <= ITEM_LEN, "an item's length fits");
+_Static_assert(VALUE_MAX <= SEGMENT_MAX / 4 && VALUE_MAX <= ITEM_LEN, "an item's length fits");
+_Static_assert(SEGMENT_MAX == MEM_LARGE, "the largest may lie on a large page");
 
 typedef struct segment {
-    char *mem; /* NULL: not mapped */
+    char *mem;  /* NULL: not mapped */
+    bool large; /* mem was put on a large page, or could not be */
     uint32_t used, items;
     uint32_t era;        /* 0: in no order (C3) */
     uint32_t prev, next; /* by age; or next in the list of free or unmapped ones */
@@ -89,6 +99,8 @@ struct cache {
     uint64_t hits, misses, evictions;
     doomed *doomed;
     uint64_t doomed_bytes;
+    bool enlarging;  /* nothing is unmapped */
+    uint32_t looked; /* the last segment that was looked at for small pages */
 };
 
 /* ---- items ---------------------------------------------------------------------------------- */
@@ -186,7 +198,7 @@ static void doom(cache *c, void *mem, size_t bytes) {
 /* Unmaps at most a segment's worth of what is queued. */
 static void unmap_some(cache *c) {
     doomed *d = c->doomed;
-    if (!d) return;
+    if (!d || c->enlarging) return;
     size_t n = d->bytes < SEGMENT_MAX ? d->bytes : SEGMENT_MAX;
     d->bytes -= n;
     c->doomed_bytes -= n;
@@ -212,11 +224,11 @@ static uint32_t take_segment(cache *c) {
             n = c->numbers++;
             c->segs = mem_realloc(c->segs, c->numbers * sizeof *c->segs);
         }
-        c->segs[n].mem = mem_map(c->seg_size);
+        c->segs[n] = (segment){.mem = mem_map(c->seg_size)};
         c->mapped++;
     }
     if (++c->eras == 0) c->eras = 1;
-    c->segs[n] = (segment){.mem = c->segs[n].mem, .era = c->eras};
+    c->segs[n] = (segment){.mem = c->segs[n].mem, .large = c->segs[n].large, .era = c->eras};
     return n;
 }
 
@@ -252,7 +264,7 @@ static void retire(cache *c, uint32_t n) {
 /* Unmaps a free segment if there are more than the limit allows. */
 static void give_back(cache *c) {
     CHECK(c->free_count <= c->mapped);
-    if (c->free_count == 0 || c->mapped <= max_segments(c)) return;
+    if (c->free_count == 0 || c->mapped <= max_segments(c) || c->enlarging) return;
     uint32_t n = c->free;
     c->free = c->segs[n].next;
     c->free_count--;
@@ -447,6 +459,7 @@ static void begin(cache *c) {
     c->mapped = c->oldest = c->fill = c->free = c->free_count = c->unmapped = 0;
     c->hand = c->at = c->ahead = c->kept = 0;
     c->debt = 0;
+    c->looked = 0;
     c->value_bytes = 0;
     cache_table_init(&c->table);
 }
@@ -471,6 +484,7 @@ cache *cache_new(uint64_t limit) {
 
 /* At once, whatever is still queued for unmapping included. */
 void cache_free(cache *c) {
+    c->enlarging = false; /* who did it is gone, or never ran: a simulated crash */
     end(c);
     while (c->doomed)
         unmap_some(c);
@@ -508,6 +522,7 @@ void cache_set_limit(cache *c, uint64_t limit) {
 bool cache_trim(cache *c) {
     CHECK(c->numbers > 0);
     uint32_t copied;
+    if (c->enlarging) return false;
     unmap_some(c);
     if (!c->seg_size) return c->doomed != NULL;
     if (c->mapped > max_segments(c) && c->mapped > SEGMENTS_MIN / 2) {
@@ -521,13 +536,44 @@ bool cache_trim(cache *c) {
 /* An item takes a quarter of a segment at most: what make_way() counts on for C1. */
 size_t cache_value_max(const cache *c) {
     CHECK(c->seg_size % 8 == 0);
-    return c->seg_size ? c->seg_size / 4 - 8 - ITEM_HEAD : 0;
+    uint32_t most = c->seg_size / 4 < VALUE_MAX ? c->seg_size / 4 : VALUE_MAX;
+    return c->seg_size ? most - 8 - ITEM_HEAD : 0;
+}
+
+/* Is it full, and were its pages never made large? What is in use as a whole costs no more memory
+ * on a large page. */
+static bool is_small(const cache *c, uint32_t n) {
+    const segment *s = &c->segs[n];
+    CHECK(n > 0 && n < c->numbers);
+    return s->mem && !s->large && n != c->fill && n != c->kept &&
+           s->used >= c->seg_size - c->seg_size / 8;
+}
+
+/* Each segment is given once, as long as it is mapped. */
+int cache_enlarge_begin(cache *c, void **mem, int most) {
+    int found = 0;
+    CHECK(!c->enlarging && most > 0);
+    if (c->seg_size < SEGMENT_MAX) return 0;
+    for (uint32_t n = 0; n < LOOKED_MAX && n + 1 < c->numbers && found < most; n++) {
+        c->looked = c->looked + 1 < c->numbers ? c->looked + 1 : 1;
+        if (!is_small(c, c->looked)) continue;
+        c->segs[c->looked].large = true;
+        mem[found++] = c->segs[c->looked].mem;
+    }
+    c->enlarging = found > 0;
+    return found;
+}
+
+/* What should have been unmapped meanwhile goes by cache_trim, and as values come in. */
+void cache_enlarge_end(cache *c) {
+    CHECK(c->enlarging);
+    c->enlarging = false;
 }
 
 /* ---- use ------------------------------------------------------------------------------------ */
 
 /* Goes by hashes alone, the item not being read yet: a wrong one costs a useless fetch. */
-void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
+void cache_prefetch(const cache *c, uint64_t pos, unsigned step, size_t bytes) {
     if (!c->seg_size) return;
     if (step == 0) {
         const cache_bucket *b = cache_table_bucket(&c->table, cache_hash(pos));
@@ -540,9 +586,11 @@ void cache_prefetch(const cache *c, uint64_t pos, unsigned step) {
     unsigned m = cache_bucket_match(b, hash);
     uint32_t ref = m ? b->ref[__builtin_ctz(m)] : 0;
     if (!ref) return;
-    const char *p = item_at(c, ref); /* its head and the value's beginning */
-    __builtin_prefetch(p);
-    __builtin_prefetch(p + 64);
+    const char *p = item_at(c, ref);
+    if (bytes > NEAR_MAX) bytes = NEAR_MAX;
+    for (size_t at = 0; at < ITEM_HEAD + bytes; at += LINE)
+        __builtin_prefetch(p + at);
+    __builtin_prefetch(p + ITEM_HEAD + bytes); /* it begins anywhere in a line */
 }
 
 /* The value of an item that is read. Says so to the hand; the mark is written only if it is not

@@ -41,8 +41,8 @@ bool cache_get_hinted(cache *c, uint64_t pos, cache_hint *h, slice *value);
 void cache_hint_prefetch(const cache *c, const cache_hint *h, size_t at);
 /* The same without counting and without telling the hand: for who only prepares a read. */
 bool cache_peek(const cache *c, uint64_t pos, slice *value);
-/* Brings a value nearer in two steps: its place in the table, then the value itself. */
-void cache_prefetch(const cache *c, uint64_t pos, unsigned step);
+/* Brings a value nearer in two steps: its place in the table, then so many bytes of the value. */
+void cache_prefetch(const cache *c, uint64_t pos, unsigned step, size_t bytes);
 /* Copies a value in. Does nothing if it is too long. REQUIRES: pos is not in the cache. */
 void cache_put(cache *c, uint64_t pos, slice value);
 /* Makes room for a value of that length and returns where its bytes go; NULL if it is too long.
@@ -54,6 +54,12 @@ char *cache_reserve(cache *c, uint64_t pos, size_t len, unsigned lives);
 void cache_drop(cache *c, uint64_t pos);
 /* The record moved: its value is found under `to` from now on. */
 void cache_move(cache *c, uint64_t from, uint64_t to);
+
+/* Full segments on small pages, at most so many: each MEM_LARGE bytes for mem_enlarge(), which any
+ * thread may call until cache_enlarge_end(); nothing is unmapped meanwhile. Returns how many; if
+ * none, it has not begun. */
+int cache_enlarge_begin(cache *c, void **mem, int most);
+void cache_enlarge_end(cache *c);
 
 typedef struct cache_stats {
     uint64_t hits, misses, evictions; /* since cache_new */

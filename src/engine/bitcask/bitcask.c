@@ -234,6 +234,7 @@ void bc_cron(engine *base) {
     index_pages_cron(e);
     e->index_full = arena_left(e->shared.arena) < INDEX_SPARE;
     bc_cache_cron(e);
+    cache_pages_cron(&e->value_pages, e->values, e->env->aio);
     chain_tell(&e->log);
 }
 

@@ -6,9 +6,9 @@
 #include "base/mem.h"
 #include "engine/bitcask/batch.h"
 #include "engine/bitcask/bitcask.h"
+#include "engine/cache_pages.h"
 #include "engine/fetch.h"
 #include "engine/log/pack.h"
-#include "storage/cache.h"
 
 /* A merge, or the making of hints (merge.c, hint_job.c). */
 typedef struct merge_job merge_job;
@@ -109,6 +109,7 @@ typedef struct bitcask {
     merge_job *merge;
     hint_job *hints;
     index_pages pages;
+    cache_pages value_pages;
     uint64_t merge_after_us, hints_after_us; /* none is started before */
     bool compact_wanted;                     /* engine_compact was called, and has not begun */
     uint32_t compact_seals;                  /* the segment that was active then */

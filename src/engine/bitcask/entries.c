@@ -195,7 +195,7 @@ static engine_result put(bitcask *e, pdb *d, slice key, const entry *ent) {
     status s = chain_append(&e->log, &r, &at);
     if (!status_ok(s)) return bc_error(e, s);
     bool is_inline = value_is_inline(ent->value);
-    if (!is_inline) cache_prefetch(e->values, at, 0); /* for value_written, below */
+    if (!is_inline) cache_prefetch(e->values, at, 0, 0); /* for value_written, below */
     const ahead_key *known = ahead_known(e, key);
     uint64_t token = known ? known->token : keydir_token(&e->shared, key);
     kdent k = {.segment = seg_active(e)->slot,

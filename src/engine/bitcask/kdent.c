@@ -77,6 +77,15 @@ slice kdent_key(const char *p) {
     return slice_of(p, len);
 }
 
+/* For who prepares a read of the record: it comes right behind the key. */
+uint32_t kdent_size(const char *p) {
+    uint64_t n;
+    slice key = kdent_key(p);
+    (void)read_varint(key.data + key.len, &n);
+    CHECK(n <= UINT32_MAX);
+    return (uint32_t)n;
+}
+
 /* In the order of the layout; fields whose flag is not set stay 0. */
 void kdent_decode(const char *p, kdent *out) {
     uint64_t n;

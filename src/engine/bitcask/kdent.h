@@ -66,6 +66,8 @@ static inline bool kdent_has_expire(const char *p) {
     return (p[10] & (KDENT_EXPIRE48 | KDENT_EXPIRE64)) != 0;
 }
 slice kdent_key(const char *p);
+/* Bytes of the record. */
+uint32_t kdent_size(const char *p);
 
 /* Makes the entry say that its record lies elsewhere now and takes `size` bytes there. False,
  * changing nothing, if the size does not fit in the bytes that hold the present one. */

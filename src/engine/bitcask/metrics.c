@@ -84,6 +84,7 @@ static void emit_memory(const bitcask *e, buf *out) {
     metric_u64(out, "cache_evictions", c.evictions);
     metric_u64(out, "cache_items", c.items);
     metric_u64(out, "cache_bytes", c.bytes);
+    metric_u64(out, "cache_huge_bytes", e->value_pages.enlarged); /* since the start */
     metric_u64(out, "segment_reads", e->stats.reads);
     metric_u64(out, "segment_read_bytes", e->stats.read_bytes);
     metric_u64(out, "tail_reads", e->stats.tail_reads);

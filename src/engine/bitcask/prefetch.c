@@ -25,13 +25,17 @@ static const unsigned age[STEPS] = {0, 1, 2, 4, 6, 8}; /* in calls, at each step
 _Static_assert(8 < ENGINE_AHEAD, "the last step, before the key is asked for");
 _Static_assert(ENGINE_AHEAD < AHEAD_RING, "a key is still in the ring when it is asked for");
 
-/* Where the entry that a token leads to says that its value is; 0: nowhere but in the entry. */
-static log_pos value_place(const bitcask *e, const keydir *keys, ahead_key *k) {
+/* Where the entry that a token leads to says that its value is, and of what size the record; 0:
+ * nowhere but in the entry. */
+static log_pos value_place(const bitcask *e, const keydir *keys, ahead_key *k, size_t *bytes) {
     arena_ref r = keydir_guess(keys, k->token, &k->spot);
+    *bytes = 0;
     if (r == ARENA_NONE) return 0;
     const char *p = keydir_at(&e->shared, r);
     const segment *s = kdent_is_inline(p) ? NULL : e->slots[kdent_segment(p)];
-    return s ? seg_pos(s, kdent_offset(p)) : 0;
+    if (!s) return 0;
+    *bytes = kdent_size(p) - RECORD_HEADER; /* a little more than the value, if that is plain */
+    return seg_pos(s, kdent_offset(p));
 }
 
 /* Takes one key a step nearer. */
@@ -44,8 +48,9 @@ static inline void take_step(const bitcask *e, ahead_key *k, unsigned step) {
         keydir_prefetch(keys, k->token, step, &k->spot);
         return;
     }
-    log_pos pos = value_place(e, keys, k);
-    if (pos) cache_prefetch(e->values, pos, step - KEYDIR_STEPS);
+    size_t bytes;
+    log_pos pos = value_place(e, keys, k, &bytes);
+    if (pos) cache_prefetch(e->values, pos, step - KEYDIR_STEPS, bytes);
 }
 
 /* A key that may be known again. */

@@ -64,6 +64,7 @@ void lsm_cron(engine *base) {
     CHECK(e->flushed <= chain_durable(&e->log)); /* a table shows nothing that a crash could take */
     lsm_dbs_checkpoint(e);
     lsm_jobs_cron(e);
+    cache_pages_cron(&e->block_pages, e->blocks, e->env->aio);
     chain_tell(&e->log);
 }
 

@@ -3,9 +3,9 @@
 #ifndef STAVE_ENGINE_LSM_LSM_INT_H
 #define STAVE_ENGINE_LSM_LSM_INT_H
 
+#include "engine/cache_pages.h"
 #include "engine/log/chain.h"
 #include "engine/log/pack.h"
-#include "engine/log/retire.h"
 #include "engine/lsm/batch.h"
 #include "engine/lsm/ends.h"
 #include "engine/lsm/lookup.h"
@@ -70,6 +70,7 @@ struct lsm {
     supply supply;     /* where their blocks come from */
     log_pos flushed;   /* all records before this are in tables */
     cache *blocks;
+    cache_pages block_pages;
     batch batch;
     logged logged;                /* values that memtables left to the log */
     uint64_t budget;              /* bytes that the process may use; 0: no limit */

@@ -134,6 +134,7 @@ static void emit_reads(const lsm *e, buf *out) {
     metric_u64(out, "cache_items", c.items);
     metric_u64(out, "cache_bytes", c.bytes);
     metric_u64(out, "cache_limit", c.limit);
+    metric_u64(out, "cache_huge_bytes", e->block_pages.enlarged); /* since the start */
     metric_u64(out, "filter_index_ram", lsm_tables_ram(e));
     metric_u64(out, "compressed_bytes_in", s->packed.in);
     metric_u64(out, "compressed_bytes_out", s->packed.out);

@@ -24,6 +24,7 @@
 #define RING   16u /* keys that are on their way */
 #define PLACES 2u  /* tables looked into for a key, the oldest first: they are the largest */
 #define LONG   96u /* keys with more bytes are not prepared */
+#define HEAD   96u /* bytes of a part or block that are read first */
 _Static_assert(STRIDE *STEPS == ENGINE_AHEAD, "what engine.h tells callers");
 _Static_assert(STRIDE *(STEPS - 1) < RING, "a step's key is still in the ring");
 
@@ -46,7 +47,7 @@ static void add_place(lsm *e, ahead_key *k, const table_ref *t, slice key) {
     if (k->n == PLACES || slice_cmp(t->smallest, key) > 0 || slice_cmp(t->limit, key) <= 0) return;
     log_pos part = table_ahead_part(t->t, key);
     if (!part) return;
-    cache_prefetch(e->blocks, part, 0);
+    cache_prefetch(e->blocks, part, 0, 0);
     CHECK(k->n < PLACES);
     k->parts[k->n++] = part;
 }
@@ -75,7 +76,7 @@ static void find_block(const lsm *e, ahead_key *k) {
     for (uint32_t i = k->n; i > 0 && !k->block; i--)
         k->block =
             table_ahead_block(e->blocks, k->parts[i - 1], slice_of(k->key, k->len), k->filter);
-    if (k->block) cache_prefetch(e->blocks, k->block, 0);
+    if (k->block) cache_prefetch(e->blocks, k->block, 0, 0);
 }
 
 /* Takes one key a step nearer. */
@@ -84,11 +85,11 @@ static void take_step(const lsm *e, ahead_key *k, unsigned step) {
     if (step == 3) {
         find_block(e, k);
     } else if (step == 4) {
-        if (k->block) cache_prefetch(e->blocks, k->block, 1);
+        if (k->block) cache_prefetch(e->blocks, k->block, 1, HEAD);
     } else {
         for (uint32_t i = 0; i < k->n; i++) {
             if (step == 1)
-                cache_prefetch(e->blocks, k->parts[i], 1);
+                cache_prefetch(e->blocks, k->parts[i], 1, HEAD);
             else
                 table_ahead_filter(e->blocks, k->parts[i], k->filter);
         }

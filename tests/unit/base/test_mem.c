@@ -38,6 +38,22 @@ static void counts_every_call_exactly(void **state) {
     assert_int_equal(mem_used(), expected);
 }
 
+/* Multiples of a large page begin at one, and nothing else of the address space is kept. */
+static void large_maps_are_aligned(void **state) {
+    (void)state;
+    for (size_t n = 1; n <= 3; n++) {
+        uint64_t before = mem_mapped();
+        char *p = mem_map(n * MEM_LARGE);
+        assert_int_equal((uintptr_t)p % MEM_LARGE, 0);
+        assert_int_equal(mem_mapped() - before, n * MEM_LARGE);
+        p[0] = p[n * MEM_LARGE - 1] = 'x';
+        (void)mem_enlarge(p, n * MEM_LARGE);
+        assert_true(p[0] == 'x' && p[n * MEM_LARGE - 1] == 'x' && p[1] == 0);
+        mem_unmap(p, n * MEM_LARGE);
+        assert_int_equal(mem_mapped(), before);
+    }
+}
+
 static void contents_survive(void **state) {
     (void)state;
     char *z = mem_zalloc(5000), *s = mem_strdup("hello"), *d = mem_dup("a\0b", 3);
@@ -152,6 +168,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_every_call_exactly),
         cmocka_unit_test(contents_survive),
+        cmocka_unit_test(large_maps_are_aligned),
         cmocka_unit_test(blocks_may_change_threads),
         cmocka_unit_test(pages_are_counted_and_zero),
         cmocka_unit_test(mapped_pages_stay_out_of_children),

@@ -45,8 +45,8 @@ static void one_table(rng *r) {
                          (hit.cell.data < bytes.data || hit.cell.data >= bytes.data + bytes.len));
         }
         if (hit.filtered) assert_true(block == 0);
-        cache_prefetch(c, block ? block : part, 0);
-        cache_prefetch(c, block ? block : part, 1);
+        cache_prefetch(c, block ? block : part, 0, 0);
+        cache_prefetch(c, block ? block : part, 1, 100);
     }
     table_close(t);
     cache_free(c);
