@@ -108,7 +108,7 @@ def test_time_is_up():
                 start = time.monotonic()
                 c.send(*command)
                 expect(c.raw_reply(), (null, None))
-                assert 0.045 <= time.monotonic() - start < 5, command
+                assert 0.045 <= time.monotonic() - start < 60, command
             expect(info(c, "blocked_clients"), 0)
 
 

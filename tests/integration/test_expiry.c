@@ -64,7 +64,7 @@ static void test_touched(void **state) {
 static void test_times_that_change(void **state) {
     (void)state;
     redisContext *c = kit_connect(&kit_the_server);
-    set_mortal(c, "k", 6, 60);
+    set_mortal(c, "k", 6, 1500); /* long enough for what follows */
     EXPECT(c, ":1", "PERSIST k:0");
     EXPECT(c, ":1", "EXPIRE k:1 1000");
     EXPECT(c, "OK", "SET k:2 v");

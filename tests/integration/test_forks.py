@@ -47,7 +47,7 @@ def test_a_rewrite():
         c.call("BGREWRITEAOF")
         name = "stave-" + JOB
         wait_until(lambda: name in children(s.process.pid), "a child")
-        wait_until(lambda: info(c, "current_cow_size") > 0, "what is copied on write", seconds=30)
+        wait_until(lambda: info(c, "current_cow_size") > 0, "what is copied on write")
         pid = children(s.process.pid).get(name)
         assert pid, "the child has ended before anybody could look"
         own, whole = rss(pid), rss(s.process.pid)

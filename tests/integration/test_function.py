@@ -114,7 +114,7 @@ def test_load_takes_too_long():
         began = time.time()
         expect_error(c.ask("FUNCTION", "LOAD", HEAD + "while true do end"),
                      "ERR Error registering functions: ERR FUNCTION LOAD timeout")
-        assert 0.4 < time.time() - began < 5
+        assert 0.4 < time.time() - began < 60
         expect(other.call("PING"), "PONG")
         expect(libraries(c), [])
 

@@ -48,11 +48,13 @@ def test_largest_argument():
         expect(is_closed(s2), True)
 
 
-def announce(port, data):
-    """The answer to these bytes, all of it, up to the end of the connection or 300 ms of silence."""
+def announce(port, data, silence=False):
+    """The answer to these bytes, all of it up to the end of the connection; if silence is expected, 300 ms of
+    it will do."""
     s, answer = raw(port), b""
     s.sendall(data)
-    s.settimeout(0.3)
+    if silence:
+        s.settimeout(0.3)
     try:
         while True:
             more = s.recv(4096)
@@ -72,7 +74,7 @@ def test_before_authentication():
                b"-ERR Protocol error: unauthenticated multibulk length\r\n(closed)")
         expect(announce(s.port, b"*2\r\n$16385\r\n"),
                b"-ERR Protocol error: unauthenticated bulk length\r\n(closed)")
-        expect(announce(s.port, b"*10\r\n$16384\r\n"), b"")
+        expect(announce(s.port, b"*10\r\n$16384\r\n", True), b"")
         before = rss(s.process.pid)
         many = [raw(s.port) for _ in range(500)]
         for m in many:
@@ -170,14 +172,14 @@ def test_paced_writes():
     with Stave({"enable-debug-command": "local"}).start() as s:
         c, slow, killed = s.connect(), s.connect(), s.connect()
         expect(c.call("SET", "k", "old"), "OK")
-        expect(c.call("DEBUG", "PACE", "1000000"), "OK")
+        expect(c.call("DEBUG", "PACE", "3000000"), "OK")
         start = time.monotonic()
         slow.send("SET", "k", "new")
         slow.send("GET", "k")
         name = int(killed.call("CLIENT", "ID"))
         killed.send("SET", "k", "never")
         wait_until(lambda: info(c, "delayed_clients") == 2, "two writers wait")
-        for _ in range(20):  # others go on
+        for _ in range(5):  # others go on
             expect(c.call("GET", "k"), b"old")
             expect(c.call("DEL", "other"), 0)
         read = time.monotonic() - start
@@ -186,10 +188,10 @@ def test_paced_writes():
         expect(slow.reply(), "OK")
         took = time.monotonic() - start
         expect(slow.reply(), b"new")
-        assert read < 0.9 < 0.99 <= took, (read, took)  # it may wait a millisecond less
+        assert read < 2.9 < 2.99 <= took, (read, took)  # it may wait a millisecond less
         expect(info(c, "delayed_clients"), 0)
         expect(info(c, "write_delays"), 2)
-        assert info(c, "write_delay_usec") >= 990000, info(c, "write_delay_usec")
+        assert info(c, "write_delay_usec") >= 2990000, info(c, "write_delay_usec")
         expect(c.call("DEBUG", "PACE", "0"), "OK")
         expect(c.call("GET", "k"), b"new")
         # A millisecond each, one after another: as many as asked for, and not much slower.
@@ -200,7 +202,7 @@ def test_paced_writes():
         for i in range(100):
             expect(c.reply(), "OK")
         took = time.monotonic() - start
-        assert 0.05 <= took < 20, took
+        assert 0.05 <= took < 60, took
         # And a shutdown does not wait for who waits.
         expect(c.call("DEBUG", "PACE", "10000000"), "OK")
         slow.send("SET", "k", "late")

@@ -223,9 +223,10 @@ def test_open_files():
 
 
 def test_timeout():
-    with Stave({"timeout": 1}).start() as s:
+    with Stave().start() as s:
         idle, watcher = s.connect(), s.connect()
         expect(watcher.call("MONITOR"), "OK")
+        expect(s.connect().call("CONFIG", "SET", "timeout", 1), "OK")
         expect(is_closed(idle.socket), True)
         time.sleep(1.5)
         expect(s.connect().call("CONFIG", "SET", "timeout", 0), "OK")

@@ -441,6 +441,7 @@ def test_plain_bytes():
 def test_silence():
     """Who does not finish its handshake counts as a client, holds up nobody, and is closed."""
     with server(maxclients=12).start() as s:
+        begun = time.monotonic()
         silent = [raw(s.tls) for _ in range(10)]
         silent[0].sendall(b"\x16\x03\x01\x02\x00\x01")  # the beginning of a first record
         plain = s.connect()
@@ -451,11 +452,10 @@ def test_silence():
         wait_until(lambda: info(plain, "connected_clients") == 12, "one more")
         expect(admitted(s), False)
         expect(info(plain, "rejected_connections"), 1)
-        begun = time.monotonic()
         for p in silent + more:
             p.settimeout(PATIENCE)
             assert is_closed(p)
-        assert 8 < time.monotonic() - begun < 40, time.monotonic() - begun
+        assert 8 < time.monotonic() - begun < 100, time.monotonic() - begun
         expect((info(plain, "connected_clients"), admitted(s)), (1, True))
 
 

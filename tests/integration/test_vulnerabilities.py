@@ -258,7 +258,7 @@ def test_patterns():
         expect(other.call("PSUBSCRIBE", stars), [b"psubscribe", stars.encode(), 1])
         expect(c.call("PUBLISH", text, "m"), 0)
         took = time.monotonic() - start
-        assert took < 10, "%.1f s" % took
+        assert took < 60, "%.1f s" % took
 
 
 def test_lcs():
