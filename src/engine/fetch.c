@@ -5,6 +5,12 @@
  *     reader.holds ───────┼───────────────> hold ──> hold (of another block)
  *                         └── aio_read while it is under way; then its bytes
  *
+ * A read goes through the page cache or past it (O_DIRECT), as fetch_pages thinks best. Past it
+ * goes only what will never be written again and is durable, alone (what is asked for beside
+ * something else lies in the same pages), and fits into a slot of fetch_room: whole units around
+ * what is wanted, `skip` bytes before it. Those are not looked for in memory first: a try that
+ * fails is a system call, and makes the page that the read shall go past.
+ *
  * Invariants:
  *   1. A block is under way, there or failed. It is in `blocks` from its beginning until it has
  *      ended and no reader holds it.
@@ -13,23 +19,27 @@
  *   4. A file that was to be closed is, once no block of it is under way, and by a worker: if it
  *      was unlinked meanwhile, it is the close that gives its room back (64 MiB: some 20 ms).
  *   5. A block that is awaited (fetch_await) has no bytes and no file: fetch_done ends it.
+ *   6. Blocks whose readers have gone are used again: a read of a few KiB allocates nothing.
  *
  * A read that failed is not told here: who finds its block reads again by itself, and knows what to
  * say. The bytes are the disk's: CRCs and keys are the engine's to look at, each time. */
 #include "engine/fetch.h"
 
-#include "base/codec.h"
-#include "base/dict.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/slow.h"
 #include "engine/engine_ops.h"
+#include "engine/fetch_pages.h"
+#include "engine/fetch_room.h"
 #include "engine/log/settings.h"
 
 #define AHEAD_BYTES (256u << 10) /* of the first elements asked for behind one that is pending */
 #define AHEAD_EACH  3u           /* more, for each byte that the reader has */
-#define PLACE_BYTES 8
-#define BUDGET_PART 16 /* of it for all that is held */
+#define BUDGET_PART 16           /* of it for all that is held */
+#define TABLE_FIRST 64           /* lists of the table of blocks; a power of two */
+#define SPARE_MOST  256          /* blocks that wait to be used again */
+#define NEAR        (64u << 10)  /* bytes between places that are read side by side */
+#define GOLDEN      0x9e3779b97f4a7c15u
 
 typedef struct block block;
 typedef struct fetch_hold fetch_hold;
@@ -48,9 +58,12 @@ struct block {
     aio_read read;
     fetcher *owner;
     uint64_t place, asked_us;
-    fetch_hold *holds;
+    fetch_hold *holds, first; /* most blocks have one holder */
+    block *next;              /* in its list of the table, or of spare ones */
     block_state state;
-    char bytes[];
+    size_t n, skip; /* what was wanted, and where it begins in what is read */
+    char *bytes;
+    bool in_room; /* they are a slot of it */
 };
 
 /* A file that is to be closed when its last read has ended. */
@@ -65,7 +78,13 @@ typedef struct closing {
 struct fetcher {
     engine *engine;
     const io_env *env;
-    dict *blocks;
+    block **table; /* of all blocks, by place */
+    size_t lists, count;
+    block *spare;
+    size_t spares;
+    fetch_room room;
+    fetch_pages pages;
+    uint64_t last; /* place that was asked for */
     closing *closings;
     uint64_t most; /* bytes held by all */
     bool asked;    /* since the last kick */
@@ -79,7 +98,9 @@ fetcher *fetch_new(engine *e, const io_env *env) {
     f->engine = e;
     f->env = env;
     f->most = FETCH_BYTES;
-    f->blocks = dict_new(false);
+    f->lists = TABLE_FIRST;
+    f->table = mem_zalloc(f->lists * sizeof *f->table);
+    pages_start(&f->pages);
     return f;
 }
 
@@ -92,25 +113,77 @@ static uint64_t now_us(const fetcher *f) {
 /* ---- blocks and who holds them ------------------------------------------------------------------
  */
 
+/* Where the list of a place begins. */
+static block **list_of(const fetcher *f, uint64_t place) {
+    return &f->table[(place * GOLDEN >> 32) & (f->lists - 1)];
+}
+
 /* The block at a place, or NULL. */
 static block *find(const fetcher *f, uint64_t place) {
-    char key[PLACE_BYTES];
-    if (dict_count(f->blocks) == 0) return NULL;
-    put_u64(key, place);
-    block *b = dict_get(f->blocks, slice_of(key, sizeof key));
-    CHECK(!b || (b->owner == f && b->place == place));
+    block *b = *list_of(f, place);
+    while (b && b->place != place)
+        b = b->next;
+    CHECK(!b || b->owner == f);
     return b;
+}
+
+/* The block behind b, or the first one: in no order. NULL: there is none. */
+static block *next_block(const fetcher *f, const block *b) {
+    if (b && b->next) return b->next;
+    size_t i = b ? (size_t)(list_of(f, b->place) - f->table) + 1 : 0;
+    while (i < f->lists && !f->table[i])
+        i++;
+    return i < f->lists ? f->table[i] : NULL;
+}
+
+/* Twice as many lists. */
+static void grow(fetcher *f) {
+    block **old = f->table;
+    size_t n = f->lists;
+    CHECK(n > 0 && (n & (n - 1)) == 0);
+    f->lists = 2 * n;
+    f->table = mem_zalloc(f->lists * sizeof *f->table);
+    for (size_t i = 0; i < n; i++) {
+        for (block *b = old[i], *next; b; b = next) {
+            next = b->next;
+            block **at = list_of(f, b->place);
+            b->next = *at;
+            *at = b;
+        }
+    }
+    mem_free(old);
+}
+
+/* Its bytes go back to where they came from. */
+static void free_bytes(fetcher *f, block *b) {
+    CHECK(!b->in_room || b->bytes);
+    if (b->in_room)
+        room_give(&f->room, b->bytes);
+    else
+        mem_free(b->bytes);
+    b->bytes = NULL;
 }
 
 /* It has ended, and nobody holds it. */
 static void drop(fetcher *f, block *b) {
-    char key[PLACE_BYTES];
+    block **at = list_of(f, b->place);
     CHECK(b->state != UNDER_WAY && !b->holds);
-    put_u64(key, b->place);
-    CHECK(dict_del(f->blocks, slice_of(key, sizeof key)) == b);
-    CHECK(f->stats.held_bytes >= b->read.n);
+    while (*at != b) {
+        CHECK(*at);
+        at = &(*at)->next;
+    }
+    *at = b->next;
+    CHECK(f->stats.held_bytes >= b->read.n && f->count > 0);
+    f->count--;
     f->stats.held_bytes -= b->read.n;
-    mem_free(b);
+    free_bytes(f, b);
+    if (f->spares == SPARE_MOST) {
+        mem_free(b);
+        return;
+    }
+    b->next = f->spare;
+    f->spare = b;
+    f->spares++;
 }
 
 /* Does r hold it? Both lists are walked at once, as one of them is short: a thousand readers of one
@@ -126,7 +199,7 @@ static bool is_held(const block *b, const engine_reader *r) {
 static bool hold(block *b, engine_reader *r) {
     CHECK(r && r->ready);
     if (is_held(b, r)) return false;
-    fetch_hold *h = mem_alloc(sizeof *h);
+    fetch_hold *h = b->first.block ? mem_alloc(sizeof *h) : &b->first;
     *h = (fetch_hold){.reader = r, .block = b, .of_reader = r->holds, .next = b->holds};
     if (b->holds) b->holds->prev = h;
     b->holds = h;
@@ -146,8 +219,11 @@ static void let_go(fetch_hold *h) {
     else
         b->holds = h->next;
     if (h->next) h->next->prev = h->prev;
+    if (h == &b->first)
+        h->block = NULL;
+    else
+        mem_free(h);
     if (!b->holds && b->state != UNDER_WAY) drop(b->owner, b);
-    mem_free(h);
 }
 
 /* Whatever it held. */
@@ -206,15 +282,11 @@ static void file_read(fetcher *f, const vfs_file *file) {
 /* How many reads of the file are under way. One walk over what there is: files are few, and go
  * seldom. */
 static size_t reads_of(const fetcher *f, const vfs_file *file) {
-    size_t pos = 0, reads = 0;
-    slice key;
-    void *value;
+    size_t reads = 0;
     CHECK(f && file);
     if (f->stats.in_flight == 0) return 0;
-    while (dict_next(f->blocks, &pos, &key, &value)) {
-        const block *b = value;
+    for (const block *b = next_block(f, NULL); b; b = next_block(f, b))
         reads += b->state == UNDER_WAY && b->read.file == file;
-    }
     CHECK(reads <= f->stats.in_flight);
     return reads;
 }
@@ -285,29 +357,57 @@ static void read_done(aio_read *read) {
     block *b = AIO_OWNER(read, block, read);
     fetcher *f = b->owner;
     CHECK(b->state == UNDER_WAY);
-    b->state = status_ok(read->result) && read->got == read->n ? THERE : FAILED;
+    b->state = status_ok(read->result) && read->got >= b->skip + b->n ? THERE : FAILED;
     count_read(f, b);
     file_read(f, read->file);
     tell(f, b);
 }
 
 /* A block of that place, under way. */
-static block *new_block(fetcher *f, uint64_t place, size_t n) {
-    char key[PLACE_BYTES];
-    block *b = mem_alloc(sizeof *b + n);
-    *b = (block){.owner = f, .place = place, .asked_us = now_us(f), .state = UNDER_WAY};
-    put_u64(key, place);
-    CHECK(dict_set(f->blocks, slice_of(key, sizeof key), b) == NULL);
+static block *new_block(fetcher *f, uint64_t place) {
+    block *b = f->spare;
+    CHECK(!b || (f->spares > 0 && !b->bytes));
+    if (b) {
+        f->spare = b->next;
+        f->spares--;
+    } else {
+        b = mem_alloc(sizeof *b);
+    }
+    if (++f->count > f->lists) grow(f);
+    block **at = list_of(f, place);
+    *b =
+        (block){.owner = f, .place = place, .asked_us = now_us(f), .next = *at, .state = UNDER_WAY};
+    *at = b;
     return b;
 }
 
-/* A read for r, which begins with the next kick. */
-static void begin(fetcher *f, const fetch_want *w, engine_reader *r) {
-    block *b = new_block(f, w->place, w->n);
-    b->read = (aio_read){
-        .done = read_done, .file = w->file, .p = b->bytes, .n = w->n, .offset = w->offset};
+/* Whole units, as many as it takes; false: they are too many, or there is no slot for them. */
+static bool place_past(fetcher *f, const fetch_want *w, unsigned unit, block *b) {
+    uint64_t from = w->offset & ~(uint64_t)(unit - 1);
+    size_t skip = (size_t)(w->offset - from);
+    CHECK(unit <= ROOM_ALIGN && w->settled);
+    if (w->n > ROOM_SLOT - skip) return false;
+    b->bytes = room_take(&f->room);
+    if (!b->bytes) return false;
+    CHECK(from + skip == w->offset && skip < unit);
+    b->in_room = true;
+    b->skip = skip;
+    b->read.unit = unit;
+    b->read.n = (skip + w->n + unit - 1) & ~(size_t)(unit - 1);
+    b->read.offset = from;
+    f->stats.direct++;
+    return true;
+}
+
+/* A read for r, which begins with the next kick; past the page cache if unit says how. */
+static void begin(fetcher *f, const fetch_want *w, engine_reader *r, unsigned unit) {
+    block *b = new_block(f, w->place);
+    b->read = (aio_read){.done = read_done, .file = w->file, .n = w->n, .offset = w->offset};
+    b->n = w->n;
+    if (!unit || !place_past(f, w, unit, b)) b->bytes = mem_alloc(w->n);
+    b->read.p = b->bytes;
     f->stats.in_flight++;
-    f->stats.held_bytes += w->n;
+    f->stats.held_bytes += b->read.n;
     CHECK(hold(b, r));
     f->asked = true;
     f->env->aio->ops->read(f->env->aio, &b->read);
@@ -340,7 +440,7 @@ static fetch_result get_block(fetcher *f, block *b, engine_reader *r, slice *out
     if (b->state == UNDER_WAY && (!r || r->lean >= READER_LEAN)) return blocks(f);
     if (r && hold(b, r)) f->stats.shared += b->state == UNDER_WAY;
     if (b->state == UNDER_WAY) return FETCH_PENDING;
-    *out = slice_of(b->bytes, b->read.n);
+    *out = slice_of(b->bytes + b->skip, b->n);
     return FETCH_HAVE;
 }
 
@@ -355,18 +455,36 @@ static bool fits(const fetcher *f, const engine_reader *r, size_t n) {
     return r->bytes + n <= READER_BYTES && (held == 0 || held + n <= f->most);
 }
 
+/* The unit of a read that shall go past the page cache, else 0. */
+static unsigned past_pages(fetcher *f, const fetch_want *w) {
+    bool near = w->place - f->last + NEAR < 2 * (uint64_t)NEAR;
+    f->last = w->place;
+    if (!w->settled || log_conf.direct_reads == LOG_DIRECT_NO) return 0;
+    if (log_conf.direct_reads == LOG_DIRECT_AUTO &&
+        (near || !f->pages.past || pages_sampled(w->place)))
+        return 0;
+    unsigned unit = aio_direct(f->env->aio, w->file);
+    CHECK((unit & (unit - 1)) == 0);
+    return unit;
+}
+
 /* In a round that is given up anyway, what its bounds do not allow is left to the next. */
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     engine_reader *r = f->engine->reader;
     CHECK(w->file && w->n > 0);
     *out = SLICE_EMPTY;
     block *b = find(f, w->place);
-    if (b && b->read.n == w->n) return get_block(f, b, r, out);
+    if (b && b->n == w->n) return get_block(f, b, r, out);
     CHECK(!b);
-    if (try_now(f, w, out)) return FETCH_HAVE;
-    if (!can_wait(r)) return blocks(f);
-    if (!fits(f, r, w->n)) return r->waits ? FETCH_PENDING : blocks(f);
-    begin(f, w, r);
+    bool may = can_wait(r) && fits(f, r, w->n);
+    unsigned unit = may ? past_pages(f, w) : 0;
+    if (!unit) {
+        bool there = try_now(f, w, out);
+        if (pages_sampled(w->place)) pages_saw(&f->pages, there);
+        if (there) return FETCH_HAVE;
+    }
+    if (!may) return can_wait(r) && r->waits ? FETCH_PENDING : blocks(f);
+    begin(f, w, r, unit);
     return FETCH_PENDING;
 }
 
@@ -375,8 +493,8 @@ bool fetch_await(fetcher *f, uint64_t place) {
     engine_reader *r = f->engine->reader;
     if (!can_wait(r)) return false;
     block *b = find(f, place);
-    if (!b) b = new_block(f, place, 0);
-    CHECK(b->read.n == 0 && !b->read.file);
+    if (!b) b = new_block(f, place);
+    CHECK(b->n == 0 && !b->read.file);
     if (b->state != UNDER_WAY) return false;
     (void)hold(b, r);
     return true;
@@ -385,7 +503,7 @@ bool fetch_await(fetcher *f, uint64_t place) {
 void fetch_done(fetcher *f, uint64_t place) {
     block *b = find(f, place);
     if (!b || b->state != UNDER_WAY) return;
-    CHECK(b->read.n == 0 && !b->read.file);
+    CHECK(b->n == 0 && !b->read.file);
     b->state = THERE;
     tell(f, b);
 }
@@ -409,19 +527,22 @@ void fetch_kick(fetcher *f) {
  */
 
 void fetch_free(fetcher *f) {
-    size_t pos = 0;
-    slice key;
-    void *value;
-    while (dict_next(f->blocks, &pos, &key, &value)) {
-        block *b = value;
+    for (block *b = next_block(f, NULL), *after; b; b = after) {
+        after = next_block(f, b);
         for (fetch_hold *h = b->holds, *next; h; h = next) {
             next = h->next;
             *h->reader = (engine_reader){.ready = h->reader->ready};
-            mem_free(h);
+            if (h != &b->first) mem_free(h);
         }
+        free_bytes(f, b);
         mem_free(b);
     }
-    dict_free(f->blocks, NULL);
+    for (block *b = f->spare, *next; b; b = next) {
+        next = b->next;
+        mem_free(b);
+    }
+    mem_free(f->table);
+    room_free(&f->room);
     for (closing *c = f->closings, *next; c; c = next) {
         next = c->next;
         if (c->file) close_run(&c->job);
@@ -439,6 +560,7 @@ void fetch_emit(const fetcher *f, buf *out) {
     const fetch_stats *s = &f->stats;
     metric_u64(out, "cold_reads", s->reads);
     metric_u64(out, "cold_read_bytes", s->read_bytes);
+    metric_u64(out, "cold_direct", s->direct);
     metric_u64(out, "cold_rounds", s->rounds);
     metric_u64(out, "cold_shared", s->shared);
     metric_u64(out, "cold_blocking", s->blocking);

@@ -1,9 +1,9 @@
 /* fetch: reads of an engine's files beside the thread, and the bytes that they brought.
  *
- * A read tries memory first (pread_now). What is not there begins as an aio_read, and whoever
- * asked, an engine_reader, is told when all that it asked for is there: its command runs again and
- * finds the bytes, which stay until engine_reader_end whatever the caches do. Readers of one place
- * share one read.
+ * A read tries memory first (pread_now), unless that is known to be in vain (fetch_pages.h). What
+ * is not there begins as an aio_read, and whoever asked, an engine_reader, is told when all that it
+ * asked for is there: its command runs again and finds the bytes, which stay until
+ * engine_reader_end whatever the caches do. Readers of one place share one read.
  *
  *     fetch_get ── memory has it ──> HAVE
  *        │  begun, or under way already: held by the engine's reader
@@ -32,7 +32,8 @@ typedef struct fetch_want {
     uint64_t place;
     vfs_file *file;
     uint64_t offset;
-    size_t n; /* > 0 */
+    size_t n;     /* > 0 */
+    bool settled; /* durable, and never written again: it may be read past the page cache */
 } fetch_want;
 
 typedef enum fetch_result {
@@ -76,6 +77,7 @@ void fetch_close(fetcher *f, vfs_file *file);
 
 typedef struct fetch_stats {
     uint64_t reads, read_bytes; /* that have ended */
+    uint64_t direct;            /* that were asked for past the page cache */
     uint64_t rounds;            /* readers told */
     uint64_t shared;            /* waits for a read that another had begun */
     uint64_t blocking;          /* answers BLOCK */

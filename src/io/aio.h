@@ -53,7 +53,9 @@ typedef struct aio_read {
     void *p; /* memory that a fork does not copy (mem_dontfork), if children are made meanwhile */
     size_t n;
     uint64_t offset;
-    size_t got; /* < n only at the end of the file */
+    unsigned unit; /* 0, or what aio_direct said: then the bytes may come past the page cache, and
+                      p, n and offset are multiples of it */
+    size_t got;    /* < n only at the end of the file */
     status result;
     aio *by;     /* aio's own */
     aio_job job; /* aio's own; the message lives here */
@@ -83,6 +85,9 @@ typedef struct aio_ops {
     /* Asks for a read: it begins at the next kick, poll or drain, so that what a turn wants goes
      * down together. */
     void (*read)(aio *a, aio_read *r);
+    /* What the unit of a read of that file that goes past the page cache is, a power of two; 0:
+     * there is none, or it would cost more. NULL: there never is. */
+    unsigned (*direct)(aio *a, vfs_file *f);
     /* What was asked for since begins now. Costs nothing if that is nothing. */
     void (*kick)(aio *a);
     /* Begins at once. */
@@ -108,6 +113,9 @@ static inline void aio_submit(aio *a, aio_lane lane, aio_job *job) {
 }
 static inline void aio_kick(aio *a) {
     a->ops->kick(a);
+}
+static inline unsigned aio_direct(aio *a, vfs_file *f) {
+    return a->ops->direct ? a->ops->direct(a, f) : 0;
 }
 static inline int aio_fd(const aio *a) {
     return a->ops->fd(a);

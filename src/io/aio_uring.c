@@ -17,10 +17,11 @@
  *   3. An entry that the kernel did not take stays in the submission queue, and a `nudge` comes
  *      back to it: nothing waits for a completion that nobody has asked for.
  *
- * Completions are worked off when this thread is in the kernel anyway (COOP_TASKRUN), where the
- * kernel knows that: no interrupt of it. A fork does not copy the ring's memory; the child closes
- * its descriptor with all that is no file, and what flies goes on in the parent. The descriptor to
- * poll is an epoll that holds the ring's event and the threads'. */
+ * Completions are worked off when this thread asks for them (DEFER_TASKRUN: all of a turn
+ * together), or is in the kernel anyway (COOP_TASKRUN), where the kernel knows that: no interrupt
+ * of it. A fork does not copy the ring's memory; the child closes its descriptor with all that is
+ * no file, and what flies goes on in the parent. The descriptor to poll is an epoll that holds the
+ * ring's event and the threads'. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "io/aio.h"
@@ -112,7 +113,9 @@ static bool enter_read(aio_uring *u, aio_read *r) {
     if (!e) return false;
     size_t left = r->n - r->got;
     unsigned n = left < READ_MOST ? (unsigned)left : READ_MOST;
-    io_uring_prep_read(e, vfs_posix_fd(r->file), (char *)r->p + r->got, n, r->offset + r->got);
+    int fd = vfs_posix_fd(r->file), past;
+    if (r->unit && vfs_posix_direct(r->file, &past) == r->unit) fd = past;
+    io_uring_prep_read(e, fd, (char *)r->p + r->got, n, r->offset + r->got);
     io_uring_sqe_set_data64(e, (uintptr_t)r);
     return true;
 }
@@ -149,9 +152,20 @@ static void pump(aio_uring *u) {
 /* ---- completions
  * -----------------------------------------------------------------------------*/
 
+/* Of a read past the page cache, what is less than a whole unit ends at the file's end. */
+static bool is_last(const aio_read *r) {
+    return r->got == r->n || (r->unit && r->got % r->unit);
+}
+
 /* The read has ended: as it failed, at the file's end, or whole. Less than was asked for is asked
- * for again, before what has not begun. */
+ * for again, before what has not begun. A file that refuses to be read past the page cache (EINVAL:
+ * some file systems say so only now) is read through it, now and from now on. */
 static void read_came(aio_uring *u, aio_read *r, int res) {
+    if (r->unit && res == -EINVAL) {
+        vfs_posix_no_direct(r->file);
+        r->unit = 0;
+        res = -EAGAIN;
+    }
     if (res == -EINTR || res == -EAGAIN) {
         aio_submit(u->threads, AIO_POOL, &r->job); /* from its start */
         return;
@@ -160,7 +174,7 @@ static void read_came(aio_uring *u, aio_read *r, int res) {
         aio_fail_job(&r->job, status_errno(-res, "read %s", vfs_posix_path(r->file)));
     else
         r->got += (size_t)res;
-    if (res <= 0 || r->got == r->n) {
+    if (res <= 0 || is_last(r)) {
         aio_read_ended(&u->base, r);
         return;
     }
@@ -214,6 +228,13 @@ static void uring_read(aio *a, aio_read *r) {
     aio_read_as_job(a, r);
     *u->asked_end = &r->job;
     u->asked_end = &r->job.next;
+}
+
+/* A read that makes no page of the page cache costs a fifth less. */
+static unsigned uring_direct(aio *a, vfs_file *f) {
+    int fd;
+    (void)a;
+    return vfs_posix_direct(f, &fd);
 }
 
 static void uring_kick(aio *a) {
@@ -283,6 +304,7 @@ static void uring_close(aio *a) {
 static const aio_ops uring_ops = {
     .submit = uring_submit,
     .read = uring_read,
+    .direct = uring_direct,
     .kick = uring_kick,
     .sync = uring_sync,
     .poll = uring_poll,
@@ -297,6 +319,8 @@ static const aio_ops uring_ops = {
 /* The best ring that this kernel makes: EINVAL is a flag that it does not know. */
 static int make_ring(struct io_uring *ring) {
     static const unsigned wishes[] = {
+        IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+            IORING_SETUP_TASKRUN_FLAG,                         /* 6.1 */
         IORING_SETUP_COOP_TASKRUN | IORING_SETUP_TASKRUN_FLAG, /* 5.19 */
         0,
     };

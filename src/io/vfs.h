@@ -91,6 +91,12 @@ void vfs_posix_lock_wait(int ms);
 status vfs_posix_lock_as_it_is(vfs *v, const char *path, vfs_file **out);
 /* The descriptor behind a file of vfs_posix, or -1 (for O_CLOEXEC-like housekeeping and INFO). */
 int vfs_posix_fd(const vfs_file *f);
+/* Another descriptor of a file of vfs_posix, opened when it is first asked for, whose reads go past
+ * the page cache (O_DIRECT); and what the memory, the length and the offset of one must be
+ * multiples of. 0: it is no such file, or the system has no such reads of it. One thread asks. */
+unsigned vfs_posix_direct(vfs_file *f, int *fd);
+/* Such a read was refused: there are none from now on. REQUIRES: a file of vfs_posix. */
+void vfs_posix_no_direct(vfs_file *f);
 /* The path that it was opened by. REQUIRES: it is one of vfs_posix. */
 const char *vfs_posix_path(const vfs_file *f);
 

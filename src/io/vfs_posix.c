@@ -41,9 +41,18 @@ static const vfs_ops posix_ops;
 typedef struct posix_file {
     vfs_file base;
     int fd;
+    int direct;                /* a descriptor with O_DIRECT; NOT_ASKED, REFUSED */
+    unsigned unit;             /* of its reads */
     _Atomic bool always_waits; /* RWF_NOWAIT is not known here */
     char path[];               /* for messages */
 } posix_file;
+
+#define NOT_ASKED (-1)
+#define REFUSED   (-2)
+#define UNIT_MOST                                                                                  \
+    4096u              /* a larger one is not worth the bytes that it reads beside those wanted    \
+                        */
+#define OWN_FD_TEXT 40 /* /proc/self/fd/N, with room to spare */
 
 /* The implementation behind a file of ours. */
 static posix_file *posix_of(vfs_file *f) {
@@ -85,6 +94,7 @@ static status posix_open(vfs *v, const char *path, unsigned flags, vfs_file **ou
     posix_file *f = mem_zalloc(sizeof(*f) + n);
     f->base.ops = &posix_ops;
     f->fd = fd;
+    f->direct = NOT_ASKED;
     memcpy(f->path, path, n);
     *out = &f->base;
     return STATUS_OK;
@@ -254,6 +264,7 @@ static void posix_advise(vfs_file *file, uint64_t offset, uint64_t len, vfs_advi
 static status posix_close(vfs_file *file) {
     posix_file *f = posix_of(file);
     status s = STATUS_OK;
+    if (f->direct >= 0) (void)close(f->direct); /* nothing was written through it */
     if (close(f->fd) < 0 && errno != EINTR) s = status_errno(errno, "close %s", f->path);
     mem_free(f);
     return s;
@@ -470,6 +481,47 @@ vfs *vfs_posix(void) {
 /* Asks the function table whose file it is. */
 int vfs_posix_fd(const vfs_file *f) {
     return f && f->ops == &posix_ops ? ((const posix_file *)f)->fd : -1;
+}
+
+/* What a read past the page cache must be a multiple of. Kernels before 6.1 don't say: the size of
+ * a page does nearly everywhere. 0: the file has no such reads. */
+static unsigned direct_unit(int fd) {
+    unsigned unit = UNIT_MOST;
+#ifdef STATX_DIOALIGN
+    struct statx st;
+    if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &st) == 0 && (st.stx_mask & STATX_DIOALIGN)) {
+        unsigned memory = st.stx_dio_mem_align, offset = st.stx_dio_offset_align;
+        unit = memory > offset ? memory : offset;
+    }
+#endif
+    return unit <= UNIT_MOST && (unit & (unit - 1)) == 0 ? unit : 0;
+}
+
+/* The same file, whatever its name is by now, opened a second time. */
+static void open_direct(posix_file *f) {
+    char own[OWN_FD_TEXT];
+    f->direct = REFUSED;
+    f->unit = direct_unit(f->fd);
+    if (f->unit == 0) return;
+    snprintf(own, sizeof own, "/proc/self/fd/%d", f->fd);
+    int fd;
+    RETRY(fd, open(own, O_RDONLY | O_DIRECT | O_CLOEXEC));
+    if (fd >= 0) f->direct = fd;
+}
+
+unsigned vfs_posix_direct(vfs_file *file, int *fd) {
+    *fd = -1;
+    if (!file || file->ops != &posix_ops) return 0;
+    posix_file *f = posix_of(file);
+    if (f->direct == NOT_ASKED) open_direct(f);
+    if (f->direct < 0) return 0;
+    *fd = f->direct;
+    return f->unit;
+}
+
+/* The descriptor stays until the file is closed, as reads of it may be under way. */
+void vfs_posix_no_direct(vfs_file *file) {
+    posix_of(file)->unit = 0;
 }
 
 const char *vfs_posix_path(const vfs_file *f) {

@@ -23,6 +23,7 @@ struct simaio {
     queue asked, reads;
     queue ran;
     bool running;
+    unsigned unit; /* of reads past the page cache; 0: there are none */
 };
 
 static simaio *aio_of(aio *a) {
@@ -62,8 +63,17 @@ static void op_submit(aio *base, aio_job *job) {
 static void op_read(aio *base, aio_read *r) {
     simaio *a = aio_of(base);
     CHECK(!a->running);
+    CHECK(!r->unit || (r->unit == a->unit && r->offset % r->unit == 0 && r->n % r->unit == 0 &&
+                       (uintptr_t)r->p % r->unit == 0));
     aio_read_as_job(base, r);
     push(&a->asked, &r->job);
+}
+
+/* The disk is the same for both: what is tested is that whole units are asked for, and the right
+ * bytes of them used. */
+static unsigned op_direct(aio *base, vfs_file *f) {
+    CHECK(f != NULL);
+    return aio_of(base)->unit;
 }
 
 static void op_kick(aio *base) {
@@ -142,6 +152,7 @@ static int op_fd(const aio *base) {
 static const aio_ops ops = {
     .submit = op_submit,
     .read = op_read,
+    .direct = op_direct,
     .kick = op_kick,
     .sync = op_sync,
     .poll = op_poll,
@@ -151,10 +162,12 @@ static const aio_ops ops = {
 };
 
 simaio *simaio_new(uint64_t seed) {
+    static const unsigned units[] = {0, 1, 512, 4096};
     simaio *a = mem_zalloc(sizeof *a);
     a->base.ops = &ops;
     a->base.method = "model";
     rng_seed(&a->chance, seed);
+    a->unit = units[rng_below(&a->chance, 4)];
     return a;
 }
 

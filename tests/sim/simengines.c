@@ -43,10 +43,12 @@ static void limit_log(sim *s) {
             (unsigned long long)log_limit.write_hold);
 }
 
-/* Manifests that are rewritten often, too. */
+/* Manifests that are rewritten often, too; and cold reads by the page cache and past it, as a run
+ * is too short to learn which is better. */
 static void begin_configure(sim *s) {
     static const uint32_t ahead[] = {256, 1024, 4096, 64u << 10};
     sim_set_defaults(s);
+    sim_set(s, "direct-reads", ONE_OF(s, "no", "auto", "always", "always"));
     manifest_ahead = ahead[rng_below(&s->chance, 4)];
     limit_log(s);
 }

@@ -90,8 +90,12 @@ static fetch_result fetch_segment(bitcask *e, const value_want *w, slice *bytes)
     CHECK(s->log.file && w->offset >= FILE_HEADER && w->size <= RECORD_MAX);
     if (!s->advised) s->log.file->ops->advise(s->log.file, 0, 0, VFS_AT_RANDOM);
     s->advised = true;
-    fetch_want fw = {
-        .place = seg_pos(s, w->offset), .file = s->log.file, .offset = w->offset, .n = w->size};
+    log_pos pos = seg_pos(s, w->offset);
+    fetch_want fw = {.place = pos,
+                     .file = s->log.file,
+                     .offset = w->offset,
+                     .n = w->size,
+                     .settled = s->merged || pos + w->size <= logwrite_durable(e->log.tail)};
     return fetch_get(e->fetch, &fw, bytes);
 }
 

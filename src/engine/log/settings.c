@@ -14,6 +14,12 @@ static const setting_choice fsync_choices[] = {
     {"no", ENGINE_FSYNC_NO},
     {NULL, 0},
 };
+static const setting_choice direct_choices[] = {
+    {"no", LOG_DIRECT_NO},
+    {"auto", LOG_DIRECT_AUTO},
+    {"always", LOG_DIRECT_ALWAYS},
+    {NULL, 0},
+};
 static const setting_choice compression_choices[] = {
     {"lz4", LOG_LZ4},
     {"no", LOG_PLAIN},
@@ -61,5 +67,11 @@ const setting log_setting_table[] = {
      .kind = SETTING_BOOL,
      .target = &log_conf.cold_reads,
      .default_value = "yes"},
+    /* Of cold reads: past the page cache? */
+    {.name = "direct-reads",
+     .kind = SETTING_ENUM,
+     .target = &log_conf.direct_reads,
+     .default_value = "auto",
+     .choices = direct_choices},
     {0},
 };

@@ -6,6 +6,8 @@
 #include <stdint.h>
 
 enum log_compression { LOG_PLAIN, LOG_LZ4 };
+/* Which cold reads go past the page cache: none, those that it would not help, all that can. */
+enum log_direct { LOG_DIRECT_NO, LOG_DIRECT_AUTO, LOG_DIRECT_ALWAYS };
 
 /* Filled by log_setting_table (engine/engine_ops.h); read as the log goes, so that a change is live
  * at once. */
@@ -15,6 +17,7 @@ typedef struct log_settings {
     int compression;         /* log_compression, of values in the log */
     int64_t compression_min; /* values shorter than this are stored as they are */
     int64_t fsync_wait_max;  /* ms that records wait in memory behind a running fsync */
+    int direct_reads;        /* log_direct */
     int cold_reads; /* yes: what is not in memory is read beside the thread (engine/fetch.h) */
 } log_settings;
 

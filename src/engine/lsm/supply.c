@@ -7,7 +7,8 @@
 /* table_source.get: a block's record as it is in the file, its checksums not looked at. */
 static table_supply get(table_source *base, vfs_file *file, log_pos pos, size_t n, slice *raw) {
     const supply *s = (const supply *)(const void *)base;
-    fetch_want want = {.place = pos, .file = file, .offset = log_pos_offset(pos), .n = n};
+    fetch_want want = {
+        .place = pos, .file = file, .offset = log_pos_offset(pos), .n = n, .settled = true};
     switch (fetch_get(s->fetch, &want, raw)) {
     case FETCH_HAVE: CHECK(raw->len == n); return TABLE_HERE;
     case FETCH_PENDING: return TABLE_NOT_NOW;

@@ -5,6 +5,8 @@
 
 #include "base/mem.h"
 #include "engine/engine.h"
+#include "engine/fetch_pages.h"
+#include "engine/fetch_room.h"
 #include "engine/log/settings.h"
 #include "support/unit.h"
 
@@ -16,7 +18,7 @@ enum { READS_MAX = 4096, READERS = 6, PLACES = 9, LEN = 40 };
  */
 
 static bool in_memory;
-static int opened;
+static int opened, tries;
 
 static char byte_at(uint64_t offset) {
     return (char)('a' + offset % 23);
@@ -31,6 +33,7 @@ static status file_pread(vfs_file *f, void *p, size_t n, uint64_t offset, size_t
 }
 
 static status file_pread_now(vfs_file *f, void *p, size_t n, uint64_t offset, size_t *got) {
+    tries++;
     if (in_memory) return file_pread(f, p, n, offset, got);
     return status_make(ST_BUSY, "not in memory");
 }
@@ -69,7 +72,16 @@ static void aio_take_job(aio *a, aio_job *j) {
     job = j;
 }
 
-static const aio_ops fake_ops = {.submit = aio_take_job, .read = aio_take, .kick = aio_count_kick};
+static unsigned unit; /* of reads past the page cache */
+
+static unsigned aio_unit(aio *a, vfs_file *asked_file) {
+    (void)a;
+    assert_non_null(asked_file);
+    return unit;
+}
+
+static const aio_ops fake_ops = {
+    .submit = aio_take_job, .read = aio_take, .direct = aio_unit, .kick = aio_count_kick};
 static aio fake_aio = {.ops = &fake_ops};
 
 /* The i-th of those under way ends: with all its bytes, fewer, or an error. */
@@ -106,6 +118,7 @@ static vfs_file file;
 static fetcher *f;
 static stave_clock wall;
 static asker a, b;
+static bool settled;
 
 static void told(engine_reader *r) {
     ((asker *)(void *)r)->told++;
@@ -133,6 +146,9 @@ static int setup(void **state) {
     opened = 1;
     in_memory = false;
     nasked = 0;
+    tries = 0;
+    unit = 0;
+    settled = false;
     kicks = 0;
     job = NULL;
     a = b = (asker){.reader = {.ready = told}};
@@ -148,7 +164,8 @@ static int teardown(void **state) {
 
 /* Of the place with that number, for who asks. */
 static fetch_result get_n(asker *who, uint64_t place, size_t n, slice *out) {
-    fetch_want w = {.place = place, .file = &file, .offset = place * 100, .n = n};
+    fetch_want w = {
+        .place = place, .file = &file, .offset = place * 100, .n = n, .settled = settled};
     engine_read_for(&owner, who ? &who->reader : NULL);
     fetch_result r = fetch_get(f, &w, out);
     engine_read_for(&owner, NULL);
@@ -499,14 +516,120 @@ static void awaited(void **state) {
     end_asker(&a);
 }
 
+/* Whole units around what is wanted, in memory that is aligned, and nothing tried first; what is
+ * not settled, or too long, or has no slot, is read as ever. */
+static void past_the_pages(void **state) {
+    (void)state;
+    slice out;
+    settled = true;
+    unit = 64;
+    log_conf.direct_reads = LOG_DIRECT_ALWAYS;
+    assert_int_equal(get(&a, 3), FETCH_PENDING); /* 300..340 in 256..384 */
+    assert_int_equal(tries, 0);
+    const aio_read *r = asked[0];
+    assert_int_equal(r->unit, 64);
+    assert_int_equal(r->offset, 256);
+    assert_int_equal(r->n, 128);
+    assert_int_equal((uintptr_t)r->p % ROOM_ALIGN, 0);
+    assert_int_equal(STATS->held_bytes, 128);
+    end_read(0, 128 - 44 - LEN, false); /* the file ends behind it */
+    assert_int_equal(get(&a, 3), FETCH_HAVE);
+    assert_int_equal(get(&b, 9), FETCH_PENDING); /* 900..940 in 896..960 */
+    end_read(0, 64 - 4 - LEN + 1, false);        /* and here within */
+    assert_int_equal(get(&b, 9), FETCH_BLOCK);
+    end_asker(&a);
+    end_asker(&b);
+    assert_int_equal(STATS->held_bytes, 0);
+    assert_int_equal(STATS->direct, 2);
+    assert_int_equal(get_n(&a, 1, ROOM_SLOT - 36, &out), FETCH_PENDING); /* 100 is 36 behind 64 */
+    assert_int_equal(asked[0]->unit, 64);
+    assert_int_equal(get_n(&a, 2, ROOM_SLOT, &out), FETCH_PENDING);
+    assert_int_equal(asked[1]->unit, 0);
+    settled = false;
+    assert_int_equal(get(&a, 3), FETCH_PENDING);
+    assert_int_equal(asked[2]->unit, 0);
+    settled = true;
+    log_conf.direct_reads = LOG_DIRECT_NO;
+    assert_int_equal(get(&a, 4), FETCH_PENDING);
+    assert_int_equal(asked[3]->unit, 0);
+    assert_int_equal(tries, 2);
+    while (nasked > 0)
+        end_read(0, 0, false);
+    end_asker(&a);
+}
+
+/* As many as there are slots, which come back. */
+static void slots_run_out(void **state) {
+    (void)state;
+    settled = true;
+    unit = 512;
+    log_conf.direct_reads = LOG_DIRECT_ALWAYS;
+    for (int turn = 0; turn < 3; turn++) {
+        unsigned past = 0;
+        for (uint64_t i = 0; i < ROOM_CHUNK * ROOM_MOST + 5; i++)
+            assert_int_equal(get(&a, i), FETCH_PENDING);
+        for (size_t i = 0; i < nasked; i++)
+            past += asked[i]->unit == 512;
+        assert_int_equal(past, ROOM_CHUNK * ROOM_MOST);
+        while (nasked > 0)
+            end_read(nasked / 2, 0, false);
+        for (uint64_t i = 0; i < ROOM_CHUNK * ROOM_MOST + 5; i += 7)
+            assert_int_equal(get(&a, i), FETCH_HAVE);
+        end_asker(&a);
+    }
+}
+
+/* Left alone, reads go past the page cache once that has been found of no use, but the sample's and
+ * those that lie side by side. */
+static void past_when_useless(void **state) {
+    (void)state;
+    uint64_t place = 0, reads = 0;
+    unsigned past = 0;
+    settled = true;
+    unit = 512;
+    while (past < 300 && reads < 100000) {
+        place += 1 << 20;
+        reads++;
+        assert_int_equal(get_n(&a, place, LEN, &(slice){0}), FETCH_PENDING);
+        past += asked[0]->unit == 512;
+        assert_true(!past || asked[0]->unit == 512 || pages_sampled(place));
+        end_read(0, 0, false);
+        end_asker(&a);
+    }
+    assert_int_equal(past, 300);
+    assert_in_range(reads, 4000, 40000);
+    do {
+        place += 1 << 20;
+    } while (pages_sampled(place));
+    assert_int_equal(get(&a, place), FETCH_PENDING);
+    assert_int_equal(asked[0]->unit, 512);
+    assert_int_equal(get(&a, place + LEN), FETCH_PENDING);
+    assert_int_equal(asked[1]->unit, 0);
+    in_memory = true;
+    assert_int_equal(get(&b, place + 2 * LEN), FETCH_HAVE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),     TEST(sharing), TEST(without_waiting), TEST(failures),
-        TEST(gone_meanwhile), TEST(files),   TEST(rounds),          TEST(rounds_that_bring_much),
-        TEST(bytes),          TEST(budget),  TEST(ahead),           TEST(engine_goes),
-        TEST(at_random),      TEST(awaited),
+        TEST(round_trip),
+        TEST(sharing),
+        TEST(without_waiting),
+        TEST(failures),
+        TEST(gone_meanwhile),
+        TEST(files),
+        TEST(rounds),
+        TEST(rounds_that_bring_much),
+        TEST(bytes),
+        TEST(budget),
+        TEST(ahead),
+        TEST(engine_goes),
+        TEST(at_random),
+        TEST(awaited),
+        TEST(past_the_pages),
+        TEST(slots_run_out),
+        TEST(past_when_useless),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -24,6 +24,7 @@ static struct {
     int refusals;           /* so many submits fail ... */
     int refuse_with;        /* ... with this errno, negative */
     unsigned cut;           /* reads are cut to so many bytes; 0: not */
+    unsigned bad_offset;    /* reads begin so many bytes later, which O_DIRECT can't */
     int not_taken;          /* so many entries end with EAGAIN */
     int submits;
 } fake;
@@ -47,6 +48,8 @@ static void tamper(struct io_uring_sqe *e) {
         io_uring_prep_read(e, empty_pipe, nothing, 1, (uint64_t)-1);
         e->user_data = data;
         e->rw_flags = RWF_NOWAIT;
+    } else if (fake.bad_offset && e->opcode == IORING_OP_READ) {
+        e->off += fake.bad_offset;
     } else if (fake.cut && e->opcode == IORING_OP_READ && e->len > fake.cut) {
         e->len = fake.cut;
     }
@@ -104,6 +107,12 @@ static void read_done(aio_read *r) {
     r->file = NULL;
 }
 
+static void unit_done(aio_read *r) {
+    assert_true(status_ok(r->result));
+    assert_int_equal(r->got, sizeof text);
+    r->file = NULL;
+}
+
 static void sync_done(aio_sync *s) {
     assert_true(status_ok(s->result));
     s->n = 0;
@@ -149,6 +158,36 @@ static void test_short_reads(void **state) {
     fake.cut = 3;
     read_and_sync(*state);
     assert_true(fake.submits > 3);
+}
+
+/* Past the page cache come whole units, to the file's end; what the kernel refuses to read so comes
+ * by the threads, and from then on by the page cache. */
+static void test_past_the_pages(void **state) {
+    const world *w = *state;
+    static char room[3 * 4096];
+    char *p = (char *)(((uintptr_t)room + 4095) & ~(uintptr_t)4095);
+    unsigned unit = aio_direct(w->a, w->f);
+    if (unit == 0) return; /* a file system without */
+    assert_true(unit <= 4096);
+    aio_read r = {.done = unit_done, .file = w->f, .p = p, .n = 4096, .unit = unit};
+    w->a->ops->read(w->a, &r);
+    w->a->ops->drain(w->a);
+    assert_null(r.file);
+    assert_int_equal(r.unit, unit);
+    assert_memory_equal(p, text, sizeof text);
+    memset(p, 0, 4096);
+    r = (aio_read){.done = unit_done, .file = w->f, .p = p, .n = 8192, .unit = unit};
+    fake.bad_offset = 1;
+    w->a->ops->read(w->a, &r);
+    w->a->ops->drain(w->a);
+    assert_null(r.file);
+    assert_memory_equal(p, text, sizeof text);
+    assert_int_equal(aio_direct(w->a, w->f), 0);
+    fake.bad_offset = 0;
+    r = (aio_read){.done = unit_done, .file = w->f, .p = p, .n = 8192, .unit = unit};
+    w->a->ops->read(w->a, &r); /* asked for before */
+    w->a->ops->drain(w->a);
+    assert_null(r.file);
 }
 
 /* What the ring does not take up, the threads do. */
@@ -228,6 +267,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(test_one_call),       TEST(test_short_reads),   TEST(test_not_taken_up),
         TEST(test_submit_refused), TEST(test_older_kernels), TEST(test_refused),
+        TEST(test_past_the_pages),
     };
     aio *a = NULL;
     log_set_level(LOG_LEVEL_WARNING);

@@ -346,6 +346,32 @@ static void test_allocate(void **state) {
     assert_ok(f->ops->close(f));
 }
 
+/* Past the page cache: whole units, of what was just written too, whatever the file's name is. */
+static void test_direct(void **state) {
+    (void)state;
+    static char room[3 * 4096];
+    char *p = (char *)(((uintptr_t)room + 4095) & ~(uintptr_t)4095);
+    vfs_file *f = open_new("a");
+    int fd = 99, again;
+    assert_int_equal(vfs_posix_direct(NULL, &fd), 0);
+    assert_int_equal(fd, -1);
+    assert_ok(vfs_pwrite(f, "0123456789", 10, 0));
+    assert_ok(fs->ops->rename(fs, tempdir_file(&dir, "a"), tempdir_file(&dir, "b")));
+    unsigned unit = vfs_posix_direct(f, &fd);
+    if (unit) { /* else a file system without */
+        assert_true(unit <= 4096 && (unit & (unit - 1)) == 0);
+        assert_true(fcntl(fd, F_GETFL) & O_DIRECT && fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        assert_int_equal(pread(fd, p, 4096, 0), 10);
+        assert_memory_equal(p, "0123456789", 10);
+        assert_int_equal(vfs_posix_direct(f, &again), unit);
+        assert_int_equal(again, fd);
+    }
+    vfs_posix_no_direct(f);
+    assert_int_equal(vfs_posix_direct(f, &fd), 0);
+    assert_ok(f->ops->close(f));
+    assert_true(!unit || fcntl(again, F_GETFD) < 0);
+}
+
 /* What is in memory is read at once, in pieces too; what goes beyond it is not waited for. */
 static void test_read_now(void **state) {
     (void)state;
@@ -534,6 +560,7 @@ int main(void) {
         TEST(test_open_flags),
         TEST(test_read_write),
         TEST(test_read_now),
+        TEST(test_direct),
         TEST(test_many_pieces),
         TEST(test_short_and_interrupted),
         TEST(test_interrupted_sync),
