@@ -64,7 +64,7 @@ bool hash_parse_time(client *c, int i, bool seconds, bool relative, int64_t *out
 /* Puts what was changed; `n` changes, told as that event, and "del" if no field is left. */
 command_result hash_end(client *c, elements *el, const char *event, int64_t n);
 /* A value found by hash_find, or null. */
-void hash_reply_value(client *c, const elements *el, const hash_field *field, bool found);
+command_result hash_reply_value(client *c, elements *el, const hash_field *field, bool found);
 
 /* What came of giving a field a time, as HEXPIRE replies it. */
 enum { HASH_NO_FIELD = -2, HASH_NO_TIME = -1, HASH_UNMET = 0, HASH_TIME_SET = 1, HASH_GONE = 2 };

@@ -33,14 +33,15 @@ command_result hash_find(client *c, elements *el, const field_args *f, int i, ha
 
 /* A field that is there is shown as it was read, so the reply waits for no more than that; that
  * there is none, any later change could have made untrue. */
-void hash_reply_value(client *c, const elements *el, const hash_field *field, bool found) {
-    if (found) {
-        data_depends_elements(c, el);
-        reply_bulk(c, field->item.value);
-    } else {
+command_result hash_reply_value(client *c, elements *el, const hash_field *field, bool found) {
+    if (!found) {
         client_depends_on_end(c);
         reply_null(c);
+        return CMD_DONE;
     }
+    STEP_TRY(data_reply_item(c, el, &field->item));
+    data_depends_elements(c, el);
+    return CMD_DONE;
 }
 
 /* ---- one field ---------------------------------------------------------------------------------
@@ -58,9 +59,11 @@ command_result cmd_hget(client *c) {
     elements el;
     hash_field field;
     bool found;
-    STEP_TRY(find_one(c, &el, &field, &found));
-    hash_reply_value(c, &el, &field, found);
-    return CMD_DONE;
+    field_args f = {2, 3, 1};
+    STEP_TRY(hash_open(c, 0, &el));
+    el.lean = true;
+    STEP_TRY(hash_find(c, &el, &f, 2, &field, &found));
+    return hash_reply_value(c, &el, &field, found);
 }
 
 /* A number about a field, which is 0 if there is none. */
@@ -97,12 +100,13 @@ command_result cmd_hmget(client *c) {
     elements el;
     field_args f = {2, c->argc, 1};
     STEP_TRY(hash_open(c, 0, &el));
+    el.lean = true;
     reply_array(c, c->argc - 2);
     for (int i = 2; i < c->argc; i++) {
         hash_field field;
         bool found;
         STEP_TRY(hash_find(c, &el, &f, i, &field, &found));
-        hash_reply_value(c, &el, &field, found);
+        STEP_TRY(hash_reply_value(c, &el, &field, found));
     }
     return CMD_DONE;
 }
@@ -127,6 +131,7 @@ static command_result reply_all(client *c, bool fields, bool values) {
     el_iter it;
     uint64_t n;
     STEP_TRY(hash_open(c, 0, &el));
+    el.lean = true;
     ENGINE_TRY(c, hash_count(&el, &n));
     client_depends_on_end(c);
     if (fields && values) {
@@ -137,7 +142,7 @@ static command_result reply_all(client *c, bool fields, bool values) {
     engine_result r = hash_first(&el, &it);
     for (; r == ENGINE_OK; r = hash_next(&it)) {
         if (fields) reply_bulk(c, it.item.sub);
-        if (values) reply_bulk(c, it.item.value);
+        if (values) STEP_TRY(data_reply_item(c, &el, &it.item));
     }
     return r == ENGINE_ABSENT ? CMD_DONE : reply_engine(c, r);
 }

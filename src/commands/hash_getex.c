@@ -47,7 +47,7 @@ command_result cmd_hgetdel(client *c) {
         hash_field was;
         bool found;
         STEP_TRY(hash_find(c, &el, &f, i, &was, &found));
-        hash_reply_value(c, &el, &was, found);
+        STEP_TRY(hash_reply_value(c, &el, &was, found));
         if (!found) continue;
         ENGINE_TRY(c, hash_del(&el, c->argv[i], &was));
         gone++;
@@ -86,7 +86,7 @@ command_result cmd_hgetex(client *c) {
         hash_field was;
         bool found, changed = false;
         STEP_TRY(hash_find(c, &el, &f, i, &was, &found));
-        hash_reply_value(c, &el, &was, found);
+        STEP_TRY(hash_reply_value(c, &el, &was, found));
         if (found && option)
             STEP_TRY(change_time(c, &el, c->argv[i], &was, option, when, &gone, &changed));
         changes += changed;

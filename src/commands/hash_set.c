@@ -28,10 +28,12 @@ static command_result set_pairs(client *c, int64_t *added) {
     if (c->argc % 2) return reply_wrong_args(c);
     STEP_TRY(hash_check_fields(c, &f));
     STEP_TRY(hash_open(c, KS_WRITE, &el));
+    el.lean = true; /* what there was is not wanted */
     for (int i = f.first; i < f.end; i += 2) {
         hash_field was;
         bool found;
         STEP_TRY(hash_find(c, &el, &f, i, &was, &found));
+        client_passes(c, c->argv[i + 1]);
         ENGINE_TRY(c, hash_put(&el, c->argv[i], c->argv[i + 1], ENGINE_NO_EXPIRE, &was));
         *added += !found;
     }
@@ -66,6 +68,7 @@ command_result cmd_hsetnx(client *c) {
     if (found) {
         data_depends_elements(c, &el);
     } else {
+        client_passes(c, c->argv[3]);
         ENGINE_TRY(c, hash_put(&el, c->argv[2], c->argv[3], ENGINE_NO_EXPIRE, &was));
         STEP_TRY(hash_end(c, &el, "hset", 1));
     }
@@ -82,6 +85,7 @@ command_result cmd_hdel(client *c) {
     int64_t gone = 0;
     field_args f = {2, c->argc, 1};
     STEP_TRY(hash_open(c, KS_WRITE, &el));
+    el.lean = true;
     for (int i = f.first; i < f.end; i++) {
         hash_field was;
         bool found;

@@ -21,6 +21,7 @@ static command_result push(client *c, list_end end, bool only_if_there) {
         reply_int(c, 0);
         return CMD_DONE;
     }
+    if (c->argc == 3) client_passes(c, c->argv[2]);
     ENGINE_TRY(c, list_push(&el, end, c->argv + 2, (size_t)c->argc - 2));
     ENGINE_TRY(c, el_end(&el));
     reply_int(c, (int64_t)list_len(&el));

@@ -24,6 +24,7 @@ command_result cmd_lindex(client *c) {
         reply_null(c);
         return CMD_DONE;
     }
+    el.lean = true;
     if (!arg_i64(c, 2, &index)) return CMD_REFUSED;
     if (index < 0) index += (int64_t)list_len(&el);
     engine_result r = index < 0 ? ENGINE_ABSENT : list_at(&el, (uint64_t)index, &it);
@@ -39,6 +40,7 @@ command_result list_reply_range(client *c, elements *el, uint64_t from, uint64_t
     el_iter it;
     reply_array(c, (int64_t)n);
     if (n == 0) return CMD_DONE;
+    el->lean = true;
     engine_result r = list_at(el, backward ? from + n - 1 : from, &it);
     for (uint64_t i = 0;;) {
         if (r == ENGINE_PENDING) list_ahead(el, backward ? from : from + i, n - i);

@@ -13,6 +13,7 @@
 /* Writes bytes at off of an open string, which grows as needed; replies with its length. */
 static command_result write_at(client *c, string *s, uint64_t off, slice bytes, const char *event) {
     string_edit e;
+    if (!s->exists) client_passes(c, bytes);
     ENGINE_TRY(c, string_edit_begin(&e, s, off + bytes.len));
     ENGINE_TRY(c, string_edit_write(&e, off, bytes));
     ENGINE_TRY(c, string_edit_end(&e));
@@ -29,6 +30,7 @@ command_result cmd_append(client *c) {
     STEP_TRY(data_open(c, key, KS_WRITE, &s));
     STEP_TRY(data_check_length(c, s.len, bytes.len));
     if (s.exists) return write_at(c, &s, s.len, bytes, "append");
+    client_passes(c, bytes);
     ENGINE_TRY(c, string_set(c->ks, c->db, key, bytes, ENGINE_NO_EXPIRE, 0, 0));
     data_changed(c, KS_STRING, "append", key);
     reply_int(c, (int64_t)bytes.len);

@@ -15,16 +15,11 @@ typedef struct set_request {
 
 /* Puts the value and tells of it: "set", and "expire" if a time was given, in this order. */
 static command_result put_value(client *c, const set_request *q, int64_t expire, uint32_t access) {
+    client_passes(c, q->value);
     ENGINE_TRY(c, string_set(c->ks, c->db, q->key, q->value, expire, 0, access));
     data_changed(c, KS_STRING, "set", q->key);
     if (q->flags & SET_TIME) ks_notify(c->ks, KS_GENERIC, "expire", c->db, q->key);
     return CMD_DONE;
-}
-
-/* The same for the one value of a command. */
-static command_result put_only(client *c, const set_request *q, int64_t expire, uint32_t access) {
-    client_passes(c, q->value);
-    return put_value(c, q, expire, access);
 }
 
 /* The condition did not hold: nothing is changed. */
@@ -54,7 +49,7 @@ static command_result set_looking(client *c, const set_request *q) {
     if ((q->flags & SET_NX && found) || (q->flags & SET_XX && !found))
         return get ? CMD_DONE : reply_unset(c, q);
     bool keep = q->flags & SET_KEEPTTL && found;
-    STEP_TRY(put_only(c, q, keep ? ent.expire : q->expire, found ? ent.access : 0));
+    STEP_TRY(put_value(c, q, keep ? ent.expire : q->expire, found ? ent.access : 0));
     if (get) return CMD_DONE;
     if (q->as_int) {
         reply_int(c, 1);
@@ -68,7 +63,7 @@ static command_result set_looking(client *c, const set_request *q) {
 static command_result set(client *c, const set_request *q) {
     STEP_TRY(data_check_key(c, q->key));
     if (q->flags & (SET_NX | SET_XX | SET_GET | SET_KEEPTTL)) return set_looking(c, q);
-    STEP_TRY(put_only(c, q, q->expire, 0));
+    STEP_TRY(put_value(c, q, q->expire, 0));
     reply_ok(c);
     return CMD_DONE;
 }

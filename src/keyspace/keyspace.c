@@ -110,7 +110,7 @@ void ks_begin(keyspace *ks) {
 }
 
 void ks_passing(keyspace *ks, slice bytes) {
-    CHECK(ks->depth == 1 && !ks_has_passed(ks));
+    CHECK(ks->depth == 1);
     ks->passing = bytes;
 }
 
@@ -123,6 +123,7 @@ void ks_passed(keyspace *ks, const char *upto) {
     mem_give_pages((char *)(uintptr_t)p->data, n);
     *p = slice_skip(*p, n);
     ks->has_passed = true;
+    engine_read_for(ks->engine, NULL); /* nothing is pending any more */
 }
 
 bool ks_has_passed(const keyspace *ks) {

@@ -89,9 +89,10 @@ buf *ks_scratch(keyspace *ks);
 /* Memory that lives until the outermost batch ends, aligned for any type: nobody frees it. */
 void *ks_alloc(keyspace *ks, size_t n) __attribute__((returns_nonnull));
 /* What comes next in this batch reads `bytes`, large and nobody else's, once, front to back, and
- * cannot be pending: whoever reads them says how far he is (ks_passed), and the memory of what he
- * has done with goes back to the system, so that a value and its copy in the log are never there
- * twice. The batch can't run again once something has gone (ks_has_passed). */
+ * whoever reads them says how far he is (ks_passed), and the memory of what he has done with goes
+ * back to the system, so that a value and its copy in the log are never there twice. The batch
+ * can't run again once something has gone (ks_has_passed): from then on reads wait for the disk.
+ * Said again for the next such bytes. */
 void ks_passing(keyspace *ks, slice bytes);
 void ks_passed(keyspace *ks, const char *upto);
 bool ks_has_passed(const keyspace *ks);

@@ -149,10 +149,9 @@ void client_close_after_reply(client *c);
 void client_set_text(char **field, slice text);
 /* The own end's "address:port" into out. */
 void client_local_addr(const client *c, char out[NET_ADDR_MAX]);
-/* The command's last step reads `arg`, one of its arguments, once, front to back, and can't be
- * pending: a large one's memory goes as it is read (ks_passing), if it is the client's own. Its
- * first bytes, which SLOWLOG shows, stay, and all of them while a watch wants arguments whole
- * (MONITOR). */
+/* What the command does next reads `arg`, one of its arguments, for the last time, front to back: a
+ * large one's memory goes as it is read (ks_passing), if it is the client's own. Its first bytes,
+ * which SLOWLOG shows, stay, and all of them while a watch wants arguments whole (MONITOR). */
 void client_passes(client *c, slice arg);
 /* A copy of its arguments in one piece, which outlives the query buffer; the caller's to free. */
 slice *client_copy_args(const client *c);

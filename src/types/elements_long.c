@@ -32,6 +32,7 @@ engine_result el_long_put(elements *el, slice sub, slice value) {
         size_t n = value.len - at < EL_PIECE ? value.len - at : EL_PIECE;
         r = engine_map_put(el_engine(el), &el->apart, EL_LONG, piece_key(el, sub, number),
                            slice_of(value.data + at, n), ENGINE_NO_EXPIRE);
+        ks_passed(el->ks, value.data + at);
     }
     return r;
 }

@@ -178,6 +178,7 @@ engine_result string_edit_write(string_edit *e, uint64_t off, slice bytes) {
         e->dirty = true;
         off += part;
         bytes = slice_skip(bytes, part);
+        ks_passed(e->s->ks, bytes.data);
     }
     return ENGINE_OK;
 }

@@ -91,6 +91,26 @@ def test_written_and_read_once_in_memory():
         s.close()
 
 
+def test_other_commands_hold_it_once():
+    """Whatever takes a large value alone gives its bytes back as they go to the log; whatever shows one
+    does not put it together first."""
+    with Stave() as server:
+        s = raw(server.port)
+        for args, reply in ((("APPEND", "a"), b":%d" % SIZE), (("SETRANGE", "b", 0), b":%d" % SIZE),
+                            (("MSET", "c", "1", "d"), b"+OK"), (("HSET", "e", "f"), b":1"),
+                            (("HSET", "e", "f"), b":0"), (("RPUSH", "g"), b":1")):
+            with Peak(server) as peak:
+                send(s, *args)
+                expect(line(s), reply)
+            assert peak.more < SIZE + SLACK, "%s: %d MiB" % (args, peak.more // MB)
+        for args in (("GET", "a"), ("GET", "b"), ("GET", "d"), ("HGET", "e", "f"), ("LINDEX", "g", "0")):
+            with Peak(server) as peak:
+                s.sendall(b"*%d\r\n" % len(args) + b"".join(b"$%d\r\n%s\r\n" % (len(a), a.encode()) for a in args))
+                take(s)
+            assert peak.more < SIZE + SLACK, "%s: %d MiB" % (args, peak.more // MB)
+        s.close()
+
+
 def test_survives_a_kill():
     with Stave() as server:
         s = raw(server.port)
