@@ -473,6 +473,7 @@ static void close_file(table *t, bool last) {
     if (!t->file) return;
     table_source *s = t->shelf ? t->shelf->source : NULL;
     table_shelf_out(t);
+    CHECK(!s || s->close);
     if (s) {
         s->close(s, t->file, last);
     } else {
