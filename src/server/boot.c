@@ -63,7 +63,9 @@ static void on_loading(void *ctx, uint64_t done, uint64_t total) {
         log_notice("Loading: %.1f%% of %.1f MB, about %lld seconds more", server_loading_percent(s),
                    (double)total / 1048576, (long long)server_loading_eta(s));
     }
-    if (s->serve_loading) reactor_turn(s->reactor);
+    if (!s->serve_loading) return;
+    reactor_wake(s->reactor); /* a look at clients, not a wait for them */
+    reactor_turn(s->reactor);
 }
 
 /* The engine's calls, of which the first is made in the middle of a turn: so both only wake the
