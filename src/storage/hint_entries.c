@@ -53,6 +53,7 @@ void hint_cursor_seek(hint_cursor *c, const hint_reader *r, uint32_t pdb, uint64
 
 void hint_skip_main(hint_reader *r) {
     CHECK(r->all.end == r->n);
+    CHECK(r->n == 0 || r->pieces);
     while (r->all.next < r->n && r->pieces[r->all.next].block <= HINT_MAIN)
         r->all.next++;
     r->all.left = 0;
@@ -60,6 +61,7 @@ void hint_skip_main(hint_reader *r) {
 
 unsigned hint_block_next(const hint_reader *r) {
     CHECK(r->all.end == r->n);
+    CHECK(r->all.next <= r->n);
     if (r->all.left) return r->all.block;
     return r->all.next < r->n ? r->pieces[r->all.next].block : 0;
 }
@@ -138,7 +140,8 @@ static inline bool get_place(hint_cursor *c, slice *in, hint_entry *e) {
 
 /* What comes behind the place. */
 static inline bool get_tail(const hint_cursor *c, slice *in, hint_entry *e) {
-    CHECK(e->kind > 0);
+    CHECK(e->kind > 0 && e->kind < RECORD_KINDS);
+    CHECK(c->block >= HINT_ORDER && c->block <= HINT_MAP);
     uint64_t expire;
     if (c->block == HINT_ORDER)
         return get_varbytes(in, &e->body) && record_pairs_valid(e->kind, e->body);

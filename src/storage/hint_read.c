@@ -36,6 +36,7 @@ static status check_info(const char *path, const hint_info *info, uint32_t segme
 static bool note_piece(hint_reader *r, const logscan_item *item) {
     hint_piece p = {.offset = item->offset, .size = item->rec.size, .block = item->rec.type};
     CHECK(p.block >= HINT_ORDER && p.block <= HINT_MAP);
+    CHECK(p.offset >= FILE_HEADER && r->n <= r->cap);
     if (p.block == HINT_MAIN) {
         slice in = slice_skip(item->rec.body, 4);
         const hint_piece *last = r->n ? &r->pieces[r->n - 1] : NULL;

@@ -2,10 +2,11 @@
  *
  * Records come in the order in which they were written, so their keys are anywhere in the keydir,
  * and putting one is mostly waiting for memory. Each waits while RING - 1 others come; meanwhile
- * its page, its slot and the entry that it replaces are brought near, one step each NEAR records:
+ * the way to the entry that it replaces is brought near (keydir_prefetch), a step every NEAR
+ * records:
  *
- *     newest                                    oldest
- *     page . . . . slot . . . . entry . . . . load_main
+ *     newest                                                oldest
+ *     node . . . . page . . . . slot . . . . entry . . . . load_main
  *
  * They still go in the order in which they came. Orders and elements overtake them, which makes no
  * difference: neither looks at keydirs. */
@@ -13,8 +14,8 @@
 
 #include "engine/bitcask/entries.h"
 
-#define RING 16u
-#define NEAR 5u /* three steps take less than the ring */
+#define NEAR 6u                         /* records between two steps */
+#define RING (KEYDIR_STEPS * NEAR + 2u) /* all steps of one take less than that */
 
 /* One that waits. Its key and value are copies, as the record's bytes do not stay. */
 typedef struct waiting {
@@ -33,7 +34,7 @@ struct load_ahead {
 /* The one of that number takes its step, if it is there. */
 static void near(struct load_ahead *a, uint64_t number, unsigned step) {
     waiting *w = &a->ring[number % RING];
-    CHECK(step < 3);
+    CHECK(step < KEYDIR_STEPS);
     if (number < a->done || number >= a->next || !w->d->keys) return;
     keydir_prefetch(w->d->keys, w->x.token, step, &w->spot);
 }
@@ -63,9 +64,8 @@ void load_soon(load_ctx *l, pdb *d, const segment *s, const loaded *x) {
     w->x.key = slice_of(w->bytes.data, x->key.len);
     w->x.value = w->x.has_value ? slice_skip(buf_slice(&w->bytes), x->key.len) : SLICE_EMPTY;
     uint64_t number = a->next++;
-    near(a, number, 0);
-    near(a, number - NEAR, 1);
-    near(a, number - 2 * NEAR, 2);
+    for (unsigned step = 0; step < KEYDIR_STEPS; step++)
+        near(a, number - step * NEAR, step);
 }
 
 void load_drain(load_ctx *l) {
