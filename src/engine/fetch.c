@@ -20,6 +20,7 @@
  *      was unlinked meanwhile, it is the close that gives its room back (64 MiB: some 20 ms).
  *   5. A block that is awaited (fetch_await) has no bytes and no file: fetch_done ends it.
  *   6. Blocks whose readers have gone are used again: a read of a few KiB allocates nothing.
+ *   7. A block that passes is under way, or has failed. No reader holds it when it has come.
  *
  * A read that failed is not told here: who finds its block reads again by itself, and knows what to
  * say. The bytes are the disk's: CRCs and keys are the engine's to look at, each time. */
@@ -49,6 +50,7 @@ struct fetch_hold {
     engine_reader *reader;
     block *block;
     fetch_hold *of_reader;   /* the next one of the same reader */
+    fetch_hold *of_before;   /* the one before */
     fetch_hold *next, *prev; /* of the same block */
 };
 
@@ -64,6 +66,7 @@ struct block {
     size_t n, skip; /* what was wanted, and where it begins in what is read */
     char *bytes;
     bool in_room; /* they are a slot of it */
+    bool passes;  /* they go when they have come */
 };
 
 /* A file that is to be closed when its last read has ended. */
@@ -86,9 +89,11 @@ struct fetcher {
     fetch_pages pages;
     uint64_t last; /* place that was asked for */
     closing *closings;
-    uint64_t most; /* bytes held by all */
-    bool asked;    /* since the last kick */
-    buf now;       /* what memory had */
+    uint64_t most;    /* bytes held by all */
+    uint64_t passing; /* bytes under way of blocks that pass */
+    block *passer;    /* the one of them that was begun last, if it is under way */
+    bool asked;       /* since the last kick */
+    buf now;          /* what memory had */
     fetch_stats stats;
 };
 
@@ -202,9 +207,11 @@ static bool hold(block *b, engine_reader *r) {
     fetch_hold *h = b->first.block ? mem_alloc(sizeof *h) : &b->first;
     *h = (fetch_hold){.reader = r, .block = b, .of_reader = r->holds, .next = b->holds};
     if (b->holds) b->holds->prev = h;
+    if (r->holds) r->holds->of_before = h;
     b->holds = h;
     r->holds = h;
     r->bytes += b->read.n;
+    if (!b->passes) r->held += b->read.n;
     r->blocks++;
     r->waits += b->state == UNDER_WAY;
     return true;
@@ -332,7 +339,9 @@ static void end_round(engine_reader *r) {
     CHECK(r->waits == 0 && r->bytes >= r->bytes_before);
     r->rounds++;
     r->lean += r->bytes - r->bytes_before <= r->bytes_before / READER_PART;
+    r->vain += r->held == r->held_before;
     r->bytes_before = r->bytes;
+    r->held_before = r->held;
 }
 
 /* It has ended. No reader's `ready` comes back here, so the list stays as it is. */
@@ -352,6 +361,32 @@ static void tell(fetcher *f, block *b) {
     }
 }
 
+/* It passed: the page cache has it. Who waited for it has been told, and holds it no longer. */
+static void pass(block *b) {
+    CHECK(b->passes && b->state == THERE);
+    for (fetch_hold *h = b->holds, *next; h; h = next) {
+        next = h->next;
+        if (h->of_reader) h->of_reader->of_before = h->of_before;
+        if (h->of_before)
+            h->of_before->of_reader = h->of_reader;
+        else
+            h->reader->holds = h->of_reader;
+        let_go(h); /* with the last one goes the block */
+    }
+}
+
+/* One that passes has ended. If it failed it is held as others are, so that it is not asked for
+ * again and again. */
+static void has_passed(fetcher *f, block *b) {
+    CHECK(b->passes && f->passing >= b->read.n);
+    f->passing -= b->read.n;
+    if (f->passer == b) f->passer = NULL;
+    if (b->state == THERE) return;
+    b->passes = false;
+    for (fetch_hold *h = b->holds; h; h = h->next)
+        h->reader->held += b->read.n;
+}
+
 /* aio_read.done. */
 static void read_done(aio_read *read) {
     block *b = AIO_OWNER(read, block, read);
@@ -360,7 +395,10 @@ static void read_done(aio_read *read) {
     b->state = status_ok(read->result) && read->got >= b->skip + b->n ? THERE : FAILED;
     count_read(f, b);
     file_read(f, read->file);
+    if (b->passes) has_passed(f, b);
+    bool passes = b->passes && b->holds;
     tell(f, b);
+    if (passes) pass(b);
 }
 
 /* A block of that place, under way. */
@@ -400,8 +438,14 @@ static bool place_past(fetcher *f, const fetch_want *w, unsigned unit, block *b)
 }
 
 /* A read for r, which begins with the next kick; past the page cache if unit says how. */
-static void begin(fetcher *f, const fetch_want *w, engine_reader *r, unsigned unit) {
+static void begin(fetcher *f, const fetch_want *w, engine_reader *r, unsigned unit, bool passes) {
     block *b = new_block(f, w->place);
+    CHECK(!passes || !unit);
+    b->passes = passes;
+    if (passes) {
+        f->passing += w->n;
+        f->passer = b;
+    }
     b->read = (aio_read){.done = read_done, .file = w->file, .n = w->n, .offset = w->offset};
     b->n = w->n;
     if (!unit || !place_past(f, w, unit, b)) b->bytes = mem_alloc(w->n);
@@ -429,15 +473,20 @@ static fetch_result blocks(fetcher *f) {
     return FETCH_BLOCK;
 }
 
+/* Has it had its rounds? What passes, and is not found, would be read for ever. */
+static bool is_tired(const engine_reader *r) {
+    return r->lean >= READER_LEAN || r->vain >= READER_VAIN;
+}
+
 /* May that reader wait once more? */
 static bool can_wait(const engine_reader *r) {
-    return r && log_conf.cold_reads && r->lean < READER_LEAN;
+    return r && log_conf.cold_reads && !is_tired(r);
 }
 
 /* Another, or this one in an earlier run, has asked for it. */
 static fetch_result get_block(fetcher *f, block *b, engine_reader *r, slice *out) {
     if (b->state == FAILED) return blocks(f);
-    if (b->state == UNDER_WAY && (!r || r->lean >= READER_LEAN)) return blocks(f);
+    if (b->state == UNDER_WAY && (!r || is_tired(r))) return blocks(f);
     if (r && hold(b, r)) f->stats.shared += b->state == UNDER_WAY;
     if (b->state == UNDER_WAY) return FETCH_PENDING;
     *out = slice_of(b->bytes + b->skip, b->n);
@@ -451,8 +500,19 @@ void fetch_budget(fetcher *f, uint64_t bytes) {
 
 /* May r hold that much more? */
 static bool fits(const fetcher *f, const engine_reader *r, size_t n) {
-    uint64_t held = f->stats.held_bytes;
-    return r->bytes + n <= READER_BYTES && (held == 0 || held + n <= f->most);
+    uint64_t held = f->stats.held_bytes - f->passing;
+    return r->held + n <= READER_BYTES && (held == 0 || held + n <= f->most);
+}
+
+/* May that much more be under way to pass? */
+static bool may_pass(const fetcher *f, size_t n) {
+    return f->passing == 0 || f->passing + n <= f->most / PASS_PART;
+}
+
+/* There is no room for what r wants. If it waits for nothing that was asked for before, it waits
+ * for another's read, which then makes some. */
+static bool wait_for_room(const fetcher *f, engine_reader *r) {
+    return r->waits > 0 || (f->passer && hold(f->passer, r));
 }
 
 /* The unit of a read that shall go past the page cache, else 0. */
@@ -476,15 +536,21 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     block *b = find(f, w->place);
     if (b && b->n == w->n) return get_block(f, b, r, out);
     CHECK(!b);
-    bool may = can_wait(r) && fits(f, r, w->n);
-    unsigned unit = may ? past_pages(f, w) : 0;
+    bool waits = can_wait(r), may = waits && fits(f, r, w->n);
+    /* who lets reads pass finds them in the page cache */
+    unsigned unit = may && r->held == r->bytes ? past_pages(f, w) : 0;
     if (!unit) {
         bool there = try_now(f, w, out);
         if (pages_sampled(w->place)) pages_saw(&f->pages, there);
         if (there) return FETCH_HAVE;
     }
-    if (!may) return can_wait(r) && r->waits ? FETCH_PENDING : blocks(f);
-    begin(f, w, r, unit);
+    if (!waits) return blocks(f);
+    if (may)
+        begin(f, w, r, unit, false);
+    else if (may_pass(f, w->n))
+        begin(f, w, r, 0, true);
+    else if (!wait_for_room(f, r))
+        return blocks(f);
     return FETCH_PENDING;
 }
 

@@ -10,6 +10,10 @@
  *        └──> PENDING ── fetch_kick, aio ──> the reader's last one is there: reader.ready
  *                                            ──> fetch_get: HAVE ──> .. ──> fetch_end
  *
+ * What a reader may not hold, as it has enough or all together have, *passes*: it is read all the
+ * same, and its bytes go when it is there. The system's page cache has them then, and the next run
+ * finds them in memory.
+ *
  * Without a reader that may wait (none, its bounds reached, `cold-reads no`)
  * the answer is BLOCK: the caller reads by itself, which also finds out why a read failed. */
 #ifndef STAVE_ENGINE_FETCH_H
@@ -21,8 +25,10 @@
  * so that all its runs together cost no more than nine. Rounds that bring less are lean. */
 #define READER_LEAN  16           /* of one command; then its reads block */
 #define READER_PART  8            /* of what it had, for a round not to be lean */
-#define READER_BYTES (64u << 20)  /* held by one command; then its reads block */
+#define READER_VAIN  64           /* rounds of one command of which nothing stayed; likewise */
+#define READER_BYTES (64u << 20)  /* held by one command; then its reads pass */
 #define FETCH_BYTES  (256u << 20) /* held by all; with a budget less (fetch_budget) */
+#define PASS_PART    4            /* of that, what may be under way beside it to pass */
 
 typedef struct fetcher fetcher;
 
@@ -49,7 +55,7 @@ fetcher *fetch_new(engine *e, const io_env *env);
 void fetch_free(fetcher *f);
 
 /* engine_budget: a sixteenth of it is what all may hold from now on, and no more than FETCH_BYTES;
- * 0: those. A single read is always allowed. */
+ * 0: those. A single read is always allowed, and so is a single one that passes. */
 void fetch_budget(fetcher *f, uint64_t bytes);
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out);
 /* Is the engine's reader in a round, so that its run will be given up? Then what else it will want

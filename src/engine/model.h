@@ -56,13 +56,16 @@ typedef struct engine_reader {
      * within a call of the engine's reads and changes; must not call the engine. */
     void (*ready)(struct engine_reader *r);
     struct fetch_hold *holds; /* the engine's: what was read for it, and what is on its way */
-    uint64_t bytes;           /* of that */
+    uint64_t bytes;           /* of all that came for it */
+    uint64_t held;            /* of that, bytes that are there for it */
+    uint64_t held_before;     /* when it was last ready */
     uint64_t bytes_before;    /* when it was last ready */
     uint32_t blocks;          /* how many pieces that is */
     uint32_t waits;           /* on their way: if none, `ready` will not be called */
     uint32_t rounds;          /* how often it was ready */
     uint32_t lean;            /* .. though little had come, compared with what it had. Its owner may
                                  clear it: running again costs him next to nothing */
+    uint32_t vain;            /* .. though nothing had come that stays */
 } engine_reader;
 
 /* What the engine asks of its owner. All may be NULL. */

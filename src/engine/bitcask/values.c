@@ -32,12 +32,14 @@ void value_pack(bitcask *e, slice plain, record *r) {
     pack_value(plain, value_is_inline(plain), &e->packed, &e->stats.packed, r);
 }
 
-/* Puts a value into the cache, unless its batch has brought enough: a value of many pieces, or a
- * walk over a large collection, shall not drive everything else out. */
+/* Puts a value into the cache, unless its batch has brought enough, or what was fetched for its
+ * command: a value of many pieces, or a walk over a large collection, shall not drive everything
+ * else out; nor what its next run would find. */
 static void remember(bitcask *e, log_pos pos, slice plain) {
+    uint64_t enough = (uint64_t)bitcask_conf.value_cache_size / BATCH_PART;
     CHECK(plain.len <= ENGINE_VALUE_MAX && pos > 0);
-    if (e->log.open && e->batch.cached > (uint64_t)bitcask_conf.value_cache_size / BATCH_PART)
-        return;
+    if (e->base.reader && e->base.reader->bytes > enough) return;
+    if (e->log.open && e->batch.cached > enough) return;
     e->batch.cached += e->log.open ? plain.len : 0;
     cache_put(e->values, pos, plain);
 }
