@@ -351,6 +351,7 @@ slice table_iter_cell(const table_iter *i) {
 /* Both slices stay the caller's. */
 void table_iter_reach(table_iter *i, slice from, slice to) {
     CHECK(i->t);
+    CHECK(!from.len || !to.len || slice_cmp(from, to) <= 0);
     i->from = from;
     i->to = to;
 }

@@ -57,6 +57,7 @@ static size_t left_of(const table_reach *r, slice index, size_t b) {
 static void ask_indexes(table *t, const cache *c, const table_reach *r, size_t part, size_t each,
                         size_t blocks) {
     CHECK(each > 0);
+    CHECK(part < t->props.partitions);
     for (size_t n = 0; n < blocks && next_part(t, r, &part); n += each)
         table_ask(t, c, table_part_extent(t, part));
 }
