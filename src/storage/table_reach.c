@@ -16,6 +16,7 @@
 /* <0, 0, >0: is prefix ‖ rest before, at or behind the key? */
 static int compare(slice prefix, slice rest, slice key) {
     size_t n = prefix.len < key.len ? prefix.len : key.len;
+    CHECK(prefix.len + rest.len <= TABLE_KEY_MAX);
     int c = n ? memcmp(prefix.data, key.data, n) : 0;
     if (c) return c;
     return key.len < prefix.len ? 1 : slice_cmp(rest, slice_skip(key, prefix.len));
@@ -49,6 +50,7 @@ static bool next_part(const table *t, const table_reach *r, size_t *part) {
 /* How many blocks of the index lie behind block b, as the reach goes. */
 static size_t left_of(const table_reach *r, slice index, size_t b) {
     size_t n = block_count(index);
+    CHECK(n > 0);
     CHECK(b < n);
     return r->backward ? b : n - 1 - b;
 }

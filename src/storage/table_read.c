@@ -154,6 +154,7 @@ bool table_part_at_hand(table *t, cache *c, size_t i, buf *index) {
     slice body;
     const char *raw = NULL;
     CHECK(i < t->props.partitions);
+    CHECK(index != NULL);
     buf_clear(index);
     if (!t->shelf || !t->shelf->source || !may_be_at(t, e)) return false;
     if (c && cache_peek(c, pos, &body)) {

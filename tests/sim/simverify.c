@@ -112,6 +112,8 @@ static void read_names(contents *all, uint32_t db) {
             next = at;
             continue;
         }
+        sim_reader_end(s); /* each step is a command */
+        tries = 0;
         if (r == ENGINE_ERROR && s->flipped) {
             all->partly[db] = all->unreadable = true;
             return;
