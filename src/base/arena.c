@@ -22,7 +22,9 @@
  *  A2. A chunk of a heap is in the list of its class until it is full, then in FULL.
  * Large pages: the region begins at a multiple of their size, so that each is a block of 32 chunks.
  * The system is not to make any by itself (MADV_NOHUGEPAGE): what it filled up so would be memory
- * that nobody counts, and an arena of little would begin with 2 MiB.
+ * that nobody counts, and an arena of little would begin with 2 MiB. A block that lies on one is
+ * known (`large`), until a page of it goes back or a child gets it, so that none is made twice.
+ * Blocks that nothing was taken from may be made ahead, and are counted then.
  *
  *  A3. a->bytes = 4 KiB x sum over chunks of `touched`; mem_used() counts the same. */
 #include "base/arena.h"
@@ -62,6 +64,7 @@
 #define DEFAULT_KEEP (4u << 20)
 #define BLOCK_CHUNKS ((uint32_t)(MEM_LARGE / ARENA_CHUNK)) /* of a large page */
 #define BLOCK_HOLES  32u /* pages that may be untouched in one: a sixteenth */
+#define BLOCKS_MAX   (ARENA_MAX / MEM_LARGE)
 
 /* Units are places in the chunk, counted in ARENA_UNIT. */
 typedef struct chunk {
@@ -88,10 +91,13 @@ typedef struct region {
     uint32_t top;       /* chunks from here on were never used */
     uint32_t free;      /* bits set in free_map */
     uint32_t low;       /* no word of free_map before this has a bit set */
+    uint32_t ahead;     /* no block from this chunk on was made ahead */
     uint32_t heaps;
-    uint64_t bytes, idle, keep; /* idle: touched bytes of free chunks */
-    bool withheld;              /* from children */
-    bool enlarging;             /* between arena_enlarge_begin() and end */
+    uint64_t bytes, idle, keep;      /* idle: touched bytes of free chunks */
+    bool withheld;                   /* from children */
+    bool enlarging;                  /* between arena_enlarge_begin() and end */
+    bool eager;                      /* blocks are large from their first use on */
+    uint64_t large[BLOCKS_MAX / 64]; /* bit b: block b is on a large page, as far as is known */
 } region;
 
 struct arena_heap {
@@ -216,6 +222,8 @@ static void open_up_to(region *a, uint32_t last) {
     size_t n = (size_t)(to - a->opened) * ARENA_CHUNK;
     if (mprotect(chunk_at(a, a->opened), n, PROT_READ | PROT_WRITE) != 0)
         log_panic(__FILE__, __LINE__, "Out of memory: the system refuses %zu bytes", n);
+    if (a->eager && a->opened >= OPEN_STEP)
+        (void)madvise(chunk_at(a, a->opened), n, MADV_HUGEPAGE); /* else they are small */
     a->opened = to;
 }
 
@@ -229,6 +237,26 @@ static inline void touch(region *a, chunk *c, unsigned pages) {
 /* One bit of the map. Chunks from `top` on have none set, though nobody has them. */
 static inline bool is_free(const region *a, uint32_t c) {
     return a->free_map[c / 64] >> (c % 64) & 1;
+}
+
+/* Counts all pages of the block, which is on a large page now, or is to be. */
+static void touch_block(region *a, uint32_t block) {
+    uint32_t end = (block + 1) * BLOCK_CHUNKS;
+    for (uint32_t c = block * BLOCK_CHUNKS; c < end && c < a->chunks; c++) {
+        if (is_free(a, c)) a->idle += (uint64_t)ARENA_CHUNK - a->table[c].touched * PAGE;
+        touch(a, &a->table[c], ARENA_CHUNK / PAGE);
+    }
+    a->large[block / 64] |= (uint64_t)1 << (block % 64);
+    if (end > a->ahead) a->ahead = end < a->chunks ? end : a->chunks;
+}
+
+/* Blocks that the system makes large by itself, those up to `top`, are counted as they begin. */
+static void touch_eager(region *a) {
+    uint32_t from = a->ahead > OPEN_STEP ? a->ahead : OPEN_STEP;
+    while (from < a->top) {
+        touch_block(a, from / BLOCK_CHUNKS);
+        from = a->ahead;
+    }
 }
 
 /* Takes a chunk that is known to be free. */
@@ -263,6 +291,7 @@ static uint32_t chunks_take(region *a, size_t n) {
         take_free(a, c);
     if (first + n > a->top) a->top = first + (uint32_t)n;
     if (a->top > a->opened) open_up_to(a, a->top - 1);
+    if (a->eager) touch_eager(a);
     POISON(chunk_at(a, first), n * ARENA_CHUNK);
     return first;
 }
@@ -272,6 +301,7 @@ static void purge(region *a, uint32_t n) {
     chunk *c = &a->table[n];
     if (!c->touched) return;
     (void)madvise(chunk_at(a, n), (size_t)c->touched * PAGE, MADV_DONTNEED);
+    a->large[n / BLOCK_CHUNKS / 64] &= ~((uint64_t)1 << (n / BLOCK_CHUNKS % 64));
     a->idle -= (uint64_t)c->touched * PAGE;
     count_bytes(a, -(int64_t)c->touched * PAGE);
     c->touched = 0;
@@ -308,22 +338,15 @@ void arena_enlarge_begin(arena *pub) {
     a->enlarging = true;
 }
 
-/* Are so many pages of the block touched that the rest may as well be? Never of the first, in which
- * chunk 0 is. */
+/* Is the block not large, and are so many pages of it touched that the rest may as well be? Never
+ * of the first, in which chunk 0 is. */
 static bool is_dense(const region *a, uint32_t block) {
     uint32_t first = block * BLOCK_CHUNKS, holes = 0;
     if (block == 0 || first + BLOCK_CHUNKS > a->top) return false;
+    if (a->large[block / 64] >> (block % 64) & 1) return false;
     for (uint32_t c = first; c < first + BLOCK_CHUNKS && holes <= BLOCK_HOLES; c++)
         holes += ARENA_CHUNK / PAGE - a->table[c].touched;
     return holes <= BLOCK_HOLES;
-}
-
-/* Counts all pages of the block. */
-static void touch_block(region *a, uint32_t block) {
-    for (uint32_t c = block * BLOCK_CHUNKS; c < (block + 1) * BLOCK_CHUNKS; c++) {
-        if (is_free(a, c)) a->idle += (uint64_t)ARENA_CHUNK - a->table[c].touched * PAGE;
-        touch(a, &a->table[c], ARENA_CHUNK / PAGE);
-    }
 }
 
 /* The next row of dense blocks; *at counts blocks. */
@@ -340,6 +363,49 @@ bool arena_enlarge_next(arena *pub, uint64_t *at, size_t most, void **piece, siz
         *bytes += MEM_LARGE;
     }
     return *bytes > 0;
+}
+
+/* Whole blocks between what is in use and `most` beyond it. */
+bool arena_ahead_next(arena *pub, size_t most, void **piece, size_t *bytes) {
+    region *a = (region *)pub;
+    uint64_t end = ((uint64_t)a->top * ARENA_CHUNK + most) / MEM_LARGE;
+    uint32_t from = (a->top > a->ahead ? a->top : a->ahead) + BLOCK_CHUNKS - 1;
+    CHECK(a->enlarging);
+    from /= BLOCK_CHUNKS;
+    if (end > a->chunks / BLOCK_CHUNKS) end = a->chunks / BLOCK_CHUNKS;
+    *piece = chunk_at(a, from * BLOCK_CHUNKS);
+    *bytes = 0;
+    if (from >= end) return false;
+    *bytes = (end - from) * MEM_LARGE;
+    if (end * BLOCK_CHUNKS > a->opened) open_up_to(a, (uint32_t)end * BLOCK_CHUNKS - 1);
+    for (; from < end; from++)
+        touch_block(a, from);
+    return true;
+}
+
+/* The first blocks are left out: an arena of little stays one. */
+void arena_eager(arena *pub, bool eager) {
+    region *a = (region *)pub;
+    CHECK(!eager || a->opened == 0);
+    a->eager = eager;
+    if (eager || a->opened <= OPEN_STEP) return;
+    size_t n = (size_t)(a->opened - OPEN_STEP) * ARENA_CHUNK;
+    (void)madvise(chunk_at(a, OPEN_STEP), n, MADV_NOHUGEPAGE);
+}
+
+/* Block by block, for INFO. */
+uint64_t arena_large(const arena *pub) {
+    const region *a = (const region *)pub;
+    uint64_t blocks = 0;
+    for (size_t i = 0; i < BLOCKS_MAX / 64; i++)
+        blocks += (uint64_t)__builtin_popcountll(a->large[i]);
+    return blocks * MEM_LARGE;
+}
+
+/* What is written while such a child lives is not on a large page any more. */
+void arena_shared(arena *pub) {
+    region *a = (region *)pub;
+    memset(a->large, 0, sizeof a->large);
 }
 
 /* What was kept back meanwhile goes now. */
@@ -587,7 +653,8 @@ void arena_check(const arena_heap *h) {
     }
     CHECK(objects == h->objects && used == h->used && chunks == h->chunks);
     uint64_t touched = 0, idle = 0, free = 0;
-    for (uint32_t n = 1; n < a->top; n++) {
+    uint32_t last = a->top > a->ahead ? a->top : a->ahead;
+    for (uint32_t n = 1; n < last; n++) {
         touched += (uint64_t)a->table[n].touched * PAGE;
         free += is_free(a, n);
         if (is_free(a, n)) idle += (uint64_t)a->table[n].touched * PAGE;

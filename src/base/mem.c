@@ -342,6 +342,20 @@ bool mem_enlarge(void *p, size_t bytes) {
     return can;
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Faults them in: unlike MADV_COLLAPSE that does not keep other threads from their own faults. What
+ * there is no large page for comes as small ones. */
+bool mem_make_large(void *p, size_t bytes) {
+    CHECK((uintptr_t)p % MEM_LARGE == 0 && bytes % MEM_LARGE == 0);
+    if (madvise(p, bytes, MADV_HUGEPAGE) != 0) return false;
+    bool can = madvise(p, bytes, MADV_POPULATE_WRITE) == 0 || errno != EINVAL;
+    (void)madvise(p, bytes, MADV_NOHUGEPAGE);
+    return can;
+}
+
 /* Atomic, as worker threads may map buffers. */
 void mem_count_mapped(int64_t delta) {
     __atomic_add_fetch(&mapped, delta, __ATOMIC_RELAXED);

@@ -35,16 +35,20 @@ typedef struct ahead {
 /* The index being put on large pages (index_pages.c). */
 typedef struct index_pages {
     aio_job job;
-    bool busy;         /* a worker has `piece` */
-    bool refused;      /* the system can't */
-    uint64_t round;    /* which merge it is for, or which growth */
-    uint64_t growing;  /* the round under way that is for growth; 0: none is */
-    uint64_t grown;    /* how many of those there were */
-    uint64_t again;    /* bytes of index from which the next is due */
-    uint64_t at;       /* arena_enlarge_next's */
-    void *piece;       /* the worker's */
-    size_t bytes;      /* of it */
-    uint64_t enlarged; /* bytes in this round, or the last */
+    bool busy;           /* a worker has `piece` */
+    bool ahead;          /*   of which nothing is in use: it is made, not moved */
+    bool refused;        /* the system can't move */
+    bool refused_ahead;  /* it can't make */
+    uint64_t round;      /* which merge it is for, or which growth */
+    uint64_t growing;    /* the round under way that is for growth; 0: none is */
+    uint64_t grown;      /* how many of those there were */
+    uint64_t again;      /* bytes of index from which the next is due */
+    uint64_t at;         /* arena_enlarge_next's */
+    void *piece;         /* the worker's */
+    size_t bytes;        /* of it */
+    uint64_t enlarged;   /* bytes in this round, or the last */
+    uint64_t left;       /* arena_left at the last cron */
+    uint64_t made_ahead; /* bytes since the start */
 } index_pages;
 
 typedef struct bitcask_stats {

@@ -98,7 +98,8 @@ void hint_cron(bitcask *e) {
     CHECK(!e->log.open);
     uint64_t now = e->env->clock->mono_us;
     bool lacks = false;
-    if (e->hints || e->merge || e->compact_wanted || chain_is_dead(&e->log)) return;
+    if (e->hints || e->merge || e->compact_wanted || e->pages.busy || chain_is_dead(&e->log))
+        return;
     if (now < e->hints_after_us) return;
     for (uint32_t i = 0; i < e->norder && !lacks; i++)
         lacks = lacks_hint(e, e->order[i]);

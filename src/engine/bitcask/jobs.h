@@ -28,6 +28,9 @@ bool index_pages_ready(bitcask *e, uint64_t round);
 /* The same when the index has grown, for lookups. Not in a batch. */
 void index_pages_cron(bitcask *e);
 
+/* For INFO: "no" by the setting, "small" where the system has none, "large". */
+const char *index_pages_state(const bitcask *e);
+
 /* Starts making hints if some are missing. Not in a batch. */
 void hint_cron(bitcask *e);
 /* Makes those that are missing, here and now; for a clean end. */

@@ -4,6 +4,7 @@
  * which has the files' headers too. Times are microseconds where the name says usec, else
  * milliseconds. log_end and log_durable are positions: file number << 32 | offset. */
 #include "engine/bitcask/derive.h"
+#include "engine/bitcask/jobs.h"
 #include "engine/bitcask/merge.h"
 #include "engine/bitcask/ops.h"
 
@@ -75,7 +76,8 @@ static void emit_memory(const bitcask *e, buf *out) {
         if (((const pdb *)value)->keys) keydirs += keydir_bytes(((const pdb *)value)->keys);
     metric_u64(out, "keydir_bytes", keydirs);
     metric_u64(out, "arena_bytes", arena_bytes(e->shared.arena));
-    metric_u64(out, "arena_huge_bytes", e->pages.enlarged); /* before the last merge's fork */
+    metric_u64(out, "arena_huge_bytes", e->pages.refused ? 0 : arena_large(e->shared.arena));
+    metric_str(out, "arena_huge_pages", index_pages_state(e));
     metric_u64(out, "expire_index_bytes", due);
     metric_u64(out, "collections_bytes", colls);
     metric_u64(out, "tail_bytes", logwrite_memory(e->log.tail));

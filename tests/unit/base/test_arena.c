@@ -276,6 +276,77 @@ static void test_large_pages(void **state) {
     arena_free(a);
 }
 
+/* Memory made ahead is counted at once, lies on large pages, and is used when the arena comes to
+ * it; nothing of it is made twice, nor when it was shared is it thought to be large. */
+static void test_made_ahead(void **state) {
+    (void)state;
+    uint64_t before = huge_bytes(), used = mem_used();
+    arena *a = arena_new(64u << 20);
+    arena_heap *h = arena_heap_new(a);
+    void *piece;
+    size_t bytes;
+    for (int i = 0; i < 100; i++) /* six chunks and more */
+        (void)arena_alloc(h, 4096);
+    uint64_t counted = arena_bytes(a);
+    arena_enlarge_begin(a);
+    assert_false(arena_ahead_next(a, MEM_LARGE, &piece, &bytes)); /* the rest of the first block */
+    assert_true(arena_ahead_next(a, 3 * MEM_LARGE, &piece, &bytes));
+    assert_ptr_equal(piece, a->base + MEM_LARGE);
+    assert_int_equal(bytes, 2 * MEM_LARGE);
+    bool can = mem_make_large(piece, bytes);
+    if (can && before < UINT64_MAX / 2) assert_true(huge_bytes() >= before + MEM_LARGE);
+    assert_int_equal(arena_bytes(a), counted + bytes);
+    assert_true(mem_used() >= used + counted + bytes);
+    assert_int_equal(arena_large(a), bytes);
+    assert_false(arena_ahead_next(a, 3 * MEM_LARGE, &piece, &bytes)); /* it is there */
+    arena_enlarge_end(a);
+    arena_check(h);
+    counted = arena_bytes(a);
+    for (int i = 0; i < 1300; i++) /* into what was made, and nearly to its end */
+        memset(arena_at(a, arena_alloc(h, 4096)), 1, 4096);
+    assert_in_range(arena_bytes(a), counted, counted + MEM_LARGE);
+    uint64_t at = 0; /* what is large is not moved, until a child has got it */
+    arena_enlarge_begin(a);
+    assert_false(arena_enlarge_next(a, &at, MEM_LARGE, &piece, &bytes));
+    arena_shared(a);
+    assert_int_equal(arena_large(a), at = 0);
+    assert_true(arena_enlarge_next(a, &at, MEM_LARGE, &piece, &bytes));
+    arena_enlarge_end(a);
+    arena_check(h);
+    arena_heap_free(h); /* what goes back to the system is not large any more */
+    arena_keep(a, 0);
+    assert_int_equal(arena_large(a), 0);
+    arena_free(a);
+    assert_int_equal(mem_used(), used);
+}
+
+/* Eager, all but the beginning is on large pages from the first use on; then nothing more is. */
+static void test_eager(void **state) {
+    (void)state;
+    arena *a = arena_new(256u << 20);
+    arena_heap *h = arena_heap_new(a);
+    uint64_t before = huge_bytes();
+    arena_eager(a, true);
+    for (int i = 0; i < 3000; i++)
+        memset(arena_at(a, arena_alloc(h, 4096)), i & 255, 4096);
+    assert_int_equal(arena_large(a), 0);
+    arena_ref last = 0;
+    for (int i = 0; i < 6000; i++)
+        memset(arena_at(a, last = arena_alloc(h, 4096)), i & 255, 4096);
+    assert_in_range(arena_large(a), 18u << 20, 22u << 20);
+    assert_in_range(arena_bytes(a), 9000 * 4096, 9000 * 4096 + 2 * MEM_LARGE);
+    if (huge_bytes() != before && before < UINT64_MAX / 2)
+        assert_true(huge_bytes() >= before + MEM_LARGE);
+    arena_eager(a, false);
+    uint64_t large = arena_large(a);
+    (void)arena_alloc(h, 30u << 20);
+    assert_int_equal(arena_large(a), large);
+    assert_int_equal(((char *)arena_at(a, last))[4095], (char)(5999 & 255));
+    arena_check(h);
+    arena_heap_free(h);
+    arena_free(a);
+}
+
 /* Does a child forked now see the byte there? */
 static bool child_sees(const char *p, char byte) {
     pid_t pid = fork();
@@ -317,6 +388,7 @@ int main(void) {
         cmocka_unit_test(test_model),        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_chunk_return), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_free_some),    cmocka_unit_test(test_large_pages),
+        cmocka_unit_test(test_made_ahead),   cmocka_unit_test(test_eager),
         cmocka_unit_test(test_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -694,16 +694,20 @@ static void test_large_index_is_enlarged_first(void **state) {
     for (int i = 0; i < 90000; i++) { /* 80 MB of index */
         snprintf(key + 880, sizeof key - 880, "%d", i % 80000);
         kit_put(k, key, "v");
+        if (i % 500 == 0) kit_end_turn(k), engine_cron(k->e);
     }
     kit_rotate(k);
     kit_settle(k);
     assert_true(kit_info(k, "arena_bytes") > 64u << 20);
     assert_true(bc(k)->pages.grown > 0 && !bc(k)->pages.busy);
     if (!bc(k)->pages.refused) assert_true(kit_info(k, "arena_huge_bytes") > 8u << 20);
+    if (!bc(k)->pages.refused_ahead) assert_true(bc(k)->pages.made_ahead > 8u << 20);
+    arena_shared(bc(k)->shared.arena); /* as if some child had got it */
     status s = merge_start(bc(k), 0, sealed(k));
     if (!status_ok(s)) fail_msg("merge: %s", s.msg);
-    while (!bc(k)->pages.busy)
+    for (int i = 0; i < 1000 && !bc(k)->pages.busy; i++)
         kit_end_turn(k), engine_cron(k->e);
+    assert_true(bc(k)->pages.busy);
     assert_int_equal(bc(k)->merge->step, MERGE_NAMING);
     merge_cancel(bc(k)); /* as a flush does */
     assert_null(bc(k)->merge);
