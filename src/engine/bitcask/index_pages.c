@@ -77,11 +77,13 @@ static bool hand_over(bitcask *e, bool found, bool beyond) {
 static bool make_ahead(bitcask *e) {
     index_pages *p = &e->pages;
     arena *a = e->shared.arena;
+    CHECK(!p->busy && !e->log.open);
     uint64_t left = arena_left(a), grew = p->left > left ? p->left - left : 0;
     p->left = left;
     if (p->refused_ahead || grew == 0 || arena_bytes(a) < AHEAD_FROM) return false;
     size_t most = AHEAD_LEAST + (grew < AHEAD_MOST ? (size_t)grew * AHEAD_CRONS : AHEAD_MOST);
     if (most > AHEAD_MOST) most = AHEAD_MOST;
+    CHECK(most >= AHEAD_LEAST);
     if (e->budget && mem_used() + 2 * most > e->budget) return false;
     arena_enlarge_begin(a);
     return hand_over(e, arena_ahead_next(a, most, &p->piece, &p->bytes), true);
