@@ -61,7 +61,7 @@ void mem_inherit(void *p, size_t bytes);
  * private anonymous memory with MADV_NOHUGEPAGE, which holds again afterwards. */
 bool mem_enlarge(void *p, size_t bytes);
 /* The same of pages that nobody has touched: nothing is moved, so nobody waits. False: this system
- * can't (before Linux 5.14). */
+ * can't (it was built without large pages). */
 bool mem_make_large(void *p, size_t bytes);
 #define MEM_LARGE ((size_t)2 << 20)
 /* Adjusts the count of mapped bytes, for owners that reserve address space and commit it in parts
