@@ -233,7 +233,7 @@ static uint64_t tee_map_count(engine *e, engine_coll *c, unsigned map) {
     tee_coll *at = coll_at(c);
     uint64_t model = engine_map_count(t->s->model, &at->model, map);
     uint64_t mine = t->dry ? model : engine_map_count(t->s->e, &at->mine, map);
-    if (mine != model)
+    if (mine != model && !t->apart) /* a command may go on to name what else it will read */
         sim_fail(t->s, "map %u counts %llu, should be %llu", map, (unsigned long long)mine,
                  (unsigned long long)model);
     return mine;
