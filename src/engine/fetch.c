@@ -241,7 +241,7 @@ void fetch_end(fetcher *f, engine_reader *r) {
         next = h->of_reader;
         let_go(h);
     }
-    *r = (engine_reader){.ready = r->ready};
+    *r = (engine_reader){.ready = r->ready, .by_pages = r->by_pages};
 }
 
 /* ---- files to be closed -------------------------------------------------------------------------
@@ -413,8 +413,8 @@ static block *new_block(fetcher *f, uint64_t place) {
     }
     if (++f->count > f->lists) grow(f);
     block **at = list_of(f, place);
-    *b =
-        (block){.owner = f, .place = place, .asked_us = now_us(f), .next = *at, .state = UNDER_WAY};
+    uint64_t now = f->asked ? f->env->clock->mono_us : now_us(f); /* once for a turn's */
+    *b = (block){.owner = f, .place = place, .asked_us = now, .next = *at, .state = UNDER_WAY};
     *at = b;
     return b;
 }
@@ -515,17 +515,26 @@ static bool wait_for_room(const fetcher *f, engine_reader *r) {
     return r->waits > 0 || (f->passer && hold(f->passer, r));
 }
 
-/* The unit of a read that shall go past the page cache, else 0. */
-static unsigned past_pages(fetcher *f, const fetch_want *w) {
+/* How a read is made. */
+typedef struct way {
+    bool tried;    /* memory first */
+    bool counts;   /* what that finds, in the sample */
+    unsigned unit; /* past the page cache; 0: by it */
+} way;
+
+/* What lies beside what was asked for last may share its page, whatever others find. */
+static way way_of(fetcher *f, const fetch_want *w, bool may_wait) {
     bool near = w->place - f->last + NEAR < 2 * (uint64_t)NEAR;
+    bool sampled = pages_sampled(w->place) && !near;
+    bool past = f->pages.past && !near && !sampled;
     f->last = w->place;
-    if (!w->settled || log_conf.direct_reads == LOG_DIRECT_NO) return 0;
-    if (log_conf.direct_reads == LOG_DIRECT_AUTO &&
-        (near || !f->pages.past || pages_sampled(w->place)))
-        return 0;
-    unsigned unit = aio_direct(f->env->aio, w->file);
-    CHECK((unit & (unit - 1)) == 0);
-    return unit;
+    way by = {.tried = true, .counts = sampled};
+    if (log_conf.direct_reads != LOG_DIRECT_AUTO) past = log_conf.direct_reads == LOG_DIRECT_ALWAYS;
+    if (!past || !w->settled || !may_wait || f->engine->reader->by_pages) return by;
+    by.unit = aio_direct(f->env->aio, w->file);
+    by.tried = false;
+    CHECK((by.unit & (by.unit - 1)) == 0);
+    return by;
 }
 
 /* In a round that is given up anyway, what its bounds do not allow is left to the next. */
@@ -538,15 +547,15 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     CHECK(!b);
     bool waits = can_wait(r), may = waits && fits(f, r, w->n);
     /* who lets reads pass finds them in the page cache */
-    unsigned unit = may && r->held == r->bytes ? past_pages(f, w) : 0;
-    if (!unit) {
+    way by = way_of(f, w, may && r->held == r->bytes);
+    if (by.tried) {
         bool there = try_now(f, w, out);
-        if (pages_sampled(w->place)) pages_saw(&f->pages, there);
+        if (by.counts) pages_saw(&f->pages, there);
         if (there) return FETCH_HAVE;
     }
     if (!waits) return blocks(f);
     if (may)
-        begin(f, w, r, unit, false);
+        begin(f, w, r, by.unit, false);
     else if (may_pass(f, w->n))
         begin(f, w, r, 0, true);
     else if (!wait_for_room(f, r))

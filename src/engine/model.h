@@ -66,6 +66,9 @@ typedef struct engine_reader {
     uint32_t lean;            /* .. though little had come, compared with what it had. Its owner may
                                  clear it: running again costs him next to nothing */
     uint32_t vain;            /* .. though nothing had come that stays */
+    /* The owner's: what is asked for is for commands to come too, and after this one's end only the
+     * page cache has it. */
+    bool by_pages;
 } engine_reader;
 
 /* What the engine asks of its owner. All may be NULL. */

@@ -253,6 +253,12 @@ static void uring_sync(aio *a, aio_sync *s) {
     enter_sync(uring_of(a), s);
 }
 
+/* Has the kernel work left that ends reads? It does so much at a call and tells by no event of the
+ * rest, which may be all of what has come: reads whose page has gone again end nothing. */
+static bool has_work(const aio_uring *u) {
+    return u->flying && (IO_URING_READ_ONCE(*u->ring.sq.kflags) & IORING_SQ_TASKRUN);
+}
+
 /* Until there is no completion and no event: the ring signals also those that are worked off here,
  * and none may be missed between the two looks. What a `done` asks for waits for the next kick. */
 static int uring_poll(aio *a) {
@@ -263,7 +269,7 @@ static int uring_poll(aio *a) {
     do {
         while (take(u))
             n++;
-    } while (read(u->event, &signals, sizeof signals) > 0);
+    } while (read(u->event, &signals, sizeof signals) > 0 || has_work(u));
     pump(u);
     return n + u->threads->ops->poll(u->threads);
 }

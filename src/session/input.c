@@ -93,13 +93,16 @@ static void look_ahead(client *c, const char *p, size_t n, size_t at, size_t *ah
 }
 
 /* c's command at p[at] waits for the disk: what those behind it will read is asked for at the same
- * time, or a pipeline would wait for each. Once a command, and only if they are likely to read. */
+ * time, or a pipeline would wait for each. Once a command, and only if they are likely to read. It
+ * is let go when this one ends, so they too, when they run, look where it is then: in the page
+ * cache. */
 static void ask_ahead(client *c, const char *p, size_t n, size_t at) {
     engine *e = ks_engine(c->ks);
     slice key;
     entry ent;
     if (!(c->flags & CLIENT_PARKED) || c->reader.rounds || c->session->busy) return;
     if (!(c->row->flags & CMD_READONLY)) return;
+    c->reader.by_pages = at < n;
     engine_read_for(e, &c->reader);
     for (int i = 0; i < ASK_AHEAD && at < n; i++) {
         size_t len = resp_peek(p + at, n - at, &key);

@@ -623,6 +623,14 @@ static void slots_run_out(void **state) {
     }
 }
 
+/* A place behind that one, far from it, and not in the sample. */
+static uint64_t alone(uint64_t place) {
+    do {
+        place += 1 << 20;
+    } while (pages_sampled(place));
+    return place;
+}
+
 /* Left alone, reads go past the page cache once that has been found of no use, but the sample's and
  * those that lie side by side. */
 static void past_when_useless(void **state) {
@@ -642,15 +650,34 @@ static void past_when_useless(void **state) {
     }
     assert_int_equal(past, 300);
     assert_in_range(reads, 4000, 40000);
-    do {
-        place += 1 << 20;
-    } while (pages_sampled(place));
+    place = alone(place);
     assert_int_equal(get(&a, place), FETCH_PENDING);
     assert_int_equal(asked[0]->unit, 512);
     assert_int_equal(get(&a, place + LEN), FETCH_PENDING);
     assert_int_equal(asked[1]->unit, 0);
     in_memory = true;
     assert_int_equal(get(&b, place + 2 * LEN), FETCH_HAVE);
+    in_memory = false;
+    tries = 0;
+    unit = 0; /* as with threads: not looked for, but read by the page cache */
+    place = alone(place);
+    assert_int_equal(get(&b, place), FETCH_PENDING);
+    assert_int_equal(asked[2]->unit, 0);
+    assert_int_equal(tries, 0);
+    settled = false;
+    place = alone(place);
+    assert_int_equal(get(&b, place), FETCH_PENDING);
+    assert_int_equal(tries, 1);
+    settled = true; /* what is asked for ahead is looked for by later commands */
+    unit = 512;
+    end_asker(&b);
+    b.reader.by_pages = true;
+    place = alone(place);
+    assert_int_equal(get(&b, place), FETCH_PENDING);
+    assert_int_equal(asked[4]->unit, 0);
+    assert_int_equal(tries, 2);
+    end_asker(&b);
+    assert_true(b.reader.by_pages);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
