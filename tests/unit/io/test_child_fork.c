@@ -657,6 +657,36 @@ static void test_parent_death(void **state) {
     check_parent_death(job_works_on);
 }
 
+/* Its pipe ends long before it does. */
+static status job_lingers(child_job *j, vfs *v, buf *out) {
+    (void)j;
+    (void)v;
+    (void)out;
+    for (int fd = 3; fd < 256; fd++)
+        close(fd);
+    for (int i = 0; i < 2000 && !page->flag; i++)
+        sleep_ms(1);
+    _exit(0);
+}
+
+/* The thread does not wait for a child that has ended but for its last steps. */
+static void test_lingers(void **state) {
+    (void)state;
+    test_job j = make(job_lingers);
+    page->flag = 0;
+    start(&j);
+    struct pollfd p = {child_fork_fd(host), POLLIN, 0};
+    assert_int_equal(poll(&p, 1, 10000), 1);
+    assert_int_equal(host->ops->poll(host), 0); /* the pipe's end */
+    assert_int_equal(host->ops->poll(host), 0);
+    assert_int_equal(j.done_calls, 0);
+    assert_int_equal(poll(&p, 1, 0), 0); /* nor does it spin */
+    page->flag = 1;
+    wait_for(&j);
+    assert_failed(&j, "ended without a result");
+    assert_int_equal(child_fork_alive(host), 0);
+}
+
 static void test_no_descriptors(void **state) {
     (void)state;
     test_job j = make(job_waits);
@@ -691,6 +721,7 @@ int main(void) {
         TEST(test_what_a_child_is),
         TEST(test_hook_in_child),
         TEST(test_parent_death),
+        TEST(test_lingers),
         TEST(test_no_descriptors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
