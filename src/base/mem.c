@@ -321,6 +321,15 @@ void mem_unmap(void *p, size_t bytes) {
     mem_count_mapped(-(int64_t)bytes);
 }
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+/* Where the system can't (before Linux 5.14) they come one by one. */
+void mem_touch(void *p, size_t bytes) {
+    (void)madvise(p, bytes, MADV_POPULATE_WRITE);
+}
+
 /* A child that did not get them would have nothing there, so this may not fail. */
 void mem_inherit(void *p, size_t bytes) {
     CHECK(madvise(p, bytes, MADV_DOFORK) == 0);

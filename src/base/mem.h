@@ -51,6 +51,9 @@ void mem_purge(void);
  */
 void *mem_map(size_t bytes) __attribute__((returns_nonnull));
 void mem_unmap(void *p, size_t bytes);
+/* Pages of mem_map that are about to be written, all of them: one call of the system, not a fault
+ * for each. */
+void mem_touch(void *p, size_t bytes);
 /* Children get those pages of mem_map after all, from now on; the owner takes them off again
  * (mem_count_inherited) when they go. */
 void mem_inherit(void *p, size_t bytes);

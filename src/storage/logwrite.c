@@ -28,6 +28,7 @@
 
 #define SPARE_MAX 64 /* chunks kept for reuse: 16 MiB */
 #define PAGE      4096u
+#define LONG_TAIL 16 /* chunks: the next will be filled, too */
 
 typedef struct chunk {
     char *data;
@@ -90,6 +91,7 @@ static char *take_memory(logwrite *w, uint32_t need, uint32_t *cap) {
 
 /* Gives a chunk of committed records to the heir, if there is one that wants it. */
 static bool bequeath(logwrite *w, chunk *c) {
+    CHECK(c->len <= c->cap);
     if (!w->heir || c->len == 0) return false;
     CHECK(c->data && w->memory >= c->cap);
     if (!w->heir->takes(w->heir->ctx, chunk_start(c), chunk_end(c), c->data, c->cap)) return false;
@@ -125,7 +127,10 @@ static chunk *insert_chunk(logwrite *w, size_t i, uint32_t offset, uint32_t need
     memmove(c + 1, c, (w->n - i) * sizeof *c);
     w->n++;
     *c = (chunk){.file = w->file.file, .number = w->file.number, .offset = offset};
+    uint64_t before = w->memory;
     c->data = take_memory(w, need, &c->cap);
+    CHECK(c->cap >= need);
+    if (w->n > LONG_TAIL && w->memory > before) mem_touch(c->data, c->cap);
     return c;
 }
 

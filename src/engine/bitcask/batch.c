@@ -45,6 +45,7 @@ void bc_begin(engine *base) {
     bitcask *e = bitcask_of(base);
     CHECK(!e->log.open && e->batch.n == 0);
     CHECK(!e->batch.orders && e->batch.bytes.len == 0);
+    pack_begin(&e->stats.packed);
     chain_begin(&e->log);
 }
 

@@ -6,6 +6,9 @@
 #include "engine/log/settings.h"
 #include "storage/compress.h"
 
+#define MISSES_MOST 64 /* attempts in a batch that may fail one after the other */
+#define TRY_EVERY   16 /* values, of which one is tried then */
+
 /* What an entry is, as a start finds it again. */
 record pack_entry(uint32_t pdb, slice key, const entry *ent) {
     CHECK(ent->type < ENGINE_TYPES && ent->hint < 16 && ent->expire >= 0);
@@ -19,6 +22,14 @@ record pack_entry(uint32_t pdb, slice key, const entry *ent) {
                     .expire = ent->expire};
 }
 
+/* Of a batch in which nothing has become smaller for a while only some values are tried: that is
+ * nearly always one large value in pieces. */
+static bool is_tried(pack_stats *stats) {
+    CHECK(MISSES_MOST > 0 && TRY_EVERY > 0);
+    if (stats->missed < MISSES_MOST) return true;
+    return ++stats->missed % TRY_EVERY == 0;
+}
+
 /* A value shorter than compression-min-size seldom becomes so much smaller that it is worth the
  * time of its reads. */
 void pack_value(slice plain, bool small, buf *scratch, pack_stats *stats, record *r) {
@@ -27,11 +38,14 @@ void pack_value(slice plain, bool small, buf *scratch, pack_stats *stats, record
     r->value = plain;
     r->plain_len = plain.len;
     if (small || log_conf.compression == LOG_PLAIN) return;
-    if (plain.len < (size_t)log_conf.compression_min) return;
+    if (plain.len < (size_t)log_conf.compression_min || !is_tried(stats)) return;
     stats->in += plain.len;
     if (compress_value(plain, scratch, &packed)) {
         r->value = packed;
         r->flags |= RECORD_LZ4;
+        stats->missed = 0;
+    } else if (stats->missed < MISSES_MOST) {
+        stats->missed++;
     }
     CHECK(r->value.len <= plain.len);
     stats->out += r->value.len;

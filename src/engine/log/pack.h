@@ -12,7 +12,13 @@
 /* Bytes of values that compression was tried on, for INFO. */
 typedef struct pack_stats {
     uint64_t in, out;
+    uint32_t missed; /* values of this batch, one after the other, that did not become smaller */
 } pack_stats;
+
+/* A batch begins: what the ones before were made of says nothing of it. */
+static inline void pack_begin(pack_stats *stats) {
+    stats->missed = 0;
+}
 
 /* The record of an entry that is put; its value is for pack_value to give. */
 record pack_entry(uint32_t pdb, slice key, const entry *ent);

@@ -52,6 +52,7 @@ void lsm_begin(engine *base) {
     e->batch.open = true;
     e->batch.number++;
     CHECK(!e->batch.orders && e->batch.bytes.len == 0);
+    pack_begin(&e->stats.packed);
     chain_begin(&e->log);
 }
 

@@ -51,6 +51,32 @@ static void test_round_trip(void **state) {
     }
 }
 
+/* A large value in pieces that don't become smaller is not tried to its end; what follows in the
+ * same batch and does is found soon, what follows in another at once. */
+static void test_gives_up_within_a_batch(void **state) {
+    (void)state;
+    rng r;
+    char noise[LONG], words[LONG];
+    pack_stats stats = {0};
+    int until = 0;
+    unit_seed(&r);
+    log_conf.compression = LOG_LZ4;
+    log_conf.compression_min = 256;
+    fill(&r, noise, sizeof noise, false);
+    fill(&r, words, sizeof words, true);
+    for (int i = 0; i < 10000; i++)
+        assert_false(round_trip(slice_of(noise, sizeof noise), false, &stats));
+    assert_in_range(stats.in / LONG, 10000 / 17, 10000 / 10);
+    assert_int_equal(stats.in, stats.out);
+    while (!round_trip(slice_of(words, sizeof words), false, &stats))
+        assert_in_range(until++, 0, 20);
+    assert_true(round_trip(slice_of(words, sizeof words), false, &stats));
+    for (int i = 0; i < 100; i++)
+        assert_false(round_trip(slice_of(noise, sizeof noise), false, &stats));
+    pack_begin(&stats);
+    assert_true(round_trip(slice_of(words, sizeof words), false, &stats));
+}
+
 /* The checksums of a record keep such bytes away; nothing rests on that here. */
 static void test_damage(void **state) {
     (void)state;
@@ -82,6 +108,7 @@ static void test_damage(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_round_trip),
+                                       cmocka_unit_test(test_gives_up_within_a_batch),
                                        cmocka_unit_test(test_damage)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

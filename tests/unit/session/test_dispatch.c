@@ -331,10 +331,19 @@ static void fake_client(void **state) {
     client_run(f);
     assert_true(f->flags & CLIENT_PARKED);
     assert_int_equal(f->out.len, 0);
+    assert_null(f->out.data);
     client_run(f);
     assert_false(f->flags & CLIENT_WAITS);
     assert_int_equal(f->out.len, 7);
     assert_memory_equal(f->out.data, "$1\r\n1\r\n", 7);
+    buf_clear(&f->out); /* the memory of a large reply stays for the next run */
+    const char *large = buf_reserve(&f->out, 4 << 20);
+    client_run(f);
+    assert_true(f->flags & CLIENT_PARKED);
+    assert_ptr_equal(f->out.data, large);
+    client_run(f);
+    assert_ptr_equal(f->out.data, large);
+    assert_int_equal(f->out.len, 7);
     client_fake_free(f);
     assert_int_equal(session_client_count(k.session), 1);
 }
