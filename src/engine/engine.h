@@ -41,12 +41,13 @@ static inline void engine_read_for(engine *e, engine_reader *r) {
  * has, so that rounds are few whatever a command walks over, and little is read for nothing. */
 #define ENGINE_ASK_FIRST 64
 static inline uint64_t engine_ask_most(const engine *e) {
-    return ENGINE_ASK_FIRST + 3 * (uint64_t)(e->reader ? e->reader->blocks : 0);
+    return ENGINE_ASK_FIRST +
+           (e->reader ? 3 * (uint64_t)(e->reader->blocks - e->reader->waits) : 0);
 }
 /* How many are worth it in any round, even if nothing says that they will be wanted: a run costs
  * what it goes through, so a round shall bring a part of that. */
 static inline uint64_t engine_ask_least(const engine *e) {
-    return e->reader ? e->reader->blocks / 4 : 0;
+    return e->reader ? (e->reader->blocks - e->reader->waits) / 4 : 0;
 }
 /* Its command has ended, or will not run again: what was read for r is let go, and `ready` will not
  * be called. r is as if new. */

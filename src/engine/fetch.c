@@ -39,7 +39,8 @@
 #define BUDGET_PART 16           /* of it for all that is held */
 #define TABLE_FIRST 64           /* lists of the table of blocks; a power of two */
 #define SPARE_MOST  256          /* blocks that wait to be used again */
-#define NEAR        (64u << 10)  /* bytes between places that are read side by side */
+#define SKIP_FEW    16 /* reads of a command that has run before, which may go past the page cache */
+#define NEAR        (64u << 10) /* bytes between places that are read side by side */
 #define GOLDEN      0x9e3779b97f4a7c15u
 
 typedef struct block block;
@@ -537,6 +538,12 @@ static way way_of(fetcher *f, const fetch_want *w, bool may_wait) {
     return by;
 }
 
+/* What memory had in a run, or what passed, is not r's: in the next run it must be looked for there
+ * again, or each would have to wait for one thing more. */
+static bool may_skip_pages(const engine_reader *r) {
+    return r->rounds == 0 || r->blocks < SKIP_FEW;
+}
+
 /* In a round that is given up anyway, what its bounds do not allow is left to the next. */
 fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     engine_reader *r = f->engine->reader;
@@ -546,8 +553,7 @@ fetch_result fetch_get(fetcher *f, const fetch_want *w, slice *out) {
     if (b && b->n == w->n) return get_block(f, b, r, out);
     CHECK(!b);
     bool waits = can_wait(r), may = waits && fits(f, r, w->n);
-    /* who lets reads pass finds them in the page cache */
-    way by = way_of(f, w, may && r->held == r->bytes);
+    way by = way_of(f, w, may && may_skip_pages(r));
     if (by.tried) {
         bool there = try_now(f, w, out);
         if (by.counts) pages_saw(&f->pages, there);

@@ -23,7 +23,7 @@
 
 /* A command may be run again as often as each round brings much: an eighth of what it had at least,
  * so that all its runs together cost no more than nine. Rounds that bring less are lean. */
-#define READER_LEAN  16           /* of one command; then its reads block */
+#define READER_LEAN  32           /* of one command; then its reads block */
 #define READER_PART  8            /* of what it had, for a round not to be lean */
 #define READER_VAIN  64           /* rounds of one command of which nothing stayed; likewise */
 #define READER_BYTES (64u << 20)  /* held by one command; then its reads pass */

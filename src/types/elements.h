@@ -27,10 +27,13 @@
 #define EL_VALUE_MAX    ((uint64_t)512 << 20)
 /* Bytes of a member or field: a longer one must be refused before it gets here. */
 #define EL_SUB_MAX 64000u
-/* Reads that were to be PENDING in one run, after which a walk over many keys or elements gives up
- * its turn: those that it can name are asked for together. */
-static inline uint64_t el_misses_most(keyspace *ks) {
-    return engine_ask_most(ks_engine(ks));
+/* So many lookups of a run were PENDING: is it worth going on to name others, that are asked for
+ * together? Lookups that need the same block are one read. */
+#define EL_SHARE 32
+static inline bool el_may_miss(keyspace *ks, uint64_t misses) {
+    const engine *e = ks_engine(ks);
+    uint64_t most = engine_ask_most(e);
+    return (e->reader ? e->reader->waits : misses) < most && misses < EL_SHARE * most;
 }
 
 /* How map 0 of a type is ordered. */

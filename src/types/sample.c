@@ -43,7 +43,7 @@ static sample_run run_begin(elements *el, sample_each each, void *ctx) {
 static bool run_shows(sample_run *run, engine_result *r, const el_item *item) {
     if (*r == ENGINE_PENDING) {
         *r = ENGINE_OK;
-        return ++run->misses < el_misses_most(run->el->ks);
+        return el_may_miss(run->el->ks, ++run->misses);
     }
     if (*r != ENGINE_OK) return false;
     if (run->misses == 0) run->enough = !run->each(run->ctx, item);

@@ -17,7 +17,7 @@
  *
  * But the union of small intsets is one, and comes in numeric order.
  *
- * A lookup that is pending does not end a run: others are asked for first (el_misses_most).
+ * A lookup that is pending does not end a run: others are asked for first (el_may_miss).
  */
 #include "types/set_algebra.h"
 
@@ -69,7 +69,7 @@ static engine_result ask_others(probe *p, bool *shown) {
         }
     }
     if (!pending || !*shown) return ENGINE_OK;
-    return ++p->misses < el_misses_most(p->ks) ? ENGINE_OK : ENGINE_PENDING;
+    return el_may_miss(p->ks, ++p->misses) ? ENGINE_OK : ENGINE_PENDING;
 }
 
 /* Shows the member if the others agree. Once one of them had to wait nothing is shown any more: the

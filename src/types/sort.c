@@ -12,7 +12,7 @@
  * Unsorted (BY has no '*') elements are shown as they are read: a list's by index, a sorted set's
  * by rank, both from the end if descending, a set's in no particular order.
  *
- * A lookup that is pending does not end a run: others are asked for first (el_misses_most).
+ * A lookup that is pending does not end a run: others are asked for first (el_may_miss).
  */
 #include "types/sort.h"
 
@@ -200,7 +200,7 @@ static void sink(sorter *s, uint64_t at) {
 
 /* A lookup is pending: may there be more in this run? */
 static engine_result miss(sorter *s) {
-    return ++s->misses < el_misses_most(s->el->ks) ? ENGINE_OK : ENGINE_PENDING;
+    return el_may_miss(s->el->ks, ++s->misses) ? ENGINE_OK : ENGINE_PENDING;
 }
 
 /* A sort_each: takes an element in if it may come out. */

@@ -227,9 +227,9 @@ static engine_result in_others(zset_source *from, size_t n, const source_walk *w
 static engine_result sift(zset_source *from, size_t n, bool diff, zset_aggregate how,
                           engine_result (*each)(void *ctx, slice member, double score), void *ctx) {
     source_walk w;
-    uint64_t misses = 0, most = el_misses_most(from[0].el.ks);
+    uint64_t misses = 0;
     engine_result r = walk_begin(&from[0], &w);
-    for (; r == ENGINE_OK && misses < most; r = walk_step(&w)) {
+    for (; r == ENGINE_OK && (!misses || el_may_miss(from[0].el.ks, misses)); r = walk_step(&w)) {
         double score = diff ? w.score : weigh(from[0].weight, w.score);
         engine_result in = in_others(from, n, &w, diff, how, &score);
         if (in == ENGINE_ERROR) return in;

@@ -268,9 +268,8 @@ static engine_result remove_derived(elements *el, slice derived) {
  * answer does not matter now. */
 static void ask_behind(elements *el, slice derived, bool backward, uint64_t left) {
     el_iter it;
-    uint64_t most = el_misses_most(el->ks);
     engine_result r = el_seek(el, ENGINE_DERIVED, derived, backward, &it);
-    for (uint64_t n = 0; r == ENGINE_OK && n < left && n < most; n++) {
+    for (uint64_t n = 0; r == ENGINE_OK && n < left && el_may_miss(el->ks, n); n++) {
         el_item item;
         r = el_step(&it, backward);
         if (r != ENGINE_OK) return;

@@ -441,8 +441,8 @@ static void ahead(void **state) {
         assert_int_equal(get(&a, i), FETCH_PENDING);
         engine_read_for(&owner, &a.reader);
         assert_true(fetch_is_pending(f) && fetch_ahead(f) > last_bytes);
-        assert_true(engine_ask_most(&owner) > last);
-        assert_int_equal(engine_ask_least(&owner), (i + 1) / 4);
+        assert_true(engine_ask_most(&owner) > last && engine_ask_most(&owner) < 200);
+        assert_int_equal(engine_ask_least(&owner), i / 4);
         last_bytes = fetch_ahead(f);
         last = engine_ask_most(&owner);
         end_read(0, 0, false);
@@ -680,19 +680,50 @@ static void past_when_useless(void **state) {
     assert_true(b.reader.by_pages);
 }
 
+/* What a command with many reads found in memory it finds there in its next run too: that one goes
+ * past nothing. */
+static void runs_again_in_memory(void **state) {
+    (void)state;
+    settled = true;
+    unit = 64;
+    log_conf.direct_reads = LOG_DIRECT_ALWAYS;
+    for (uint64_t place = 0; place < 20; place++)
+        assert_int_equal(get(&a, place), FETCH_PENDING);
+    assert_int_equal(asked[19]->unit, 64);
+    while (nasked > 0)
+        end_read(0, 0, false);
+    in_memory = true;
+    assert_int_equal(get(&a, 30), FETCH_HAVE);
+    in_memory = false;
+    assert_int_equal(get(&a, 30), FETCH_PENDING);
+    assert_int_equal(asked[0]->unit, 0);
+    end_read(0, 0, false);
+    end_asker(&a);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        TEST(round_trip),      TEST(sharing),
-        TEST(without_waiting), TEST(failures),
-        TEST(gone_meanwhile),  TEST(files),
-        TEST(rounds),          TEST(rounds_that_bring_much),
-        TEST(bytes),           TEST(passes_in_vain),
-        TEST(budget),          TEST(ahead),
-        TEST(engine_goes),     TEST(at_random),
-        TEST(awaited),         TEST(past_the_pages),
-        TEST(slots_run_out),   TEST(past_when_useless),
+        TEST(round_trip),
+        TEST(sharing),
+        TEST(without_waiting),
+        TEST(failures),
+        TEST(gone_meanwhile),
+        TEST(files),
+        TEST(rounds),
+        TEST(rounds_that_bring_much),
+        TEST(bytes),
+        TEST(passes_in_vain),
+        TEST(budget),
+        TEST(ahead),
+        TEST(engine_goes),
+        TEST(at_random),
+        TEST(awaited),
+        TEST(past_the_pages),
+        TEST(slots_run_out),
+        TEST(past_when_useless),
+        TEST(runs_again_in_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
