@@ -501,12 +501,14 @@ void fetch_budget(fetcher *f, uint64_t bytes) {
 
 /* May r hold that much more? */
 static bool fits(const fetcher *f, const engine_reader *r, size_t n) {
+    CHECK(f->stats.held_bytes >= f->passing && r->bytes >= r->held);
     uint64_t held = f->stats.held_bytes - f->passing;
     return r->held + n <= READER_BYTES && (held == 0 || held + n <= f->most);
 }
 
 /* May that much more be under way to pass? */
 static bool may_pass(const fetcher *f, size_t n) {
+    CHECK(n > 0 && (f->passing > 0 || !f->passer));
     return f->passing == 0 || f->passing + n <= f->most / PASS_PART;
 }
 
@@ -541,6 +543,7 @@ static way way_of(fetcher *f, const fetch_want *w, bool may_wait) {
 /* What memory had in a run, or what passed, is not r's: in the next run it must be looked for there
  * again, or each would have to wait for one thing more. */
 static bool may_skip_pages(const engine_reader *r) {
+    CHECK(r && r->blocks >= r->waits);
     return r->rounds == 0 || r->blocks < SKIP_FEW;
 }
 

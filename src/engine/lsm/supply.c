@@ -32,6 +32,7 @@ static void close_file(table_source *base, vfs_file *file, bool last) {
 /* table_source.worth */
 static size_t worth(const table_source *base) {
     const supply *s = (const supply *)(const void *)base;
+    CHECK(s->engine != NULL);
     return (size_t)engine_ask_least(s->engine);
 }
 

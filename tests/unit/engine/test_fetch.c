@@ -336,7 +336,7 @@ static void rounds(void **state) {
 /* As long as each round brings an eighth of what there was, there may be any number. */
 static void rounds_that_bring_much(void **state) {
     (void)state;
-    for (uint64_t n = 0, place = 0; a.told < 4 * READER_LEAN; n += n / 7 + 1) {
+    for (uint64_t n = 0, place = 0; a.told < READER_LEAN + 8; n += n / 7 + 1) {
         for (; place <= n; place++)
             assert_int_equal(get(&a, place), FETCH_PENDING);
         while (nasked)
