@@ -640,6 +640,13 @@ const fetch_stats *fetch_stats_of(const fetcher *f) {
     return &f->stats;
 }
 
+/* A slot that is taken counts as what it holds. */
+uint64_t fetch_memory(const fetcher *f) {
+    size_t slots = (size_t)f->room.nchunks * ROOM_CHUNK;
+    CHECK(f->room.taken <= slots);
+    return f->stats.held_bytes + (slots - f->room.taken) * ROOM_SLOT;
+}
+
 void fetch_emit(const fetcher *f, buf *out) {
     const fetch_stats *s = &f->stats;
     metric_u64(out, "cold_reads", s->reads);

@@ -93,6 +93,8 @@ typedef struct fetch_stats {
     uint64_t held_bytes;        /* now: of reads under way too */
 } fetch_stats;
 const fetch_stats *fetch_stats_of(const fetcher *f);
+/* Bytes that it has: what is held, and slots that wait to be used again. */
+uint64_t fetch_memory(const fetcher *f);
 /* The lines cold_* of INFO. */
 void fetch_emit(const fetcher *f, buf *out);
 /* What counts events. */

@@ -269,8 +269,7 @@ void bc_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffer
     *index = arena_bytes(e->shared.arena) + bc_tree_bytes(e);
     *caches = c.bytes;
     *buffers = logwrite_memory(e->log.tail) + e->batch.bytes.cap + e->raw.cap + e->plain.cap +
-               e->packed.cap + fetch_stats_of(e->fetch)->held_bytes + derive_memory(e) +
-               merge_marks_bytes(e);
+               e->packed.cap + fetch_memory(e->fetch) + derive_memory(e) + merge_marks_bytes(e);
 }
 
 /* engine_reader_end. */

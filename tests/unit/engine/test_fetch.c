@@ -620,6 +620,7 @@ static void slots_run_out(void **state) {
         for (uint64_t i = 0; i < ROOM_CHUNK * ROOM_MOST + 5; i += 7)
             assert_int_equal(get(&a, i), FETCH_HAVE);
         end_asker(&a);
+        assert_int_equal(fetch_memory(f), ROOM_CHUNK * ROOM_MOST * ROOM_SLOT);
     }
 }
 
