@@ -96,7 +96,6 @@ typedef struct region {
     uint64_t bytes, idle, keep;      /* idle: touched bytes of free chunks */
     bool withheld;                   /* from children */
     bool enlarging;                  /* between arena_enlarge_begin() and end */
-    bool eager;                      /* blocks are large from their first use on */
     uint64_t large[BLOCKS_MAX / 64]; /* bit b: block b is on a large page, as far as is known */
 } region;
 
@@ -222,8 +221,6 @@ static void open_up_to(region *a, uint32_t last) {
     size_t n = (size_t)(to - a->opened) * ARENA_CHUNK;
     if (mprotect(chunk_at(a, a->opened), n, PROT_READ | PROT_WRITE) != 0)
         log_panic(__FILE__, __LINE__, "Out of memory: the system refuses %zu bytes", n);
-    if (a->eager && a->opened >= OPEN_STEP)
-        (void)madvise(chunk_at(a, a->opened), n, MADV_HUGEPAGE); /* else they are small */
     a->opened = to;
 }
 
@@ -248,15 +245,6 @@ static void touch_block(region *a, uint32_t block) {
     }
     a->large[block / 64] |= (uint64_t)1 << (block % 64);
     if (end > a->ahead) a->ahead = end < a->chunks ? end : a->chunks;
-}
-
-/* Blocks that the system makes large by itself, those up to `top`, are counted as they begin. */
-static void touch_eager(region *a) {
-    uint32_t from = a->ahead > OPEN_STEP ? a->ahead : OPEN_STEP;
-    while (from < a->top) {
-        touch_block(a, from / BLOCK_CHUNKS);
-        from = a->ahead;
-    }
 }
 
 /* Takes a chunk that is known to be free. */
@@ -291,7 +279,6 @@ static uint32_t chunks_take(region *a, size_t n) {
         take_free(a, c);
     if (first + n > a->top) a->top = first + (uint32_t)n;
     if (a->top > a->opened) open_up_to(a, a->top - 1);
-    if (a->eager) touch_eager(a);
     POISON(chunk_at(a, first), n * ARENA_CHUNK);
     return first;
 }
@@ -381,16 +368,6 @@ bool arena_ahead_next(arena *pub, size_t most, void **piece, size_t *bytes) {
     for (; from < end; from++)
         touch_block(a, from);
     return true;
-}
-
-/* The first blocks are left out: an arena of little stays one. */
-void arena_eager(arena *pub, bool eager) {
-    region *a = (region *)pub;
-    CHECK(!eager || a->opened == 0);
-    a->eager = eager;
-    if (eager || a->opened <= OPEN_STEP) return;
-    size_t n = (size_t)(a->opened - OPEN_STEP) * ARENA_CHUNK;
-    (void)madvise(chunk_at(a, OPEN_STEP), n, MADV_NOHUGEPAGE);
 }
 
 /* Block by block, for INFO. */

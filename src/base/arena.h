@@ -59,9 +59,6 @@ void arena_enlarge_end(arena *a);
  * it has: a piece to go through mem_make_large(), on any thread. It counts as in use from now on.
  */
 bool arena_ahead_next(arena *a, size_t most, void **piece, size_t *bytes);
-/* For as long as it takes to fill an arena that nothing was taken from: it is on large pages from
- * the first use on, but for its first 16 MiB, and the thread waits for each to be found. */
-void arena_eager(arena *a, bool eager);
 /* Bytes that were put on large pages, as far as is known. */
 uint64_t arena_large(const arena *a);
 /* A child was forked that was not withheld the arena: the large pages will be made anew. */

@@ -57,10 +57,7 @@ static status open_store(bitcask *e, const engine_options *opt) {
     e->cluster = m->cluster;
     e->shared.hash = m->key;
     e->shared.slot_of = opt->cluster ? opt->slot_of : NULL;
-    arena_eager(e->shared.arena, bitcask_conf.index_huge_pages);
-    status s = recover(e, (uint32_t)opt->databases);
-    arena_eager(e->shared.arena, false);
-    return s;
+    return recover(e, (uint32_t)opt->databases);
 }
 
 /* An engine with nothing in it. */

@@ -46,7 +46,6 @@ typedef struct index_pages {
     uint64_t at;         /* arena_enlarge_next's */
     void *piece;         /* the worker's */
     size_t bytes;        /* of it */
-    uint64_t enlarged;   /* bytes in this round, or the last */
     uint64_t left;       /* arena_left at the last cron */
     uint64_t made_ahead; /* bytes since the start */
 } index_pages;

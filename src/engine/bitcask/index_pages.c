@@ -6,16 +6,16 @@
  * (Server CPU, redis-benchmark -P 64, a million keys of 3 bytes: GET 0.89 -> 0.44 us a command, SET
  * 1.63 -> 0.72 us, the least of five runs each in turn on a busy virtual machine.)
  *
- * There are three ways onto a large page, the first the best:
+ * There are two ways onto a large page, the first the better:
  *
  *   ahead     what the index is about to grow into is faulted in by a worker, some MiB in advance.
  *             Nothing is there that would have to be moved, and no lock is held that the thread's
  *             own faults need
- *   eager     at a start, by the thread itself, when nobody is served (bitcask.c)
  *   collapse  what has come to lie on small pages is moved by a worker (MADV_COLLAPSE): where the
- *             index outran the first way, began small, or has had holes. The kernel holds all of
- *             the process' faults up meanwhile: for a millisecond each 2 MiB, and for many where
- *             the worker loses its processor in the middle. So it is the exception, 8 MiB a cron
+ *             index outran the first way, began small, was loaded at a start, or has had holes.
+ *             The kernel holds all of the process' faults up meanwhile: for a millisecond each
+ *             2 MiB, and for many where the worker loses its processor in the middle. So it is the
+ *             exception, 4 MiB a cron
  *
  * Large pages stay so, as children do not get a large index (merge_marks.c). If one does get it,
  * which is where the marks would be large beside it, the fork copies the page table: 29 ms a
@@ -28,7 +28,7 @@
 #define LEAST_BYTES ((uint64_t)64 << 20) /* a smaller index is forked in a millisecond or two */
 #define GROWN_BYTES ((uint64_t)4 << 20)  /* in a smaller one lookups are quick anyway */
 #define GROWTH      ((uint64_t)1 << 63)  /* in the number of a round that is no merge's */
-#define PIECE_BYTES ((size_t)8 << 20)    /* at once */
+#define PIECE_BYTES ((size_t)4 << 20)    /* at once */
 #define AHEAD_FROM  ((uint64_t)16 << 20) /* of a smaller index nothing is made ahead */
 #define AHEAD_LEAST ((size_t)4 << 20)    /* how far ahead of what is in use, if it grows at all */
 #define AHEAD_MOST  ((size_t)16 << 20)
@@ -53,9 +53,7 @@ static void done(aio_job *job) {
     arena_enlarge_end(AIO_OWNER(p, bitcask, pages)->shared.arena);
     if (p->refused)
         log_notice("This system has no way to put the index on large pages by itself");
-    else if (!p->ahead)
-        p->enlarged += p->bytes;
-    else if (!p->refused_ahead)
+    else if (p->ahead && !p->refused_ahead)
         p->made_ahead += p->bytes;
 }
 
@@ -96,7 +94,7 @@ static bool next_piece(bitcask *e, uint64_t round) {
     CHECK(!p->busy && !p->refused);
     if (p->round != round) {
         p->round = round;
-        p->at = p->enlarged = 0;
+        p->at = 0;
     }
     arena_enlarge_begin(a);
     return hand_over(e, arena_enlarge_next(a, &p->at, PIECE_BYTES, &p->piece, &p->bytes), false);

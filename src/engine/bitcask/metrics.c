@@ -77,6 +77,7 @@ static void emit_memory(const bitcask *e, buf *out) {
     metric_u64(out, "keydir_bytes", keydirs);
     metric_u64(out, "arena_bytes", arena_bytes(e->shared.arena));
     metric_u64(out, "arena_huge_bytes", e->pages.refused ? 0 : arena_large(e->shared.arena));
+    metric_u64(out, "arena_ahead_bytes", e->pages.made_ahead);
     metric_str(out, "arena_huge_pages", index_pages_state(e));
     metric_u64(out, "expire_index_bytes", due);
     metric_u64(out, "collections_bytes", colls);

@@ -320,33 +320,6 @@ static void test_made_ahead(void **state) {
     assert_int_equal(mem_used(), used);
 }
 
-/* Eager, all but the beginning is on large pages from the first use on; then nothing more is. */
-static void test_eager(void **state) {
-    (void)state;
-    arena *a = arena_new(256u << 20);
-    arena_heap *h = arena_heap_new(a);
-    uint64_t before = huge_bytes();
-    arena_eager(a, true);
-    for (int i = 0; i < 3000; i++)
-        memset(arena_at(a, arena_alloc(h, 4096)), i & 255, 4096);
-    assert_int_equal(arena_large(a), 0);
-    arena_ref last = 0;
-    for (int i = 0; i < 6000; i++)
-        memset(arena_at(a, last = arena_alloc(h, 4096)), i & 255, 4096);
-    assert_in_range(arena_large(a), 18u << 20, 22u << 20);
-    assert_in_range(arena_bytes(a), 9000 * 4096, 9000 * 4096 + 2 * MEM_LARGE);
-    if (huge_bytes() != before && before < UINT64_MAX / 2)
-        assert_true(huge_bytes() >= before + MEM_LARGE);
-    arena_eager(a, false);
-    uint64_t large = arena_large(a);
-    (void)arena_alloc(h, 30u << 20);
-    assert_int_equal(arena_large(a), large);
-    assert_int_equal(((char *)arena_at(a, last))[4095], (char)(5999 & 255));
-    arena_check(h);
-    arena_heap_free(h);
-    arena_free(a);
-}
-
 /* Does a child forked now see the byte there? */
 static bool child_sees(const char *p, char byte) {
     pid_t pid = fork();
@@ -388,8 +361,7 @@ int main(void) {
         cmocka_unit_test(test_model),        cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_chunk_return), cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_free_some),    cmocka_unit_test(test_large_pages),
-        cmocka_unit_test(test_made_ahead),   cmocka_unit_test(test_eager),
-        cmocka_unit_test(test_withheld),
+        cmocka_unit_test(test_made_ahead),   cmocka_unit_test(test_withheld),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
