@@ -168,7 +168,7 @@ def forks(o):
     sides = [("Stave, %s" % o.engine, lambda: Stave(stave))]
     sides.append(("redis-server", lambda: Reference(dict(REDIS_EVERYSEC, **{"auto-aof-rewrite-percentage": 0, "save": ""}))))
     if o.engine == "bitcask":
-        sides.append(("Stave, index in the fork", lambda: Stave(dict(stave, **{"fork-index-max": "1tb"}))))
+        sides.append(("Stave, index in the fork", lambda: Stave(dict(stave, **{"fork-index-max": "32gb"}))))
     t = Table("Wait in ms beside a load of %d commands a second, %d keys of %d bytes" % (PIECE / EVERY, keys, NAME),
               ["server", "phase"] + ["p%g" % w for w in WANTED] + ["max", "seconds", "fork ms", "us a GB", "copied MB"])
     p = Plot("The longest wait in each %g s: a rewrite begins at %d s" % (STEP, 5 if o.quick else 20), "seconds", "ms", log_y=True)
