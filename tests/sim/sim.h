@@ -139,6 +139,7 @@ struct sim {
     bool flipped;              /* some bit was flipped in this run */
     uint64_t failed_before;    /* simfs_counts.failed when the engine was opened */
     uint64_t syncs_before;     /* failed_syncs, likewise */
+    uint64_t retries;          /* after_failed_sync, until the log had failed */
     uint64_t no_room_before;
     uint64_t next_cron_us;
     omap *watched; /* keys that a scan in progress must still show: see simcmd.c */

@@ -49,8 +49,9 @@ typedef struct simfs_counts {
     uint64_t syncs;   /* of them, syncs */
     uint64_t failed;  /* on purpose; not those for want of room under `limit` */
     uint64_t failed_syncs;
-    uint64_t no_room; /* refused because of `limit` */
-    uint64_t cold;    /* pread_now that would have had to wait */
+    uint64_t after_failed_sync; /* writes and syncs of an open file whose sync had failed */
+    uint64_t no_room;           /* refused because of `limit` */
+    uint64_t cold;              /* pread_now that would have had to wait */
     uint64_t crashes, kills, flips;
 } simfs_counts;
 

@@ -51,6 +51,7 @@ typedef struct sim_file {
     char *path;
     unsigned flags;
     bool is_lock;
+    bool sync_failed;              /* nothing is to be written to it again */
     struct sim_file *next, **link; /* all open ones */
 } sim_file;
 

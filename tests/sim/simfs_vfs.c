@@ -251,6 +251,7 @@ static status sim_pwritev(vfs_file *file, const struct iovec *iov, int n, uint64
     unsigned grows = offset + all.len > f->inode->view.len ? TAKES_ROOM : 0;
     outcome o = call_begin(fs, CHANGES | grows, "pwritev", f->path, &failure);
     size_t wanted = all.len;
+    if (o != OFF && f->sync_failed) fs->counts.after_failed_sync++;
     if (o == OFF) all.len = 0;
     if (o == FAIL) all.len = rng_below(&fs->chance, all.len + 1);
     if (o == GO && !has_room(fs, f->inode, offset + all.len)) {
@@ -270,7 +271,9 @@ static status sync_file(vfs_file *file, const char *name, bool lie) {
     simfs *fs = f->fs;
     status failure;
     outcome o = call_begin(fs, CHANGES | SYNCS, name, f->path, &failure);
+    if (o != OFF && f->sync_failed) fs->counts.after_failed_sync++;
     if (o == FAIL && !fs->stopped) {
+        f->sync_failed = true;
         fs->counts.failed_syncs++;
         sim_sync_failed(fs, f->inode);
     }

@@ -29,7 +29,16 @@ bool sim_errors_allowed(const sim *s) {
            c->no_room > s->no_room_before || room_is_low(s);
 }
 
+/* What an open file holds after a failed sync nobody knows: once the program has heard of it, it is
+ * done with it. */
+static void expect_no_retry(sim *s) {
+    uint64_t n = simfs_counts_of(s->fs)->after_failed_sync;
+    if (!s->failed) s->retries = n;
+    if (n > s->retries) sim_fail(s, "a file whose sync had failed was written or synced again");
+}
+
 void sim_observe(sim *s) {
+    expect_no_retry(s);
     uint64_t limit = simfs_knobs_of(s->fs)->limit;
     /* Room for a batch is more than a batch of the usual kind. */
     uint64_t batch = (uint64_t)s->style.batch_max * (s->style.value_max + 500);
@@ -281,6 +290,7 @@ static void close_cleanly(sim *s, uint64_t *promise) {
     sim_count_work(s);
     engine_close(s->e);
     s->e = NULL;
+    expect_no_retry(s);
     if (simfs_open_handles(s->fs))
         sim_fail(s, "close left %zu files open", simfs_open_handles(s->fs));
     if (simaio_pending(s->workers) || simchild_alive(s->children))

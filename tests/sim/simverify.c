@@ -91,12 +91,16 @@ static void each_key(void *ctx, slice key, const entry *meta) {
     buf_append_slice(&all->shown, key);
 }
 
-/* After a PENDING: lets the world go on. */
+/* After a PENDING: lets the world go on until all is there that was asked for, which may be some
+ * thousand blocks. */
 static void wait_some(sim *s, int tries) {
     if (tries > 1000) sim_fail(s, "PENDING for ever");
-    simaio_step(s->workers);
-    simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
-    engine_background(s->e, 1000);
+    for (int i = 0; i < 5000 && !(s->ready && i); i++) {
+        simaio_step(s->workers);
+        simaio_aio(s->workers)->ops->poll(simaio_aio(s->workers));
+        engine_background(s->e, 1000);
+    }
+    s->ready = false;
 }
 
 /* The names of all keys, from a scan in steps. */
