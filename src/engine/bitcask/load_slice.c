@@ -181,6 +181,7 @@ static status merge(load_slice *s) {
     player *all = mem_alloc(s->n * sizeof *all), next;
     status st = STATUS_OK;
     CHECK(s->busy && s->range.from < s->range.to);
+    buf_reserve(&s->items, s->range.bytes + s->range.bytes / 2); /* as much as there will be */
     for (uint32_t i = 0; i < s->n && status_ok(st); i++) {
         const slice_range *r = &s->range;
         hint_cursor_seek(&s->src[i].c, s->hints[i].r, r->pdb, r->from, r->to);
