@@ -153,6 +153,7 @@ bool logged_in_tail(const lsm *e, const memtable *m) {
 /* Gives the first n chunks back. */
 static void release(logged *l, uint32_t n) {
     CHECK(n <= l->nchunks);
+    if (n == 0) return;
     for (uint32_t i = 0; i < n; i++) {
         logged_chunk *c = &l->chunks[i];
         CHECK(l->bytes >= c->cap);
