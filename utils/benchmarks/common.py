@@ -64,6 +64,15 @@ def cpu_seconds(pid):
     return own + (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
 
+def children_of(server):
+    """CPU seconds of a server's children that have ended; nan if its process is not known."""
+    if not server.process:
+        return math.nan
+    with open("/proc/%d/stat" % server.process.pid) as f:
+        fields = f.read().rsplit(")", 1)[1].split()
+    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+
 def rss_kib(pid):
     with open("/proc/%d/status" % pid) as f:
         return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
@@ -130,10 +139,15 @@ def started(server):
     return server.start()
 
 
-def info(server, field):
+def info_text(server):
     c = server.connect()
     text = c.call("INFO", "everything").decode()
     c.close()
+    return text
+
+
+def info(server, field):
+    text = info_text(server)
     found = re.search(r"^%s:(.*)\r$" % field, text, re.M)
     return found.group(1) if found else None
 
@@ -173,6 +187,32 @@ class Pieces:
     def __call__(self, i):
         at = i * 7919 % (len(self.pool) - self.size)
         return self.pool[at:at + self.size]
+
+
+BACKGROUND = r"^(?:aof_rewrite|merge|hint|flush|compactions)_in_progress:[^0]"
+
+
+def settle(servers, calm=6):
+    """Until all have done what follows from writing: Stave looks for hints to be made every five seconds."""
+    quiet = time.monotonic()
+    while time.monotonic() - quiet < calm:
+        time.sleep(0.5)  # seldom: it is paid for, too
+        if any(re.search(BACKGROUND, info_text(s), re.M) for s in servers):
+            quiet = time.monotonic()
+
+
+def measure_writes(o, servers, **how):
+    """As measure, for tests that write: the CPU is the mean of all runs, with all that follows from them (rewrites,
+    merges, hints), which comes now and then and would else be some other row's. And how much of it is children's."""
+    rates = [[] for _ in servers]
+    before = [(cpu_of(s), children_of(s)) for s in servers]
+    for _ in range(o.repeat):
+        for i, s in enumerate(servers):
+            rates[i].append(benchmark(s, **how)[0])
+    settle(servers)
+    per = 1e6 / how["n"] / o.repeat
+    return ([statistics.median(r) for r in rates], [(cpu_of(s) - b[0]) * per for s, b in zip(servers, before)],
+            [(children_of(s) - b[1]) * per for s, b in zip(servers, before)])
 
 
 def ratio(a, b):

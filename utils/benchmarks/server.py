@@ -7,7 +7,7 @@ import statistics
 import time
 
 from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Plot, Reference, Stave, Table, benchmark, info, load,
-                     measure, ratio, rss_kib, started)
+                     measure, measure_writes, ratio, rss_kib, settle, started)
 
 # Values of all sizes fit in both servers' memory in the throughput rows, as redis-server has no other way.
 STAVE_THROUGHPUT = {"bitcask": {"value-cache-size": "1gb"}, "lsm": {"block-cache-size": "1gb"}}
@@ -21,23 +21,28 @@ def pair(o, redis, stave=None):
 
 def throughput(o):
     t = Table("CPU and throughput, everysec, -c 50, %d random keys" % KEYS,
-              ["workload", "CPU us", "redis us", "CPU ratio", "req/s", "redis req/s", "ratio"] +
+              ["workload", "CPU us", "redis us", "CPU ratio", "of it children", "redis", "req/s", "redis req/s", "ratio"] +
               [h for other in o.others for h in (other.name + " req/s", "CPU us")])
     ratios = []
-    for size in (3, 100, 512):
+    for size in o.sizes:
         own = pair(o, REDIS_EVERYSEC, STAVE_THROUGHPUT[o.engine])
         servers = list(own) + o.others
         for s in servers:
             load(s, size)
-            time.sleep(3)  # what follows from loading is not the row's
+        settle(servers)  # what follows from loading is not a row's
         tests = ("set", "get", "incr") if size == 3 else ("set", "get")
         for pipeline in (1, 16, 64):
             n = (200000 if pipeline == 1 else 1000000) // (4 if o.quick else 1)
             for test in tests:
-                rates, cpus = measure(o, servers, test=test, n=n, pipeline=pipeline, size=size)
+                how = dict(test=test, n=n, pipeline=pipeline, size=size)
+                kids = [0, 0]
+                if test == "get":
+                    rates, cpus = measure(o, servers, **how)
+                else:
+                    rates, cpus, kids = measure_writes(o, servers, **how)
                 what = "%s %dB -P %d" % (test.upper(), size, pipeline)
-                t.add(what, "%.2f" % cpus[0], "%.2f" % cpus[1], ratio(*cpus[:2]), "%.0f" % rates[0],
-                      "%.0f" % rates[1], ratio(*rates[:2]),
+                t.add(what, "%.2f" % cpus[0], "%.2f" % cpus[1], ratio(*cpus[:2]), "%.2f" % kids[0],
+                      "%.2f" % kids[1], "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates[:2]),
                       *[w for r, c in zip(rates[2:], cpus[2:]) for w in ("%.0f" % r, "%.2f" % c)])
                 ratios.append((what, cpus[0] / cpus[1], [r / rates[1] for r in [rates[0]] + rates[2:]]))
         for s in own:
