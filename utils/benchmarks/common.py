@@ -203,16 +203,15 @@ def settle(servers, calm=6):
 
 def measure_writes(o, servers, **how):
     """As measure, for tests that write: the CPU is the mean of all runs, with all that follows from them (rewrites,
-    merges, hints), which comes now and then and would else be some other row's. And how much of it is children's."""
+    merges, hints), which comes now and then and would else be some other row's."""
     rates = [[] for _ in servers]
-    before = [(cpu_of(s), children_of(s)) for s in servers]
+    before = [cpu_of(s) for s in servers]
     for _ in range(o.repeat):
         for i, s in enumerate(servers):
             rates[i].append(benchmark(s, **how)[0])
     settle(servers)
     per = 1e6 / how["n"] / o.repeat
-    return ([statistics.median(r) for r in rates], [(cpu_of(s) - b[0]) * per for s, b in zip(servers, before)],
-            [(children_of(s) - b[1]) * per for s, b in zip(servers, before)])
+    return [statistics.median(r) for r in rates], [(cpu_of(s) - b) * per for s, b in zip(servers, before)]
 
 
 def ratio(a, b):

@@ -6,8 +6,8 @@ import socket
 import statistics
 import time
 
-from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Plot, Reference, Stave, Table, benchmark, info, load,
-                     measure, measure_writes, ratio, rss_kib, settle, started)
+from .common import (KEYS, REDIS_ALWAYS, REDIS_EVERYSEC, Plot, Reference, Stave, Table, benchmark, children_of, info,
+                     load, measure, measure_writes, ratio, rss_kib, settle, started)
 
 # Values of all sizes fit in both servers' memory in the throughput rows, as redis-server has no other way.
 STAVE_THROUGHPUT = {"bitcask": {"value-cache-size": "1gb"}, "lsm": {"block-cache-size": "1gb"}}
@@ -35,11 +35,9 @@ def throughput(o):
             n = (200000 if pipeline == 1 else 1000000) // (4 if o.quick else 1)
             for test in tests:
                 how = dict(test=test, n=n, pipeline=pipeline, size=size)
-                kids = [0, 0]
-                if test == "get":
-                    rates, cpus = measure(o, servers, **how)
-                else:
-                    rates, cpus, kids = measure_writes(o, servers, **how)
+                before = [children_of(s) for s in servers]
+                rates, cpus = (measure if test == "get" else measure_writes)(o, servers, **how)
+                kids = [(children_of(s) - b) * 1e6 / n / o.repeat for s, b in zip(servers, before)]
                 what = "%s %dB -P %d" % (test.upper(), size, pipeline)
                 t.add(what, "%.2f" % cpus[0], "%.2f" % cpus[1], ratio(*cpus[:2]), "%.2f" % kids[0],
                       "%.2f" % kids[1], "%.0f" % rates[0], "%.0f" % rates[1], ratio(*rates[:2]),
