@@ -53,13 +53,13 @@ static void give_some(void) {
 }
 
 /* As the first, whose memory may still be in a cache of the processor. */
-static void wait_for_turn(void *p, size_t bytes, bool mapped) {
+static void wait_for_turn(void *p, size_t bytes, size_t counted, bool mapped) {
     waiting *w = p;
-    CHECK(bytes >= sizeof *w);
-    *w = (waiting){first, bytes, bytes, mapped};
+    CHECK(bytes >= sizeof *w && counted >= bytes);
+    *w = (waiting){first, bytes, counted, mapped};
     first = w;
     total += bytes;
-    held += bytes;
+    held += counted;
     while (total > MEM_LATER_MAX)
         give_some();
 }
@@ -68,11 +68,11 @@ void mem_free_later(void *p, size_t bytes) {
     if (!p || bytes < MEM_LATER_MIN)
         mem_free(p);
     else
-        wait_for_turn(p, bytes, false);
+        wait_for_turn(p, bytes, mem_size(p), false); /* its class may be a quarter larger */
 }
 
 void mem_unmap_later(void *p, size_t bytes) {
-    wait_for_turn(p, bytes, true);
+    wait_for_turn(p, bytes, bytes, true);
 }
 
 void buf_free_later(buf *b) {

@@ -644,7 +644,7 @@ const fetch_stats *fetch_stats_of(const fetcher *f) {
 uint64_t fetch_memory(const fetcher *f) {
     size_t slots = (size_t)f->room.nchunks * ROOM_CHUNK;
     CHECK(f->room.taken <= slots);
-    return f->stats.held_bytes + (slots - f->room.taken) * ROOM_SLOT;
+    return f->stats.held_bytes + (slots - f->room.taken) * ROOM_SLOT + f->now.cap;
 }
 
 void fetch_emit(const fetcher *f, buf *out) {

@@ -5,6 +5,7 @@
  * is read from their own lines there. */
 #include "server/memory.h"
 
+#include "base/mem_later.h"
 #include "base/num.h"
 #include "server/admin.h"
 #include "server/config.h"
@@ -24,6 +25,7 @@ void memory_take_account(memory_account *out) {
     a.rss = mem_rss();
     a.mapped = mem_mapped();
     a.startup = startup;
+    a.freed = mem_later_held();
     a.clients = session_client_memory(srv->session);
     buf others = {0};
     info_collect("Memory", memory_sections(srv), &others);
@@ -32,7 +34,8 @@ void memory_take_account(memory_account *out) {
     a.states = info_number(&others, "used_memory_vm_total");
     buf_free(&others);
     mem_allocator(&a.allocator);
-    a.overhead = a.startup + a.caches + a.buffers + a.clients + a.lua + a.functions + a.states;
+    a.overhead =
+        a.startup + a.caches + a.buffers + a.freed + a.clients + a.lua + a.functions + a.states;
     a.dataset = a.used > a.overhead ? a.used - a.overhead : 0;
     a.other = a.dataset > a.index ? a.dataset - a.index : 0;
     a.net = a.used > a.startup ? a.used - a.startup : 0;
@@ -83,6 +86,7 @@ static void emit_memory(buf *out, void *ctx) {
     metric_u64(out, "used_memory_index", a.index);
     metric_u64(out, "used_memory_caches", a.caches);
     metric_u64(out, "used_memory_buffers", a.buffers);
+    metric_u64(out, "used_memory_freed", a.freed);
     metric_u64(out, "used_memory_other", a.other);
     metric_u64(out, "allocator_allocated", a.allocator.allocated);
     metric_u64(out, "allocator_active", a.allocator.active);
@@ -91,7 +95,7 @@ static void emit_memory(buf *out, void *ctx) {
     metric_bytes_human(out, "maxmemory", (uint64_t)maxmemory);
     metric_str(out, "maxmemory_policy", config_value("maxmemory-policy"));
     emit_allocator(out, &a);
-    metric_u64(out, "mem_not_counted_for_evict", a.buffers);
+    metric_u64(out, "mem_not_counted_for_evict", a.freed);
     metric_u64(out, "mem_clients_normal", a.clients);
     metric_u64(out, "mem_aof_buffer", a.buffers);
     metric_str(out, "mem_allocator", mem_allocator_name());

@@ -6,11 +6,13 @@
 #include "base/mem.h"
 #include "server/server.h"
 
-/* overhead = startup + caches + buffers + clients + scripts and their states; dataset is all the
- * rest that is used: the index with its keys and small values, and `other`, which nobody counts. */
+/* overhead = startup + caches + buffers + freed + clients + scripts and their states; dataset is
+ * all the rest that is used: the index with its keys and small values, and `other`, which nobody
+ * counts. */
 typedef struct memory_account {
     uint64_t used, peak, rss, startup;
     uint64_t index, caches, buffers; /* the engine's; the index is part of the dataset */
+    uint64_t freed;                  /* waits to go back to the system (base/mem_later.h) */
     uint64_t clients;
     uint64_t lua, functions; /* scripts and functions that are kept */
     uint64_t states;         /* the Lua states in which they run */

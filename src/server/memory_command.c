@@ -81,6 +81,7 @@ static command_result memory_stats(client *c) {
     put_int(&f, "lua.states", a.states);
     put_int(&f, "engine.caches", a.caches);
     put_int(&f, "engine.index", a.index);
+    put_int(&f, "freed.bytes", a.freed);
     put_int(&f, "other.bytes", a.other);
     put_databases(&f, c->ks, &a);
     put_int(&f, "overhead.total", a.overhead);

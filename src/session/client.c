@@ -191,8 +191,8 @@ static size_t size_of(const void *p) {
 /* What the allocator gave, not what was asked for, where that can be known. */
 size_t client_memory(const client *c) {
     size_t n = mem_size(c) + size_of(c->conn) + size_of(c->peer) + size_of(c->name) +
-               size_of(c->lib_name) + size_of(c->lib_ver) + c->query.cap + output_memory(c) +
-               client_block_memory(c) + keywait_memory(c);
+               size_of(c->lib_name) + size_of(c->lib_ver) + size_of(c->query.data) +
+               output_memory(c) + client_block_memory(c) + keywait_memory(c);
     if (c->conn) n += c->conn->memory;
     if (c->partial)
         n += mem_size(c->partial) + size_of(c->partial->args) + size_of(c->partial->argv);

@@ -107,8 +107,8 @@ static void drop_piece(client *c) {
 
 /* What it holds now, unused room of buffers included. */
 size_t output_memory(const client *c) {
-    return c->out.cap + c->output.piece_bytes + c->output.pieces * sizeof(output_piece) +
-           c->output.marks.cap;
+    return (c->out.data ? mem_size(c->out.data) : 0) + c->output.piece_bytes +
+           c->output.pieces * sizeof(output_piece) + c->output.marks.cap;
 }
 
 /* The bytes up to `end` wait for `depends`. What waits for nothing joins a mark before it that

@@ -176,6 +176,8 @@ table_iter *table_iter_new(table *t, cache *c, unsigned fill);
  * few MiB), past any cache. For children. */
 table_iter *table_iter_new_ahead(table *t, size_t ahead);
 void table_iter_free(table_iter *i);
+/* Bytes of the blocks that it has; 0 for NULL. */
+size_t table_iter_memory(const table_iter *i);
 /* Nothing outside of [from, to) will be wanted (empty: no such bound), so nothing is asked of the
  * table's source ahead of need that lies there. The slices live until others take their place. */
 void table_iter_reach(table_iter *i, slice from, slice to);

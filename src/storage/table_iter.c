@@ -68,6 +68,11 @@ void table_iter_free(table_iter *i) {
     mem_free(i);
 }
 
+/* What a large block took stays for the next one. */
+size_t table_iter_memory(const table_iter *i) {
+    return i ? i->index.cap + i->data.cap + i->window.cap : 0;
+}
+
 /* ---- blocks ---------------------------------------------------------------------------------- */
 
 /* It stands nowhere. What was read stays: it may be wanted again. */

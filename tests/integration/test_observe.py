@@ -85,8 +85,8 @@ def test_memory_adds_up():
         flat = c.call("MEMORY", "STATS")
         m = dict(zip(flat[::2], flat[1::2]))
         parts = sum(m[n] for n in (b"startup.allocated", b"clients.normal", b"aof.buffer", b"engine.caches",
-                                   b"lua.caches", b"lua.states", b"functions.caches", b"replication.backlog",
-                                   b"clients.slaves"))
+                                   b"freed.bytes", b"lua.caches", b"lua.states", b"functions.caches",
+                                   b"replication.backlog", b"clients.slaves"))
         expect(m[b"overhead.total"], parts)
         expect(m[b"dataset.bytes"], m[b"total.allocated"] - m[b"overhead.total"])
         expect(m[b"dataset.bytes"], m[b"engine.index"] + m[b"other.bytes"])
@@ -100,6 +100,13 @@ def test_memory_adds_up():
         expect(c.call("MEMORY", "PURGE"), "OK")
         assert c.call("MEMORY", "DOCTOR").startswith(b"Hello")
         assert b"jemalloc" in c.call("MEMORY", "MALLOC-STATS") or b"not supported" in c.call("MEMORY", "MALLOC-STATS")
+        c.send("SET", "large", "v" * (64 << 20))
+        c.send("DEL", "large")
+        c.send("MEMORY", "STATS")  # what the first two took may not have gone yet
+        expect([c.reply(), c.reply()], ["OK", 1])
+        flat = c.reply()
+        m = dict(zip(flat[::2], flat[1::2]))
+        assert m[b"other.bytes"] < 1 << 20, m
     with_server(run)
 
 

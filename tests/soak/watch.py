@@ -13,8 +13,9 @@ MB = 1 << 20
 GROWS_PERCENT, GROWS_MB = 10, 24  # more than both, from the calm stretch's first quarter to its last, is not flat
 
 # What used_memory consists of, and how much may be of no known part.
-PARTS = ("used_memory_startup", "used_memory_index", "used_memory_caches", "used_memory_buffers", "mem_clients_normal",
-         "used_memory_scripts_eval", "used_memory_functions", "used_memory_vm_total", "used_memory_other")
+PARTS = ("used_memory_startup", "used_memory_index", "used_memory_caches", "used_memory_buffers", "used_memory_freed",
+         "mem_clients_normal", "used_memory_scripts_eval", "used_memory_functions", "used_memory_vm_total",
+         "used_memory_other")
 OTHER_MB = 4
 
 # Warnings that belong to what the soak does (a hint that a killed child left unfinished is one); those of a full

@@ -25,7 +25,8 @@ enum lkey_kind { LKEY_MAIN = 1, LKEY_VAL = 2, LKEY_SUB = 3, LKEY_COLL = 4, LKEY_
 /* On disk: never renumber. storage/table.h has the same. */
 enum cell_tag { CELL_TOMBSTONE = 0, CELL_DROP = 1, CELL_PRESENT = 2 };
 /* In memtables alone, never on disk: the key is present, and what it leads to is in its record in
- * the log, of which the cell has the size (held.h). Readers are given the cell that it stands for.
+ * the log, of which the cell has the size (logged.h). Readers are given the cell that it stands
+ * for.
  */
 #define CELL_LOGGED 3
 

@@ -41,7 +41,8 @@ enum walk_flags {
 
 /* Keys in [from, to) only; `to` empty: no end. NULL never. */
 walk *walk_new(lsm *e, slice from, slice to, unsigned flags);
-void walk_free(lsm *e, walk *w); /* nothing happens for NULL */
+void walk_free(lsm *e, walk *w);     /* nothing happens for NULL */
+uint64_t walk_memory(const walk *w); /* bytes of blocks that it has */
 /* At the first key >= key, or the last one <= key; false if there is none or if it failed (then
  * walk_status says so). Tombstones are passed over, and counted against their tables. */
 bool walk_seek(walk *w, slice key);
@@ -71,6 +72,9 @@ void lsm_walks_forget(lsm *e);
 /* Map iterators' walks become free for others: for the end of a turn. Those that are still used
  * after that seek again. */
 void lsm_iters_rest(lsm *e);
+/* Bytes of blocks that kept walks and iterators' have; the second is a part of the first. */
+uint64_t lsm_walks_memory(const lsm *e);
+uint64_t lsm_iters_memory(const lsm *e);
 void lsm_iters_end(lsm *e); /* lsm_walks_end's part of it */
 void lsm_walks_end(lsm *e);
 

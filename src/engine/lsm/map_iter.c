@@ -117,6 +117,14 @@ void lsm_iters_rest(lsm *e) {
         if (e->iters->places[i].w) vacate(e, &e->iters->places[i]);
 }
 
+/* Notes are short. */
+uint64_t lsm_iters_memory(const lsm *e) {
+    uint64_t bytes = 0;
+    for (unsigned i = 0; e->iters && i < LSM_WALKS; i++)
+        if (e->iters->places[i].w) bytes += walk_memory(e->iters->places[i].w);
+    return bytes;
+}
+
 /* Frees everything. */
 void lsm_iters_end(lsm *e) {
     if (!e->iters) return;

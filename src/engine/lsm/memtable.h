@@ -20,7 +20,7 @@
 typedef struct memtable {
     btree *tree;
     uint64_t tombstones; /* drops too */
-    uint64_t logged;     /* bytes that its cells left to the log (held.h), if all are there yet */
+    uint64_t logged;     /* bytes that its cells left to the log (logged.h), if all are there yet */
     uint64_t hidden;     /* elements that its drops hide; more, if some were undone */
     log_pos end;         /* frozen: behind the last record whose change it may hold */
     manifest_count *counts; /* frozen: of all databases, as of `end`; by pdb ascending */

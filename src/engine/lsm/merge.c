@@ -73,6 +73,14 @@ void merger_free(merger *m) {
     mem_free(m);
 }
 
+/* What trees have is theirs. */
+size_t merger_memory(const merger *m) {
+    size_t n = 0;
+    for (uint32_t i = 0; i < m->nsources; i++)
+        n += table_iter_memory(m->sources[i].iter);
+    return n;
+}
+
 /* One more source. The heap points to sources, so none may be standing anywhere. */
 static source *add(merger *m) {
     CHECK(m->n == 0);

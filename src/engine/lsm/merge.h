@@ -23,6 +23,8 @@ typedef struct merger merger;
 /* Of no sources, without bounds. */
 merger *merger_new(const merger_read *how);
 void merger_free(merger *m);
+/* Bytes of the blocks that its iterators have. */
+size_t merger_memory(const merger *m);
 /* Sources, newest first. What they are made of must outlive the merge; it holds no reference. The
  * array of tables is used as it is: disjoint, sorted, not empty. A tree is a memtable's. */
 void merger_add_tree(merger *m, const btree *t);

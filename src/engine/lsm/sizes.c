@@ -158,7 +158,9 @@ void lsm_memory(engine *base, uint64_t *index, uint64_t *caches, uint64_t *buffe
     *index = lsm_tables_ram(e);
     *caches = c.bytes;
     *buffers = logwrite_memory(e->log.tail) + fetch_memory(e->supply.fetch) + e->batch.bytes.cap +
-               e->raw.cap + e->value.cap + e->cell.cap + e->packed.cap + e->logged.bytes;
+               e->raw.cap + e->value.cap + e->cell.cap + e->packed.cap + e->whole.cap +
+               e->plain.cap + e->batch.cap * sizeof *e->batch.undo + lsm_walks_memory(e) +
+               e->logged.bytes;
     for (const memtable *m = e->active; m; m = m->older)
         *buffers += btree_bytes(m->tree);
     for (const memtable *m = e->dying; m; m = m->older)

@@ -73,6 +73,10 @@ static void destroy(walk *w) {
     mem_free(w);
 }
 
+uint64_t walk_memory(const walk *w) {
+    return merger_memory(w->m);
+}
+
 /* The same version, and the same memtables in the same order. */
 bool walk_current(const lsm *e, const walk *w) {
     uint32_t i = 0;
@@ -126,6 +130,14 @@ void lsm_walks_forget(lsm *e) {
     lsm_iters_rest(e);
     for (struct walk_pool *p = e->walks; p && p->n > 0;)
         destroy(p->kept[--p->n]);
+}
+
+/* Those in use elsewhere are few, and short. */
+uint64_t lsm_walks_memory(const lsm *e) {
+    uint64_t bytes = lsm_iters_memory(e);
+    for (unsigned i = 0; e->walks && i < e->walks->n; i++)
+        bytes += walk_memory(e->walks->kept[i]);
+    return bytes;
 }
 
 /* REQUIRES: none in use. */

@@ -23,8 +23,8 @@ static void a_large_block_goes_in_steps(void **state) {
     assert_int_equal(mem_later_bytes(), 64 * MIB + 123);
     assert_true(mem_later_some(0)); /* a step, and no more */
     assert_in_range(mem_later_bytes(), 63 * MIB, 64 * MIB);
-    assert_int_equal(mem_later_held(), 64 * MIB + 123);                  /* as mem_used() has it */
-    assert_true(mem_used() - mem_later_held() <= before + 64 * MIB / 4); /* size classes */
+    assert_in_range(mem_later_held(), 64 * MIB + 123, 80 * MIB);      /* its size class .. */
+    assert_in_range(mem_used() - mem_later_held(), 0, before + 4096); /* .. as mem_used() has it */
     drain();
     assert_int_equal(mem_later_held(), 0);
     assert_in_range(mem_used(), 0, before + 4096);
