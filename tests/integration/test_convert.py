@@ -221,12 +221,12 @@ def test_progress():
         s.stop()
         p = started(s.data_directory(), top + "/new", "--engine", ENGINE, "--force", "--progress")
         # It is stopped now and then, so that it takes some seconds on any machine.
-        for _ in range(30):
+        for _ in range(15):
             time.sleep(0.005)
             if p.poll() is not None:
                 break
             p.send_signal(signal.SIGSTOP)
-            time.sleep(0.3)
+            time.sleep(0.6)
             p.send_signal(signal.SIGCONT)
         out, err = p.communicate(timeout=PATIENCE)
         expect(p.returncode, 0, err)
