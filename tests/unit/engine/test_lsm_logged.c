@@ -94,7 +94,8 @@ static void live(bool real) {
     kit_check(k);
     lsm_switch(e);
     has_pieces(k, "v", 1);
-    kit_settle(k);
+    for (int i = 0; i == 0 || (e->nfrozen > 0 && i < 1000); i++) /* a real disk takes its time */
+        kit_settle(k);
     assert_int_equal(e->nfrozen, 0);
     assert_true(kit_info(k, "flushes") > 0);
     assert_int_equal(e->logged.bytes, 0);
