@@ -299,7 +299,6 @@ static void run_model(model *m) {
         if (r) keydir_free_entry(m->k, r);
         if (i == KEYS / 2) keydir_check(m->k);
     }
-    assert_true(m->found > 0);
     assert_int_equal(keydir_count(m->k), 0);
     assert_int_equal(keydir_bytes(m->k), 0);
     keydir_check(m->k);
@@ -312,6 +311,7 @@ static void test_model(void **state) {
     (void)state;
     model *m = calloc(1, sizeof *m);
     run_model(m);
+    assert_true(m->found > 0); /* where hundreds of keys share a token none may be */
     free(m);
 }
 
